@@ -17,7 +17,7 @@ Sizes = Mapping[str, int]
 TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?(?:e[+-]?\d+)?|\*\*|\s+|.")
 # What an expression may stand between without parentheses.
 APART = frozenset("()[],:")
-MOST_FACTORS = 3
+MOST_FACTORS = 4
 OFFSETS = (0, -1, 1, -2, 2, -3, 3)
 MULTIPLES = (1, 2, 3, 4, 6, 8)
 CLOSE = 1e-12

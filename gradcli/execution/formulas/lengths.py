@@ -72,7 +72,14 @@ def lengths(here: Point, given: Mapping[str, Any], taken: Collection[str]) -> Le
 
 
 def named_lengths(here: Point, given: Mapping[str, Any]) -> Lengths:
-    """Return the lengths that the user gives names; InputError if the program does not run for others."""
+    """Return the lengths that the user gives names; InputError if the program does not run for others.
+
+    So it is if a tensor has such a name too: a formula could not tell them apart.
+    """
+    for leaf in here.trace.leaves:
+        if leaf.name in here.settings.sizes:
+            message = f"'{leaf.name}' is a tensor of the program, and a length in --shape"
+            raise InputError(message, option="--shape", hint=_other_spelling(here, leaf.name))
     known = {length: name for name, length in here.settings.sizes.items()}
     is_large = max((len(shape) for shape in here.shapes.values()), default=0) >= LARGE_RANK
     others = (FIRST_SMALL, SECOND_SMALL) if is_large else (FIRST, SECOND)
@@ -82,6 +89,14 @@ def named_lengths(here: Point, given: Mapping[str, Any]) -> Lengths:
         raise InputError(f"the program does not run for other lengths of {names}", option="--shape")
     first, second = (dict(point.settings.sizes) for point in points if point is not None)
     return Lengths(known, (points[0], points[1]), (first, second))
+
+
+def _other_spelling(here: Point, name: str) -> str:
+    """Return how else to say a length in the program, by the tensor that has it."""
+    length = here.settings.sizes[name]
+    places = ((tensor, shape.index(length)) for tensor, shape in here.shapes.items() if length in shape)
+    tensor, axis = next(places)
+    return f"`{tensor}.shape[{axis}]` is the length in a program; a tensor needs a different name"
 
 
 def keeps_axes(here: Point, known: Lengths, given: Mapping[str, Any]) -> bool:

@@ -87,6 +87,10 @@ def _is_balanced(text: str) -> bool:
     return depth == 0
 
 
+# A numerator as small as this is a count.
+FEW = 64
+
+
 def number(value: Rational) -> Printed:
     """Return a number: a whole one, a simple fraction, or a decimal."""
     if value.q == 1:
@@ -102,9 +106,10 @@ def number(value: Rational) -> Printed:
 
 
 def is_simple(value: Rational) -> bool:
-    """Tell whether a number reads better as a fraction than as a decimal."""
-    decimal = _without_twos_and_fives(value.q) == 1
-    return value.q <= (64 if decimal else 10**6)
+    """Tell whether a number reads better as a fraction than as a decimal: 2/(37*29)**2 is one of two lengths."""
+    if _without_twos_and_fives(value.q) == 1:
+        return bool(value.q <= 64)  # noqa: PLR2004 (as a decimal it has few digits)
+    return bool(value.q <= (10**12 if abs(value.p) < FEW else 10**6))
 
 
 def _without_twos_and_fives(value: int) -> int:

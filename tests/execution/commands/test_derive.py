@@ -495,6 +495,7 @@ def test_a_hessian_vector_product_is_a_scalars() -> None:
         ("softmax(Q @ K.T/K.shape[1]**0.5, dim=-1).sum()", {"Q": ("n", "d"), "K": ("m", "d")}, "Q", None),
         ("X.reshape(X.numel()) @ y", {"X": ("n", "m"), "y": (12,)}, "y", None),
         ("x[1:] @ x[:-1]", {"x": ("n",)}, "x", None),
+        ("mean(x)**2", {"x": ("n", "m")}, "x", "2*sum(x)/(n*n*m*m)"),
     ],
 )
 def test_lengths_have_names(program: str, shapes: Any, wrt: str, formula: str | None) -> None:
@@ -506,6 +507,12 @@ def test_lengths_have_names(program: str, shapes: Any, wrt: str, formula: str | 
     assert found.checked.verdict is Verdict.MATCH
     assert len(found.checked.shapes) == 3
     assert formula is None or found.formula == formula
+
+
+def test_a_name_is_not_that_of_a_length_and_of_a_tensor() -> None:
+    with pytest.raises(GradcliError, match="'d' is a tensor of the program, and a length in --shape") as caught:
+        gradcli.derive("sum(q @ k.T/sqrt(d))", {"q": ("n", "d"), "k": ("m", "d")})
+    assert caught.value.hint == "`q.shape[1]` is the length in a program; a tensor needs a different name"
 
 
 def test_code_reads_the_lengths_that_have_names() -> None:
