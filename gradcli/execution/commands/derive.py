@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,19 +14,18 @@ from gradcli.derivation.notation.latex import latex_of
 from gradcli.derivation.notation.mathml import mathml
 from gradcli.derivation.notation.parsed import bound_names, parsed
 from gradcli.derivation.notation.plain import unicode
-from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import sympy
 from gradcli.derivation.notation.typst import typst
-from gradcli.errors import InputError, NotSupportedError
+from gradcli.errors import GradcliError, InputError, NotSupportedError
 from gradcli.escaping import latex_name
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.codes import check_code, codes_of
 from gradcli.execution.formulas.derivation_steps import steps_of
 from gradcli.execution.formulas.function import function_code
-from gradcli.execution.formulas.lengths import named_lengths, unified_form
+from gradcli.execution.formulas.lengths import named_lengths, turned_settings, unified_form
 from gradcli.execution.formulas.points import Point, another_point, enlarged, finite_point, point, variable
-from gradcli.execution.formulas.shaped import shown_forms
+from gradcli.execution.formulas.shaped import layout_of, shown_forms
 from gradcli.execution.formulas.verified import (
     Findings,
     arguments,
@@ -40,14 +40,6 @@ from gradcli.report.derivation import Abbreviations, Checked, Derivation, Derive
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
-LAYOUTS = {
-    "": "each gradient has the shape of its variable",
-    "hvp": "each product has the shape of its variable",
-    "jvp": "the derivative along the tangents has the shape of the output",
-    "jacobian": "each Jacobian has the shape of the output, then that of its variable",
-}
-SECOND_LAYOUT = "each second derivative has the shape of its first variable, then that of its second"
-EVERYWHERE = "; a number stands for every entry"
 NO_FORMULA = "it has no formula in terms of the leaves alone"
 SAME_SIZES = "checked at one size: the program does not run for others"
 NOT_FINITE = "no random point was found at which autograd's gradient is finite"
@@ -58,7 +50,21 @@ SECOND, LARGER = 100, 2
 
 
 def derive(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
-    """Return the derivation that the settings ask for."""
+    """Return the derivation that the settings ask for.
+
+    Of lengths with names, what is wide may have to be tall: `logdet(X @ X.T)` is of a singular matrix if X is tall.
+    """
+    found = _derived(program, settings, given, derivations)
+    turned = turned_settings(settings)
+    if turned is None or found.verdict is Verdict.MATCH or not settings.verify:
+        return found
+    with suppress(GradcliError):
+        other = _derived(program, turned, given, derivations)
+        return other if other.verdict is Verdict.MATCH else found
+    return found
+
+
+def _derived(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
     settings = replace(settings, dtype=settings.dtype if settings.dtype.startswith("complex") else "float64")
     here = finite_point(program, settings, given, settings.seed)
     start = here or point(program, settings, given, settings.seed)
@@ -220,7 +226,7 @@ def _derivation(
         output=DerivedOutput(output.name or output.text, tuple(output.tensor.shape)),
         leaves=leaves,
         upstream=upstream_name(here) if here.has_upstream and settings.product not in {"jvp", "jacobian"} else None,
-        layout=_layout(here, settings, forms),
+        layout=layout_of(here, forms, _ranks(here)),
         derivatives=tuple(_shown(here, target, forms.get(target), checks[target], settings) for target in wanted),
         where=_where(here, wanted, forms),
         to=settings.to,
@@ -232,14 +238,6 @@ def _derivation(
         else None,
         sizes=settings.sizes or None,
     )
-
-
-def _layout(here: Point, settings: Settings, forms: Mapping[Target, Form]) -> str:
-    """Return what shape the formulas have."""
-    layout, ranks = LAYOUTS[settings.product] if settings.order == 1 else SECOND_LAYOUT, _ranks(here)
-    trees = {target: parsed(form.text) for target, form in forms.items() if target.shape}
-    is_repeated = any(tree.indices is None and not rank(tree.body, ranks) for tree in trees.values())
-    return layout + EVERYWHERE if is_repeated else layout
 
 
 def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, settings: Settings) -> DerivedFormula:

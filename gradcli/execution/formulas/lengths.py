@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -12,10 +12,13 @@ from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import Form
 from gradcli.execution.formulas.points import Point, variable, with_lengths
 from gradcli.execution.forward.trace import TracedTensor
+from gradcli.settings import Settings
 
-# Names of lengths that no index has, and lengths that have no divisor in common with each other.
+# Names of lengths that no index has.
 NAMES = "nmdhcefuvwxyz"
-FIRST, SECOND = (11, 17, 13, 19, 7, 23), (29, 37, 31, 41, 23, 43)
+# Lengths that have no divisor in common with each other. Neither they nor one less have a square in them, so that the
+# square roots of either stay as they are.
+FIRST, SECOND = (11, 23, 7, 31, 43, 47), (31, 43, 23, 59, 67, 71)
 # Leaves of more axes are run at smaller lengths.
 FIRST_SMALL, SECOND_SMALL = (5, 7, 3, 11), (7, 11, 5, 13)
 LARGE_RANK = 4
@@ -89,6 +92,16 @@ def named_lengths(here: Point, given: Mapping[str, Any]) -> Lengths:
         raise InputError(f"the program does not run for other lengths of {names}", option="--shape")
     first, second = (dict(point.settings.sizes) for point in points if point is not None)
     return Lengths(known, (points[0], points[1]), (first, second))
+
+
+def turned_settings(settings: Settings) -> Settings | None:
+    """Return settings with the lengths that have names the other way round; None of fewer than two."""
+    lengths = [*settings.sizes.values()]
+    if len(lengths) < 2:  # noqa: PLR2004 (which one is larger)
+        return None
+    turned = dict(zip(lengths, reversed(lengths), strict=True))
+    shapes = {name: tuple(turned.get(size, size) for size in shape) for name, shape in settings.shapes.items()}
+    return replace(settings, shapes=shapes, sizes={name: turned[size] for name, size in settings.sizes.items()})
 
 
 def _other_spelling(here: Point, name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import torch
@@ -18,11 +19,13 @@ from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.forward.value_files import read_values
+from gradcli.execution.reference.tensor_eval import identity
 from gradcli.language.program import Program
 from gradcli.ops.table import find
 from gradcli.phrases import show_shape
 from gradcli.settings import Settings, Shape
 
+Draw = Callable[[Tensor], Tensor]
 # A point is drawn again, so often, where a gradient is not finite.
 ATTEMPTS = 8
 # From the seed of a point to that of its tangents.
@@ -79,15 +82,15 @@ class Point:
         return {traced: torch.zeros_like(traced.tensor) if g is None else g.detach() for traced, g in found.items()}
 
 
-def point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int) -> Point:
-    """Return a program run at a random point; leaves that are given values keep them.
+def point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int, draw: Draw = identity) -> Point:
+    """Return a program run at a random point, `draw` of what is drawn; leaves that are given values keep them.
 
     Raises GradcliError if the program cannot be run, or nothing be differentiated.
     """
     if isinstance(program, CodeProgram):
-        return _point_of_code(program, settings, given, seed)
+        return _point_of_code(program, settings, given, seed, draw)
     assert isinstance(program, Program)  # noqa: S101 (there are two kinds)
-    drawn = _drawn(program, settings, given, seed)
+    drawn = _drawn(program, settings, given, seed, draw)
     trace = run_program(program, settings, {**drawn, **given})
     output = backward.check_differentiable(program, trace)
     cotangent = _cotangent(output, settings, seed)
@@ -101,7 +104,7 @@ def _cotangent(output: TracedTensor, settings: Settings, seed: int) -> Tensor:
     return backward.cotangent_of(output, vector, seed=seed)
 
 
-def _point_of_code(program: CodeProgram, settings: Settings, given: Mapping[str, Any], seed: int) -> Point:
+def _point_of_code(program: CodeProgram, settings: Settings, given: Mapping[str, Any], seed: int, draw: Draw) -> Point:
     """Return code run at a random point; what its author has given numbers has others nearby but at the first."""
     found = code_point(
         program,
@@ -109,7 +112,7 @@ def _point_of_code(program: CodeProgram, settings: Settings, given: Mapping[str,
         given,
         cotangent=lambda output: _cotangent(output, settings, seed),
         moves=seed != settings.seed,
-        assumed=lambda name, value: _assumed(name, value, settings),
+        assumed=lambda name, value: _assumed(name, draw(value), settings),
     )
     trace, output = found.trace, found.trace.output
     known: dict[str, Any] = {
@@ -145,9 +148,12 @@ def _replayed(here: Point, values: Mapping[str, Any]) -> Point:
 
 
 def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
-    """Return a point at which autograd's gradients are finite; None if none was found."""
-    for attempt in range(ATTEMPTS):
-        found = point(program, settings, given, seed + 1000 * attempt)
+    """Return a point at which autograd's gradients are finite; None if none was found.
+
+    Where numbers of both signs are not, positive ones may be: `log(x/y)` has such of many entries nowhere else.
+    """
+    for draw, attempt in product((identity, _positive), range(ATTEMPTS)):
+        found = point(program, settings, given, seed + 1000 * attempt, draw)
         if all(bool(value.isfinite().all()) for value in (found.output.tensor, *found.gradients().values())):
             return found
     return None
@@ -221,7 +227,7 @@ def valued(program: Source, settings: Settings, given: Mapping[str, Any]) -> set
     return {*given, *settings.values, *read_values(settings.values_file), *made}
 
 
-def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed: int) -> dict[str, Tensor]:
+def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed: int, draw: Draw) -> dict[str, Tensor]:
     if settings.init is not None:
         return {}
     known = valued(program, settings, given)
@@ -229,7 +235,11 @@ def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed:
     names = [leaf.name for leaf in program.leaves]
     shapes = {name: tuple(settings.shapes.get(name, default)) for name in names if name not in known}
     drawn = leaves_for(program, shapes, find, seed)
-    return {name: _assumed(name, value, settings) for name, value in drawn.items() if name not in known}
+    return {name: _assumed(name, draw(value), settings) for name, value in drawn.items() if name not in known}
+
+
+def _positive(value: Tensor) -> Tensor:
+    return value.abs() if value.is_floating_point() else value
 
 
 def _assumed(name: str, value: Tensor, settings: Settings) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.algebra import compact, simplified, symbols
 from gradcli.derivation.notation.parsed import names_read, parsed
+from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.sharing import shared
 from gradcli.execution.formulas.closed import Form, Target, closed_forms, known_shapes, targets, upstream_name
 from gradcli.execution.formulas.points import Point, with_lengths
@@ -27,6 +28,14 @@ from gradcli.tolerance import CLOSENESS
 LONGER = (5, 7, 11, 13, 17)
 MATRIX = 2
 COLUMN = "[:, None]"
+LAYOUTS = {
+    "": "each gradient has the shape of its variable",
+    "hvp": "each product has the shape of its variable",
+    "jvp": "the derivative along the tangents has the shape of the output",
+    "jacobian": "each Jacobian has the shape of the output, then that of its variable",
+}
+SECOND_LAYOUT = "each second derivative has the shape of its first variable, then that of its second"
+EVERYWHERE = "; a number stands for every entry"
 
 
 def shown_forms(
@@ -35,6 +44,15 @@ def shown_forms(
     """Return the formulas in terms of the leaves, in the shapes of what they are derivatives of."""
     forms = trusted(point, closed_forms(point, wanted, asked))
     return shaped(point, _with_all_axes(point, forms, given, asked))
+
+
+def layout_of(point: Point, forms: Mapping[Target, Form], ranks: Mapping[str, int]) -> str:
+    """Return in words what shape the formulas have."""
+    settings = point.settings
+    layout = LAYOUTS[settings.product] if settings.order == 1 else SECOND_LAYOUT
+    trees = [parsed(form.text) for target, form in forms.items() if target.shape]
+    is_repeated = any(tree.indices is None and not rank(tree.body, ranks) for tree in trees)
+    return layout + EVERYWHERE if is_repeated else layout
 
 
 def shaped(point: Point, forms: Mapping[Target, Form]) -> dict[Target, Form]:

@@ -37,7 +37,7 @@ from gradcli.symbolic.write.second import curved, differentiated, mapped, pushed
 from gradcli.symbolic.write.softmax import has_nameless
 from gradcli.symbolic.write.tangents import Tangents
 from gradcli.symbolic.write.tensor_printer import TensorNotation
-from gradcli.symbolic.write.tidy import tidy
+from gradcli.symbolic.write.tidy import tidy, without_poles
 from gradcli.symbolic.write.time_limit import OutOfTimeError, time_limit
 
 UPSTREAM_PREFIX = "u"
@@ -272,7 +272,7 @@ def _through_call(
 
 def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | None:
     """Return an adjoint's formula in the best notation that it has."""
-    body = tidy(scope.ordered(adjoint.body))
+    body = without_poles(tidy(scope.ordered(adjoint.body)))
     if has_nameless(scope, body):
         return None
     for notation in (_whole, _entry):

@@ -76,6 +76,16 @@ def tidy(body: Expr) -> Expr:
     return best if _length(best) < _length(body) - WORTH_IT else body
 
 
+def without_poles(body: Expr) -> Expr:
+    """Return an expression without the choices of 1/0 at a point: the other formula has a pole there, and says so."""
+    found = {}
+    for piece in body.atoms(Piecewise):
+        kept = [branch for branch in piece.args if not branch.expr.has(sympy.zoo)]
+        if kept and len(kept) < len(piece.args):
+            found[piece] = Piecewise(*kept)
+    return body.xreplace(found) if found else body
+
+
 def _within_sums(body: Expr) -> Expr:
     """Return an expression whose sums are over shorter terms, where there is a sigmoid in them."""
     found = {}

@@ -496,6 +496,9 @@ def test_a_hessian_vector_product_is_a_scalars() -> None:
         ("X.reshape(X.numel()) @ y", {"X": ("n", "m"), "y": (12,)}, "y", None),
         ("x[1:] @ x[:-1]", {"x": ("n",)}, "x", None),
         ("mean(x)**2", {"x": ("n", "m")}, "x", "2*sum(x)/(n*n*m*m)"),
+        ("sum(x*log(x/y))", {"x": ("n",), "y": ("n",)}, "x", "log(x/y) + 1"),
+        ("logdet(X @ X.T)", {"X": ("n", "m")}, "X", "2*inv(X @ X.T) @ X"),
+        ("w/std(x)", {"x": ("n",), "w": ("n",)}, "w", "sqrt(n - 1)*g/norm(x - mean(x))"),
     ],
 )
 def test_lengths_have_names(program: str, shapes: Any, wrt: str, formula: str | None) -> None:
