@@ -31,6 +31,7 @@ from gradcli.derivation.formulas import (
 from gradcli.symbolic.derive.translate import number
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
+from gradcli.symbolic.write.joined import joined
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
 from gradcli.symbolic.write.second import curved, differentiated, mapped, pushed
@@ -272,7 +273,7 @@ def _through_call(
 
 def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | None:
     """Return an adjoint's formula in the best notation that it has."""
-    body = without_poles(tidy(scope.ordered(adjoint.body)))
+    body = joined(without_poles(tidy(scope.ordered(adjoint.body))))
     if has_nameless(scope, body):
         return None
     for notation in (_whole, _entry):

@@ -1,0 +1,50 @@
+"""Sums over the same indices that differ in a factor, as one: Σ a·x + Σ b·x is Σ (a + b)·x."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy
+from sympy import Add, Expr, Indexed, Mul, Sum
+
+LARGE = 80  # operations: factoring more takes longer than it is worth
+
+
+def joined(body: Any) -> Any:
+    """Return an expression with such sums as one, where what differs depends on nothing but what is summed over."""
+    if not body.has(Sum) or isinstance(body, Sum):
+        return body
+    parts = [joined(part) if part.args else part for part in body.args]
+    return _joined(parts) if body.is_Add else body.func(*parts)
+
+
+def _joined(terms: Sequence[Any]) -> Expr:
+    kept: list[Any] = []
+    for term in terms:
+        ones = ((place, _as_one(other, term)) for place, other in enumerate(kept))
+        place, one = next(((place, one) for place, one in ones if one is not None), (len(kept), term))
+        kept[place : place + 1] = [one]
+    return Add(*kept)
+
+
+def _as_one(left: Expr, right: Expr) -> Expr | None:
+    """Return the sum of two terms as one sum; None if they are no sums over the same, or differ in more."""
+    sums = [[factor for factor in Mul.make_args(term) if isinstance(factor, Sum)] for term in (left, right)]
+    if any(len(some) != 1 for some in sums) or left.count_ops() + right.count_ops() > LARGE:
+        return None
+    (one,), (other,) = sums
+    if [limit[1:] for limit in one.limits] != [limit[1:] for limit in other.limits]:
+        return None
+    inner = other.function.xreplace(dict(zip(other.variables, one.variables, strict=True)))
+    both = sympy.factor(left / one * one.function + right / other * inner)
+    added = [factor for factor in Mul.make_args(both) if factor.is_Add]
+    if not added or any(not _indices(factor) <= set(one.variables) for factor in added):
+        return None
+    outside, inside = both.as_independent(*one.variables, as_Add=False)
+    return outside * Sum(inside, *one.limits)
+
+
+def _indices(body: Expr) -> set[Any]:
+    bound = {variable for inner in body.atoms(Sum) for variable in inner.variables}
+    return {symbol for entry in body.atoms(Indexed) for index in entry.indices for symbol in index.free_symbols} - bound
