@@ -164,7 +164,8 @@ FAILING = (
     ["eval", "log(x)", "--value", "x=0"],
     ["eval", "-log(x)", "--value", "x=0"],
     ["grad", "log(x*0)*y", "--value", "x=0", "--wrt", "x"],
-    ["eval", "tanh(x)", "--max-derivation-time", "0"],
+    # No other test asks for the derivative of this one: what is known already takes no time.
+    ["eval", "softplus(x, 1.2345)", "--max-derivation-time", "0"],
     ["custom", "ops.py:Square", "--shape", "3", "--argument", "n=2"],
     ["custom", "--forward", "x**2 * y", "--backward", "x: 2*x*y*g", "--backward", "y: x**2", "--value", "x=3"],
 )

@@ -36,13 +36,18 @@ def _as_one(left: Expr, right: Expr) -> Expr | None:
     (one,), (other,) = sums
     if [limit[1:] for limit in one.limits] != [limit[1:] for limit in other.limits]:
         return None
-    inner = other.function.xreplace(dict(zip(other.variables, one.variables, strict=True)))
-    both = sympy.factor(left / one * one.function + right / other * inner)
+    # Indices of their own: each has the other's as that of a sum within it.
+    own = [sympy.Dummy(integer=True, nonnegative=True) for _ in one.limits]
+    first, second = (some.function.xreplace(dict(zip(some.variables, own, strict=True))) for some in (one, other))
+    shared = set(Mul.make_args(first)) & set(Mul.make_args(second))
+    both = sympy.factor(left / one * first + right / other * second)
     added = [factor for factor in Mul.make_args(both) if factor.is_Add]
-    if not added or any(not _indices(factor) <= set(one.variables) for factor in added):
+    if not any(_indices(factor) - set(own) for factor in shared) or not added:
         return None
-    outside, inside = both.as_independent(*one.variables, as_Add=False)
-    return outside * Sum(inside, *one.limits)
+    if any(not _indices(factor) <= set(own) for factor in added):
+        return None
+    outside, inside = both.as_independent(*own, as_Add=False)
+    return outside * Sum(inside, *((index, *limit[1:]) for index, limit in zip(own, one.limits, strict=True)))
 
 
 def _indices(body: Expr) -> set[Any]:
