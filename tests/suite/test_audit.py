@@ -50,8 +50,9 @@ def test_an_op_of_single_entries_is_proved_of_single_numbers() -> None:
     assert audited(Audit("cumsum", SETTINGS)).leaves != {"x0": ()}
 
 
-def test_an_op_that_the_table_lacks_has_no_definition() -> None:
-    op = audited(Audit("torch.ops.aten._safe_softmax.default", SETTINGS))
+@pytest.mark.parametrize("name", ["torch.ops.aten._safe_softmax.default", "to_sparse"])
+def test_an_op_that_the_table_lacks_has_no_definition(name: str) -> None:
+    op = audited(Audit(name, SETTINGS))
     assert (op.verdict, op.float64, op.proof) == (NO_DEFINITION, "undecided", "undecided")
     assert "unknown function" in (op.reason or "")
 

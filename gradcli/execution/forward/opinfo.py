@@ -117,7 +117,8 @@ def _of_output(program: str, output: Any, inputs: Mapping[str, Tensor]) -> Sampl
 def _is_differentiable(output: Tensor) -> bool:
     is_of_numbers = output.is_floating_point() or output.is_complex()
     is_small = output.requires_grad and 0 < output.numel() <= MOST_ENTRIES
-    return is_of_numbers and is_small and bool(output.isfinite().all())
+    # PyTorch cannot say of a sparse tensor whether it is finite.
+    return is_of_numbers and is_small and (output.layout is not torch.strided or bool(output.isfinite().all()))
 
 
 def _is_small(value: Tensor) -> bool:
