@@ -146,6 +146,7 @@ def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:
     """Return the form that is one of the forms at each of the points; None if they are not alike."""
     texts = {name: known.unified([getattr(form, name) for form in forms]) for name in ("text", "code", "raw")}
     exceptions = [form.exception or "" for form in forms]
+    texts["raw"] = texts["raw"] or texts["text"]  # what it was made from may have its terms in another order
     if any(text is None for text in texts.values()):
         return None
     entry = known.unified([form.entry for form in forms]) or ""
