@@ -56,7 +56,7 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
     """
     found = _derived(program, settings, given, derivations)
     turned = turned_settings(settings)
-    if turned is None or found.verdict is Verdict.MATCH or not settings.verify:
+    if turned is None or found.verdict is not Verdict.UNDECIDED:
         return found
     with suppress(GradcliError):
         other = _derived(program, turned, given, derivations)

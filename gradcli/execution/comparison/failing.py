@@ -123,7 +123,7 @@ def _verdicts_on(
 ) -> list[Verdict]:
     """Return the verdicts on PyTorch's gradient of one call by itself, its upstream gradient times powers of two.
 
-    None where nothing is known of it. The derivative is linear in the upstream gradient, so one does for all.
+    No verdicts where nothing is known of it. The derivative is linear in the upstream gradient, so one does for all.
     """
     upstream = {output: one for output in call.outputs if (one := gradients.get(output)) is not None}
     if call.gap is not None:

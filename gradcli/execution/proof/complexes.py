@@ -15,7 +15,7 @@ class Complexes:
 
     def __init__(self, circuit: Circuit, real: Callable[..., Any]) -> None:
         self._real = real
-        self._zero, self._one = circuit.number(0), circuit.number(1)
+        self._zero = circuit.number(0)
 
     def apply(self, name: str, values: Sequence[Value]) -> Any:
         """Return a function of values of which some are pairs; UnprovableError where there is no formula of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -517,6 +518,22 @@ def test_lengths_have_names(program: str, shapes: Any, wrt: str, formula: str | 
     assert found.checked.verdict is Verdict.MATCH
     assert len(found.checked.shapes) == 3
     assert formula is None or found.formula == formula
+
+
+def test_lengths_are_not_turned_to_hide_a_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
+    derived, sizes = command._derived, list[dict[str, int]]()
+
+    def wrong(program: Any, settings: Settings, *given: Any) -> Any:
+        sizes.append(settings.sizes)
+        found = derived(program, settings, *given)
+        if len(sizes) > 1:
+            return found
+        (one,) = found.derivatives
+        return replace(found, derivatives=(replace(one, checked=replace(one.checked, verdict=Verdict.MISMATCH)),))
+
+    monkeypatch.setattr(command, "_derived", wrong)
+    assert gradcli.derive("x @ A", {"x": ("n",), "A": ("n", "m")}, wrt="x").verdict is Verdict.MISMATCH
+    assert len(sizes) == 1
 
 
 def test_a_name_is_not_that_of_a_length_and_of_a_tensor() -> None:
