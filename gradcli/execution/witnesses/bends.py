@@ -27,9 +27,10 @@ from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
 from gradcli.execution.witnesses.chained_sides import Sided, has_no_kinks, look
 from gradcli.execution.witnesses.chance import CHANCE, rests_on_chance
 from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
+from gradcli.execution.witnesses.decisions import decides
 from gradcli.execution.witnesses.jumps import is_hidden, is_level, shortest_steps, steep
 from gradcli.execution.witnesses.line import EPSILON
-from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, decides
+from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses
 from gradcli.language.branching import may_branch
 from gradcli.language.program import Program
 from gradcli.report.report import TensorReport
@@ -86,7 +87,7 @@ def bends(witnesses: NumericalWitnesses, comparisons: GradientComparison | None,
     known = comparisons is not None and (
         comparisons.steps or traced in comparisons.reference.kinked or traced in comparisons.hinging
     )
-    return known or witnesses.decides(traced)
+    return known or witnesses.decisions.by(traced)
 
 
 def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor) -> TensorReport:
@@ -178,7 +179,7 @@ def _looked_into(
     sided = _by_calls(witnesses, evaluation, traced)
     verdict = dataclasses.replace(verdict, sided=sided, steep=sided is Sided.STEEP)
     known = sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP, Sided.STEEP} or report.verdict is not Verdict.SUBGRADIENT
-    if known or verdict.smooth or witnesses.decides(traced):
+    if known or verdict.smooth or witnesses.decisions.by(traced):
         return verdict
     cancels = sided is Sided.UNKNOWN and kinks_cancel(witnesses.rerun, decomposition, traced)
     return dataclasses.replace(verdict, cancels=cancels, steep=not cancels and _is_steep(witnesses, report, traced))
@@ -208,7 +209,7 @@ def _by_calls(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
     if comparisons is None or gradient is None or traced in comparisons.hinging:
         return Sided.UNKNOWN
     program = witnesses.run.program
-    if (not isinstance(program, Program) or may_branch(program)) and witnesses.decides(traced):
+    if (not isinstance(program, Program) or may_branch(program)) and witnesses.decisions.by(traced):
         return Sided.UNKNOWN
     return look(comparisons.point, traced, gradient)
 

@@ -148,7 +148,7 @@ def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> 
         return _explained(report, Verdict.SUBGRADIENT, None, CHOICE)
     if numerical.hides_steps:
         return _explained(report, Verdict.UNDECIDED, None, LOST_STEPS)
-    if numerical.decides and numerical.blind:
+    if numerical.hides_decision or (numerical.decides and numerical.blind):
         return _explained(report, Verdict.UNDECIDED, None, HIDDEN)
     return report
 

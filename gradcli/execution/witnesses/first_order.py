@@ -10,7 +10,8 @@ from gradcli.execution.comparison.nonfinite import has_jump
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.bends import where_it_bends
-from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses, decides
+from gradcli.execution.witnesses.decisions import decides
+from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.report.notes import Notes
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
@@ -21,7 +22,7 @@ def chooses(run: Run, leaves: Sequence[TracedTensor]) -> bool:
     if has_jump(run.trace):
         return True
     witnesses = NumericalWitnesses.of(run, []) if decides(run.trace) else None
-    return witnesses is not None and any(map(witnesses.decides, leaves))
+    return witnesses is not None and any(map(witnesses.decisions.by, leaves))
 
 
 def without_first_derivative(run: Run, leaves: Sequence[TracedTensor], *, looks: bool) -> dict[TracedTensor, Notes]:

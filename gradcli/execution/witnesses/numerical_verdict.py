@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from gradcli.execution.forward.again import Again
@@ -17,13 +16,12 @@ from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED
 from gradcli.execution.witnesses.chained_sides import Sided
+from gradcli.execution.witnesses.decisions import Decisions
 from gradcli.execution.witnesses.grain import Grain, grain_of, hides_steps_of
-from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
+from gradcli.execution.witnesses.line import Values
 from gradcli.execution.witnesses.nearer import CLEAR
 from gradcli.execution.witnesses.noise import noise_of
 from gradcli.execution.witnesses.question import Question, Witness, witnesses
-from gradcli.language.branching import may_branch
-from gradcli.language.program import Program
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
@@ -35,8 +33,6 @@ DOUBLE = Tolerance.of("float64")
 MOST_CALLS = 64
 # A gradient that is no larger than this part of the terms of the output is 0 but for rounding.
 NEGLIGIBLE = 2.0**-42
-# How far to go, relative to the entries, to see whether the program decides otherwise next to a point.
-NEXT = 2.0**-40
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +46,8 @@ class NumericalVerdict:
     """What ops of the program do to a gradient beside what they compute, which no witness knows."""
     decides: bool = False
     """Whether the program decides something otherwise next to the point, or an op jumps: known where it matters."""
+    hides_decision: bool = False
+    """Whether it does by an entry at whose gradient the quotients cannot look, so far off they may be."""
     cancels: bool = False
     """Whether the kinks of ops are known to be none by this tensor."""
     steep: bool = False
@@ -172,26 +170,39 @@ class NumericalWitnesses:
         if question is None:
             return None
         question = dataclasses.replace(question, bends=bends, jumps=jumps, excused=excused)
-        reports = self._checked(question, gradient)
+        question, reports = self._checked(question, gradient)
         doubted = {} if reference is None else checked(self.witnesses, self._noisy(question), reference, DOUBLE)
         against = frozenset(name for name, report in voting(doubted).items() if report.verdict is Verdict.MISMATCH)
         conventions = dict.fromkeys(call.op.convention for call in self.run.trace.calls if call.op.convention)
         verdicts = {report.verdict for report in voting(reports).values()}
         decides = (jumps and Verdict.MISMATCH in verdicts) or (
-            not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) and self.decides(traced)
+            not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) and self.decisions.by(traced)
         )
         size = float(gradient.abs().nan_to_num(0.0, 0.0, 0.0).max()) if gradient.numel() else 0.0
         size = size if size > NEGLIGIBLE * question.line.magnitude else 0.0  # it is what rounding left of 0
-        hidden = (jumps or self.rerun.may_decide) and hides_steps_of(self.run.trace, traced)
-        return NumericalVerdict(reports, against, tuple(conventions), decides=decides, hides_steps=hidden, size=size)
+        hides_steps = (jumps or self.rerun.may_decide) and hides_steps_of(self.run.trace, traced)
+        hides_decision = bends and verdicts == {Verdict.MATCH} and self.decisions.unseen(question, traced, gradient)
+        return NumericalVerdict(
+            reports,
+            against,
+            tuple(conventions),
+            decides=decides,
+            hides_decision=hides_decision,
+            hides_steps=hides_steps,
+            size=size,
+        )
 
-    def _checked(self, question: Question, gradient: Tensor) -> dict[str, WitnessReport]:
-        """Return what the witnesses say; away from kinks without the noise if all agree: it would excuse, not deny."""
+    def _checked(self, question: Question, gradient: Tensor) -> tuple[Question, dict[str, WitnessReport]]:
+        """Return what the witnesses say, and what they were asked.
+
+        Away from kinks that is without the noise if all agree: it would excuse, not deny.
+        """
         if not (question.bends or question.jumps):
             reports = checked(self.witnesses, question, gradient, self.tolerance)
             if all(report.verdict is Verdict.MATCH for report in reports.values()):
-                return reports
-        return checked(self.witnesses, self._noisy(question), gradient, self.tolerance)
+                return question, reports
+        noisy = self._noisy(question)
+        return noisy, checked(self.witnesses, noisy, gradient, self.tolerance)
 
     @cached_property
     def _chooses_otherwise(self) -> bool:
@@ -203,30 +214,9 @@ class NumericalWitnesses:
         return dataclasses.replace(question, grain=self.grain)
 
     @cached_property
-    def _decided(self) -> dict[TracedTensor, bool]:
-        return {}
-
-    def decides(self, traced: TracedTensor) -> bool:
-        """Return whether the program decides anything otherwise for a tiny change of a tensor."""
-        if traced not in self._decided:
-            self._decided[traced] = self._decides(traced)
-        return self._decided[traced]
-
-    def _decides(self, traced: TracedTensor) -> bool:
-        value = self.rerun.value(traced)
-        if value is None or not value.numel() or not self._may_decide_by(traced):
-            return False
-        ones, random = torch.ones_like(value), random_directions(1, real(value).numel())
-        shifts = [ones, -ones, shaped(random[0], value), shaped(-random[0], value)]
-        scale = NEXT * self.without_noise.lengths(value)
-        return any(self.rerun.decides_otherwise({traced: value + scale * shift}) for shift in shifts)
-
-    def _may_decide_by(self, traced: TracedTensor) -> bool:
-        """Return whether anything decided rests on a tensor; a program without branches decides in its calls."""
-        if not self.rerun.may_decide:
-            return False
-        program = self.run.program
-        return not isinstance(program, Program) or may_branch(program) or decides_by([traced], self.run.trace)
+    def decisions(self) -> Decisions:
+        """Return what the program decides next to the point."""
+        return Decisions(self.run, self.rerun, self.without_noise)
 
     def question(self, traced: TracedTensor) -> Question | None:
         """Return the run as a function of one tensor, whose noise is not known yet.
@@ -244,28 +234,12 @@ class NumericalWitnesses:
         made = entries_on_the_way(traced, self.run.trace)
         known = function, {name: value}, name, self.cotangent, self.without_noise
         question = Question(*known, is_costly=is_costly, on_the_way=made)
-        return dataclasses.replace(question, decides=question.is_coarse and self.decides(traced))
+        return dataclasses.replace(question, decides=question.is_coarse and self.decisions.by(traced))
 
 
 def voting(reports: Mapping[str, WitnessReport]) -> dict[str, WitnessReport]:
     """Return the reports of the witnesses that know what a function's derivative is."""
     return {name: report for name, report in reports.items() if WITNESSES[name].votes}
-
-
-def decides(trace: Trace) -> bool:
-    """Return whether the program computes truth values or integers of its leaves, or might branch by them."""
-    return decides_by(filter(_is_number, trace.leaves), trace)
-
-
-def decides_by(tensors: Iterable[TracedTensor], trace: Trace) -> bool:
-    """Return whether the program computes truth values or integers of some tensors."""
-    moving = set(tensors)
-    for call in trace.calls:
-        if not moving.isdisjoint(call.inputs):
-            if not all(map(_is_number, call.outputs)):
-                return True
-            moving.update(call.outputs)
-    return False
 
 
 def entries_on_the_way(traced: TracedTensor, trace: Trace) -> int:
@@ -276,10 +250,6 @@ def entries_on_the_way(traced: TracedTensor, trace: Trace) -> int:
             moving.update(call.outputs)
             count += sum(one.tensor.numel() for one in (*call.inputs, *call.outputs))
     return count
-
-
-def _is_number(traced: TracedTensor) -> bool:
-    return traced.tensor.is_floating_point() or traced.tensor.is_complex()
 
 
 def checked(

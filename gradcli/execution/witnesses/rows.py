@@ -93,7 +93,7 @@ def _judged(
     ):
         return derivative
     witnesses, steps = NumericalWitnesses.of(run, [DIFFERENCES]), has_jump(run.trace)
-    if not (kinked or hinges or steps) and not any(witnesses.decides(leaf) for leaf in leaves):
+    if not (kinked or hinges or steps) and not any(witnesses.decisions.by(leaf) for leaf in leaves):
         return derivative
     found = _checked(witnesses, questions, jumps=steps)
     denied = any(report.verdict is Verdict.MISMATCH for report in found) and derivative.verdict is not Verdict.MISMATCH

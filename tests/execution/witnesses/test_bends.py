@@ -108,3 +108,19 @@ def test_a_program_that_draws_is_evaluated_at_many_points_at_once(monkeypatch: p
     found = gradcli.evaluate(text)["w"]
     assert found.verdict == "subgradient"
     assert 0 < len(alone) < 100  # 4,492 where each point is evaluated by itself
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize("entries", [[6.0, 0.0, 2.5], [0.0, 6.0]])
+def test_what_an_entry_decides_is_not_a_match_where_other_entries_hide_it(command: Any, entries: list[float]) -> None:
+    """At x = 0 the sum jumps from 1 to 2, beside 2 * (6**6)**3 = 2e14 by another entry; without that it is seen."""
+    program = "where(6**x > (6**x)**3, 6**x, 2*(6**x)**3).sum()"
+    hidden = command(program, {"x": entries})["x"]
+    assert hidden.verdict == "undecided"
+    assert "decides by its values" in str(hidden.note)
+    assert command(program, {"x": [2.0, 0.0]})["x"].verdict == "undefined"
+
+
+def test_an_entry_that_decides_nothing_may_be_less_than_rounding() -> None:
+    """Beside exp(30) no quotient sees the slope of 1 by x, which is far from what x decides."""
+    assert gradcli.check("where(x > 1, x, 2*x).sum() + exp(y)", {"x": [3.0, 2.0], "y": 30.0})["x"].verdict == "match"

@@ -1,0 +1,95 @@
+"""What a program decides by the values of its tensors, and whether it decides otherwise next to a point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.forward.again import Again
+from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.run import Run
+from gradcli.execution.witnesses.grain import Grain
+from gradcli.execution.witnesses.line import random_directions, real, shaped, unit
+from gradcli.execution.witnesses.question import Question
+from gradcli.language.branching import may_branch
+from gradcli.language.program import Program
+
+# How far to go, relative to the entries.
+NEXT = 2.0**-40
+# By so many entries at most that the quotients see nothing of.
+MOST_UNSEEN = 16
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What a program decides next to the point of a run; without slots, to keep what was asked."""
+
+    run: Run
+    rerun: Again
+    grain: Grain
+
+    def by(self, traced: TracedTensor) -> bool:
+        """Return whether the program decides anything otherwise for a tiny change of a tensor."""
+        if traced not in self._known:
+            self._known[traced] = self._decides(traced)
+        return self._known[traced]
+
+    def unseen(self, question: Question, traced: TracedTensor, gradient: Tensor) -> bool:
+        """Return whether it does so by an entry whose gradient is less than what the quotients may be off by.
+
+        They would not see what it decides: by other entries the output may be as large as it likes.
+        """
+        if gradient.is_complex() or not self._may_decide_by(traced) or question.quotients.directions is not None:
+            return False
+        claimed = question.quotients.of(gradient).abs()
+        rows = ((question.quotients.error > claimed) & (claimed > 0.0)).nonzero()[:MOST_UNSEEN, 0]
+        value = question.point[question.name]
+        steps = unit(rows, value.numel())
+        return any(self._at(traced, value, shaped(shift, value)) for shift in (*steps, *-steps))
+
+    @cached_property
+    def _known(self) -> dict[TracedTensor, bool]:
+        return {}
+
+    def _decides(self, traced: TracedTensor) -> bool:
+        value = self.rerun.value(traced)
+        if value is None or not value.numel() or not self._may_decide_by(traced):
+            return False
+        ones, random = torch.ones_like(value), random_directions(1, real(value).numel())
+        shifts = [ones, -ones, shaped(random[0], value), shaped(-random[0], value)]
+        return any(self._at(traced, value, shift) for shift in shifts)
+
+    def _at(self, traced: TracedTensor, value: Tensor, shift: Tensor) -> bool:
+        """Return whether the program decides otherwise next to a tensor's value in some direction."""
+        return self.rerun.decides_otherwise({traced: value + NEXT * self.grain.lengths(value) * shift})
+
+    def _may_decide_by(self, traced: TracedTensor) -> bool:
+        """Return whether anything decided rests on a tensor; a program without branches decides in its calls."""
+        if not self.rerun.may_decide:
+            return False
+        program = self.run.program
+        return not isinstance(program, Program) or may_branch(program) or decides_by([traced], self.run.trace)
+
+
+def decides(trace: Trace) -> bool:
+    """Return whether the program computes truth values or integers of its leaves, or might branch by them."""
+    return decides_by(filter(_is_number, trace.leaves), trace)
+
+
+def decides_by(tensors: Iterable[TracedTensor], trace: Trace) -> bool:
+    """Return whether the program computes truth values or integers of some tensors."""
+    moving = set(tensors)
+    for call in trace.calls:
+        if not moving.isdisjoint(call.inputs):
+            if not all(map(_is_number, call.outputs)):
+                return True
+            moving.update(call.outputs)
+    return False
+
+
+def _is_number(traced: TracedTensor) -> bool:
+    return traced.tensor.is_floating_point() or traced.tensor.is_complex()
