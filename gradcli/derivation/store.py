@@ -31,6 +31,9 @@ Kept: TypeAlias = Literal[QueryKind, "run"]
 MOST_BYTES = 1 << 20
 # Of one of the parts that the folder has, each by the first digit of its files' names: 64 MiB in all.
 MOST_BYTES_OF_PART, MOST_FILES_OF_PART = 4 << 20, 2048
+# Beyond the first share of these, a part is cut down to the second; the third is what one process adds before it looks
+# again, so that several at once stay within them.
+FULL, KEPT, UNSEEN = 7 / 8, 3 / 4, 1 / 32
 PARTS = "0123456789abcdef"
 OUR_NAME = re.compile(r"\.?[0-9a-f]{64}\.")
 # Seconds after which a use of a file is noted; the ones that were used last stay longest.
@@ -43,6 +46,10 @@ READERS: Mapping[Kept, Callable[[Any], Any]] = {
     "arbitrate": lambda data: Arbitrated(**data),
     "run": bool,
 }
+
+
+# How many files, and bytes, this process may yet add to a part before it looks at it.
+_UNSEEN: dict[Path, tuple[int, int]] = {}
 
 
 def users_folder(name: str) -> Path:
@@ -165,28 +172,41 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _make_room(part: Path, size: int) -> None:
-    """Remove the files of a part that were used longest ago, until another one has its place."""
-    files = sorted(_files(part), key=lambda file: file[1].st_mtime, reverse=True)
-    for path, found in files[: MOST_FILES_OF_PART - 1]:
-        size += found.st_size
-        if size > MOST_BYTES_OF_PART:
+    """Remove the files of a part that were used longest ago, where it is nearly full.
+
+    That looks at all of them, which takes longer than to write one: between two looks a process adds a share of them.
+    """
+    files, bytes_ = _UNSEEN.get(part, (0, 0))
+    if files < 1 or bytes_ < size:
+        _look(part, size)
+        files, bytes_ = int(UNSEEN * MOST_FILES_OF_PART), size + int(UNSEEN * MOST_BYTES_OF_PART)
+    _UNSEEN[part] = files - 1, bytes_ - size
+
+
+def _look(part: Path, size: int) -> None:
+    """Cut a part down to what was used last, if there would be more than FULL of what it may hold."""
+    found = sorted(_files(part), key=lambda file: file[1].st_mtime, reverse=True)
+    total = size + sum(file.st_size for _, file in found)
+    if len(found) < FULL * MOST_FILES_OF_PART and total <= FULL * MOST_BYTES_OF_PART:
+        return
+    for place, (path, file) in enumerate(found):
+        size += file.st_size
+        if place >= int(KEPT * MOST_FILES_OF_PART) or size > KEPT * MOST_BYTES_OF_PART:
             _remove(path)
-    for path, _ in files[MOST_FILES_OF_PART - 1 :]:
-        _remove(path)
 
 
-def _files(part: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def _files(part: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the files of ours in a part, unfinished ones too; what another process removes meanwhile is left out."""
     with suppress(OSError), os.scandir(part) as entries:
         for entry in entries:
             with suppress(OSError):
                 if OUR_NAME.match(entry.name) and entry.is_file(follow_symlinks=False):
-                    yield Path(entry.path), entry.stat(follow_symlinks=False)
+                    yield entry.path, entry.stat(follow_symlinks=False)
 
 
-def _remove(path: Path) -> None:
+def _remove(path: str) -> None:
     with suppress(OSError):  # another process was quicker
-        path.unlink()
+        os.unlink(path)  # noqa: PTH108  # a Path for each of thousands of files takes longer than all else
 
 
 def size_of(place: Path) -> tuple[int, int]:

@@ -282,6 +282,15 @@ def test_the_folder_is_bounded_and_keeps_what_was_used_last(store: Store, monkey
     assert max(len(list(part.iterdir())) for part in (store.place or Path()).iterdir()) <= 2
 
 
+def test_a_process_looks_at_all_that_is_kept_only_now_and_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Path] = []
+    look = module._look
+    monkeypatch.setattr(module, "_look", lambda part, size: (looks.append(part), look(part, size)))
+    for n in range(300):
+        store.put("derive", {"n": n}, ANSWER)
+    assert len(looks) == len(set(looks)) == len(module.PARTS)
+
+
 def test_an_answer_that_is_too_long_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 200)
     store.put("derive", QUESTION, {**ANSWER, "error": "x" * 300})
