@@ -188,7 +188,7 @@ def _checked(checked: Checked) -> str:
     note = f"; {checked.note}" if checked.note else ""
     if checked.verdict is Verdict.UNDECIDED:
         return f"undecided{note or ': there was nothing to check'}"
-    if not checked.points:
+    if not checked.points or checked.verdict is Verdict.UNVERIFIED:
         return f"not checked{'' if checked.note == 'not checked' else note}"
     sizes = "; ".join(_shapes(shapes) for shapes in checked.shapes)
     where = f"at {checked.points} random points ({sizes}), run as {' and '.join(checked.ran)}{note}"

@@ -125,19 +125,28 @@ class Emitter:
             kind = f", dtype={self.like}.dtype{self.there}"
             return _parsed(f"{self.backend.module}.{name}({ast.unparse(node.args[0])}{kind})")
         if name == "tensor":
-            own = "tensor" if self.backend is TORCH else "array"
-            kind = f", dtype={self.like}.dtype{self.there}"
-            return _parsed(f"{self.backend.module}.{own}({ast.unparse(node.args[0])}{kind})")
+            return self._tensor(node, f", dtype={self.like}.dtype")
         if self.is_number(node):
             return ast.Call(_parsed(f"math.{name}"), [self.value(argument) for argument in node.args], [])
         return self._function(node, name)
+
+    def _tensor(self, node: ast.Call, kind: str) -> ast.expr:
+        own = "tensor" if self.backend is TORCH else "array"
+        return _parsed(f"{self.backend.module}.{own}({ast.unparse(node.args[0])}{kind}{self.there})")
+
+    def _whole(self, node: ast.expr) -> ast.expr:
+        """Return labels or positions: numbers in a list stay integers."""
+        if isinstance(node, ast.Call) and callee(node) == "tensor":
+            return self._tensor(node, "")
+        return self.value(node)
 
     def _function(self, node: ast.Call, name: str) -> ast.expr:
         own = self.backend.function(name)
         if own.startswith("_"):
             self.helpers[name] = None
         words = [ast.keyword(self._word(keyword.arg), self.value(keyword.value)) for keyword in node.keywords]
-        made = ast.Call(_parsed(own), [self.value(argument) for argument in node.args], words)
+        write = self._whole if name == "one_hot" else self.value
+        made = ast.Call(_parsed(own), [write(argument) for argument in node.args], words)
         return _parsed(self._as_numbers(ast.unparse(made))) if name == "one_hot" and self.backend is TORCH else made
 
     def _word(self, word: str | None) -> str | None:
@@ -159,7 +168,8 @@ class Emitter:
         tensor, places = self.value(node.value), node.slice
         items = places.elts if isinstance(places, ast.Tuple) else [places]
         if not any(name in self.letters for item in items for name in names_read(item)):
-            return ast.Subscript(tensor, places)
+            found = [self._whole(item) if isinstance(item, ast.Call) else item for item in items]
+            return ast.Subscript(tensor, ast.Tuple(found) if isinstance(places, ast.Tuple) else found[0])
         found = [self._place(item, tensor, axis) for axis, item in enumerate(items)]
         return ast.Subscript(tensor, ast.Tuple(found) if len(found) > 1 else found[0])
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from gradcli.derivation.notation.algebra import compact, symbols
+from gradcli.derivation.notation.differences import one_way
 from gradcli.derivation.notation.parsed import is_number, parsed
 
 NAMES = "stuvwrabcdefhklmn"
-# Symbols that a part has at least, and that naming it saves at least.
-SMALLEST, LEAST = 5, 6
+# Symbols that a part has at least, a product of matrices at least, and that naming it saves at least.
+SMALLEST, SMALLEST_PRODUCT, LEAST = 5, 3, 6
 MOST = 6
 
 
@@ -33,6 +34,8 @@ def shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
     No name is one of those that are `taken`.
     """
     trees = [None if text.startswith("[") else parsed(text).body for text in formulas]
+    whole = iter(one_way([tree for tree in trees if tree is not None]))
+    trees = [None if tree is None else next(whole) for tree in trees]
     free = [name for name in NAMES if name not in taken]
     parts: list[tuple[str, ast.expr]] = []
     while len(parts) < min(MOST, len(free)):
@@ -60,7 +63,8 @@ def _candidates(tree: ast.expr) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp | ast.Call) and not is_number(node):
             text = ast.unparse(node)
-            if symbols(text) >= SMALLEST:
+            is_product = isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)
+            if symbols(text) >= (SMALLEST_PRODUCT if is_product else SMALLEST):
                 yield text
 
 

@@ -35,8 +35,25 @@ def _text(call: TracedCall, texts: Mapping[TracedTensor, str]) -> str | None:
         return f"reshape({arguments[0]}, {tuple(call.outputs[0].tensor.shape)})"
     if call.op.name in ATTRIBUTES:
         return f"{arguments[0]}.{call.op.name}"
+    if call.op.name == "getitem":
+        return _read(arguments[0], call.arguments.positional[1], texts)
     words = [f"{name}={_argument(value, texts)}" for name, value in call.arguments.keywords.items()]
     return f"{call.op.name}({', '.join([*arguments, *words])})"
+
+
+def _read(tensor: str, places: Any, texts: Mapping[TracedTensor, str]) -> str:
+    """Return the text of an indexing: `X[0, :, tensor([1, 2])]`."""
+    items = places if isinstance(places, tuple) else (places,)
+    return f"{tensor}[{', '.join(_place(item, texts) for item in items)}]"
+
+
+def _place(item: Any, texts: Mapping[TracedTensor, str]) -> str:
+    if isinstance(item, slice):
+        start, stop, step = (
+            "" if part is None else _argument(part, texts) for part in (item.start, item.stop, item.step)
+        )
+        return f"{start}:{stop}" + (f":{step}" if step else "")
+    return "..." if item is Ellipsis else _argument(item, texts)
 
 
 def _argument(value: Any, texts: Mapping[TracedTensor, str]) -> str:

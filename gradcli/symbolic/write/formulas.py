@@ -35,7 +35,9 @@ from gradcli.symbolic.write.joined import joined
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
 from gradcli.symbolic.write.second import curved, differentiated, mapped, pushed
+from gradcli.symbolic.write.signs import upright
 from gradcli.symbolic.write.softmax import has_nameless
+from gradcli.symbolic.write.squares import squared
 from gradcli.symbolic.write.tangents import Tangents
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy, without_poles
@@ -273,7 +275,7 @@ def _through_call(
 
 def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | None:
     """Return an adjoint's formula in the best notation that it has."""
-    body = joined(without_poles(tidy(scope.ordered(adjoint.body))))
+    body = upright(squared(joined(without_poles(tidy(scope.ordered(adjoint.body))))))
     if has_nameless(scope, body):
         return None
     for notation in (_whole, _entry):

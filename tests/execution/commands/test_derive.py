@@ -60,6 +60,14 @@ KNOWN = [
         "X.T @ (softmax(X @ W, dim=-1) - one_hot(y, 5))/4",
     ),
     (
+        "F.cross_entropy(z, tensor([0, 2, 1, 4]))",
+        {"z": (4, 5)},
+        "z",
+        "(softmax(z, dim=-1) - one_hot(tensor([0, 2, 1, 4]), 5))/4",
+    ),
+    ("X[tensor([0, 3, 1])] @ w", {"X": (4, 3), "w": (3,)}, "w", "g @ X[tensor([0, 3, 1])]"),
+    ("X[1:3, ::2] @ w", {"X": (4, 3), "w": (2,)}, "w", "g @ X[1:3, ::2]"),
+    (
         "F.nll_loss(log_softmax(z, dim=1), y, reduction='sum')",
         {"z": (4, 5), "y": LABELS},
         "z",

@@ -1,0 +1,71 @@
+"""Sums with as few minus signs as may be: a factor -x - 1 + t is -(x + 1 - t), and the sign goes where it cancels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Add, Expr, Mul, Pow, Sum
+
+
+def upright(body: Any) -> Any:
+    """Return an expression in which no factor is a sum with more minus than plus signs.
+
+    A sign before a product is gone if a factor takes it, in a sum of products only for fewer in all.
+    """
+    return _signless(_upright(body), 2)
+
+
+def _upright(body: Any) -> Any:
+    if not body.args or not body.has(Add):
+        return body
+    rebuilt = body.func(*map(_upright, body.args))
+    if isinstance(rebuilt, Mul | Pow):
+        return Mul(*[part for factor in Mul.make_args(rebuilt) for part in _turned(factor)])
+    if isinstance(rebuilt, Add):
+        return Add(*[_signless(term, 1) for term in rebuilt.args])
+    return _outside(rebuilt) if isinstance(rebuilt, Sum) else rebuilt
+
+
+def _signless(product: Any, more: int) -> Any:
+    """Return a product without the sign before it, where a factor takes it for less than so many minus signs more."""
+    if not product.as_coeff_Mul()[0].is_negative:
+        return product
+    factors = [*Mul.make_args(product)]
+    for place, factor in enumerate(factors):
+        turned = _turned_within(factor, more)
+        if len(turned) > 1:
+            return Mul(*factors[:place], *turned, *factors[place + 1 :])
+    return product
+
+
+def _turned_within(factor: Any, more: int) -> tuple[Any, ...]:
+    """Return a factor, or -1 and its negative, that of a sum of products by a factor of these."""
+    if not isinstance(factor, Sum):
+        return _turned(factor, more)
+    turned = _signless(-factor.function, more)
+    return (factor,) if turned == -factor.function else (-1, factor.func(turned, *factor.limits))
+
+
+def _turned(factor: Any, more: int = 0) -> tuple[Any, ...]:
+    """Return a factor, or -1 and its negative where that has fewer minus signs than it has, and `more`."""
+    base, power = factor.as_base_exp() if isinstance(factor, Pow) else (factor, 1)
+    if not isinstance(base, Add) or not _is_odd(power):
+        return (factor,)
+    signs = _minus_signs(base)
+    if len(base.args) - signs >= signs + more:
+        return (factor,)
+    return -1, Pow(Add(*[-term for term in base.args]), power)
+
+
+def _minus_signs(terms: Add) -> int:
+    return sum(term.could_extract_minus_sign() for term in terms.args)
+
+
+def _outside(total: Sum) -> Expr:
+    """Return a sum with the sign of its terms before it."""
+    number, rest = total.function.as_coeff_Mul()
+    return -total.func(-number * rest, *total.limits) if number.is_negative else total
+
+
+def _is_odd(power: Any) -> bool:
+    return bool(power == 1 or (power.is_Integer and power % 2))
