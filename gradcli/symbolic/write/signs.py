@@ -52,9 +52,14 @@ def _turned(factor: Any, more: int = 0) -> tuple[Any, ...]:
     if not isinstance(base, Add) or not _is_odd(power):
         return (factor,)
     signs = _minus_signs(base)
-    if len(base.args) - signs >= signs + more:
+    if len(base.args) - signs >= signs + more or (more and _is_difference(base)):
         return (factor,)
     return -1, Pow(Add(*[-term for term in base.args]), power)
+
+
+def _is_difference(terms: Add) -> bool:
+    """Tell whether a sum is x - m: which of the two comes first is the program's choice."""
+    return len(terms.args) == 2 and _minus_signs(terms) == 1 and not terms.args[0].is_Number  # noqa: PLR2004
 
 
 def _minus_signs(terms: Add) -> int:
