@@ -129,13 +129,20 @@ class _Algebra(Products):
     def _along(self, inner: ast.expr, along: ast.keyword) -> Term:
         """Return the sum along an axis, without the number that all of it is multiplied by; or so often the mean."""
         one = self._one(inner)
-        rest = self.term(replace(one, number=Fraction(1)))
+        rest, along = self._upright(self.term(replace(one, number=Fraction(1))), along)
         shape = shape_of(rest, self.shapes)
         axis = along.value.value if isinstance(along.value, ast.Constant) else None
         if self.means and shape and isinstance(axis, int) and not is_number(rest):
             return Term(one.number * shape[axis], (ast.Call(ast.Name("mean"), [rest], [along]),))
         summed = self._inside(ast.Call(ast.Name("sum"), [rest], [along]))
         return Term(one.number, () if is_number(summed) else (summed,))
+
+    def _upright(self, node: ast.expr, along: ast.keyword) -> tuple[ast.expr, ast.keyword]:
+        """Return what is summed along an axis, and that axis: a matrix, or its transpose if that is shorter."""
+        match along.value:
+            case ast.Constant(value=0 | 1 as axis) if self._either(node) is not node:
+                return self._either(node), ast.keyword(along.arg, ast.Constant(1 - axis))
+        return node, along
 
     def _mean(self, summed: ast.expr) -> Term:
         """Return the sum of all entries as so often their mean."""
