@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.rounding import FEW, RUNS, Noise, Point
+from gradcli.execution.comparison.rounding import FEWER, RUNS, Noise, Point
 from gradcli.execution.comparison.within_rounding import within_rounding
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.report.comparison import Comparison
@@ -50,7 +50,7 @@ class Excuses:
 
         A few runs tell whether all can.
         """
-        for runs in (FEW, RUNS):
+        for runs in (*FEWER, RUNS):
             known = self._condition(traced, runs, lower=tolerance.normwise)
             moved = known.condition_error(traced, normwise=tolerance.normwise)
             if not self._agrees(traced, gradient, tolerance, torch.maximum(moved, noise)):

@@ -30,9 +30,8 @@ from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
 Key = TypeVar("Key")
 RUNS = 6
-# Of which so few are looked at first, and how many times too small their scatter must be for all others to be left out:
-# that it comes out so much smaller by chance, twice, happens to one entry in a million.
-FEW, FAR = 2, 1000.0
+# Of which so few are looked at first, and the part of entries in which what they show may be too small by chance.
+FEWER, CHANCE = (1, 2), 1e-6
 # In a lower dtype every result is rounded by half a unit: its steps, in units, and how many times their scatter counts.
 LOWER_STEP, LOWER_WIDTH = 0.5, 4.0
 # How many times the dtype's relative tolerance that may excuse, relative to the largest adjoint.
@@ -80,8 +79,9 @@ class Noise(Generic[Key]):
         that its definition says. Where it is ill-conditioned, hardly two runs agree. What is judged `normwise` may be
         off in each entry by as much as in the worst. Of only a few runs it is what all might come to at most.
         """
-        if len(self.perturbed[key]) < RUNS:
-            error = FAR * self.scatter_error(key)
+        runs = len(self.perturbed[key])
+        if runs < RUNS:
+            error = CHANCE ** (-1 / runs) * self.scatter_error(key)
             return error.amax() if normwise and error.numel() else error
         away = (self.perturbed[key] - self.values[key]).abs().sort(dim=0).values
         different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
