@@ -36,11 +36,20 @@ class Excuses:
         most = torch.tensor(self.point.ceiling(lower))
         if not self._agrees(traced, gradient, tolerance, most):
             return most, None
-        error, measured = torch.zeros(()), partial(self.rounding_error, lower=lower)
-        cheap = () if tolerance.normwise else (self.point.summing_error, self.point.last_noise)
-        for noise in (*cheap, measured):
+        error, reference = torch.zeros(()), self.point.reference.values[traced]
+        is_zero = bool((reference.abs() <= most).all())
+
+        def last_noise(traced: TracedTensor) -> Tensor:
+            # Of what may be zero within rounding, all of the noise is to be known.
+            return self.point.last_noise(
+                traced,
+                lambda more: not is_zero and self._agrees(traced, gradient, tolerance, torch.maximum(error, more)),
+            )
+
+        cheap = () if tolerance.normwise else (self.point.summing_error, last_noise)
+        for noise in (*cheap, partial(self.rounding_error, lower=lower)):
             error = torch.maximum(error, noise(traced))
-            found = compare(gradient, self.point.reference.values[traced], tolerance, error, None)
+            found = compare(gradient, reference, tolerance, error, None)
             if found.verdict is Verdict.MATCH:
                 return error, self._explained(found, traced, gradient, error, tolerance)
         return error, None

@@ -195,20 +195,24 @@ class Point:
             UNITS * _eps(torch.float64) * term_sizes(self.decomposition, self.reference, traced, self.derivations.known)
         ).clamp(max=self.ceiling())
 
-    def last_noise(self, traced: TracedTensor) -> Tensor:
+    def last_noise(self, traced: TracedTensor, is_enough: Callable[[Tensor], bool] = lambda _: False) -> Tensor:
         """Return how far rounding in the calls that read a tensor may move each entry of its gradient.
 
-        That is a part of all the noise, and costs next to nothing: it tells what a sum is whose terms cancel.
+        That is a part of all the noise: it tells what a sum is whose terms cancel. Every run shows as much or more, so
+        that none is made after what `is_enough`.
         """
         generator = torch.Generator().manual_seed(0)
         calls, value = self._again(traced, identity)
+        error, runs = torch.zeros(()), list[Tensor]()
         if value is None:
-            return torch.zeros(())
+            return error
         arrived = [self.reference.values[t] for call in calls for t in call.outputs if t in self.reference.values]
-        runs = [self._again(traced, lambda tensor: perturb(tensor, generator))[1] for _ in range(RUNS)]
-        found = torch.stack([_like(run, value) for run in runs])
         ceiling = CEILING * max(map(_largest, arrived))
-        return Noise({traced: value}, {traced: found}, ceiling).rounding_error(traced)
+        while len(runs) < RUNS and not (runs and is_enough(error)):
+            run = self._again(traced, lambda tensor: perturb(tensor, generator))[1]
+            runs.append(_like(run, value))
+            error = Noise({traced: value}, {traced: torch.stack(runs)}, ceiling).rounding_error(traced)
+        return error
 
     def _again(self, traced: TracedTensor, perturb: Perturbation) -> tuple[list[TracedCall], Tensor | None]:
         known = self.decomposition, self.reference, traced, self.derivations.known

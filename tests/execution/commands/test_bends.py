@@ -252,3 +252,16 @@ def test_beside_a_kink_that_rounding_hides_a_gradient_is_a_choice_there_or_wrong
     """The mean of three times 0.1 is not quite 0.1; the gradients of a norm at 0 are those of length 1 or less."""
     plant("norm", *norm_with(factor))
     assert gradcli.evaluate("norm(A - A.mean())", {"A": [0.1, 0.1, 0.1]})["A - A.mean()"].verdict == wanted
+
+
+@pytest.mark.parametrize(("size", "asked"), [(1e200, False), (1e100, True)])
+def test_quotients_are_asked_only_where_the_output_is_finite(
+    size: float, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(bends, "_lacks", lambda _: True)
+    monkeypatch.setattr(
+        bends, "witnessed", lambda _, evaluation, traced: calls.append(traced) or evaluation.reports[traced]
+    )
+    gradcli.check("det(x)", {"x": [[size, 0.0], [0.0, size]]}, witnesses=("symbolic",))
+    assert bool(calls) is asked
