@@ -9,6 +9,7 @@ import pytest
 
 import gradcli
 from gradcli.engine import evaluate_program
+from gradcli.execution.witnesses import bends
 from gradcli.report.double_backward import DoubleBackwardDetails
 from gradcli.report.report import Report
 from gradcli.settings import Settings
@@ -259,9 +260,12 @@ def test_quotients_are_asked_only_where_the_output_is_finite(
     size: float, asked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[object] = []
+
+    def witnessed(_: object, evaluation: Any, traced: object) -> object:
+        calls.append(traced)
+        return evaluation.reports[traced]
+
     monkeypatch.setattr(bends, "_lacks", lambda _: True)
-    monkeypatch.setattr(
-        bends, "witnessed", lambda _, evaluation, traced: calls.append(traced) or evaluation.reports[traced]
-    )
+    monkeypatch.setattr(bends, "witnessed", witnessed)
     gradcli.check("det(x)", {"x": [[size, 0.0], [0.0, size]]}, witnesses=("symbolic",))
     assert bool(calls) is asked
