@@ -56,7 +56,7 @@ low = -1e300; shortest = _least(steps)
 scores = gather(x, 2, expand(unsqueeze(states, 0), (x.shape[0], -1, -1)))
 first = arange(states.shape[1]) < 2
 alpha = where(first, scores[0], low)
-for step in range(1, x.shape[0]):
+for step in range(1, _greatest(steps)):
     one, two = _states_before(alpha, skips, low)
     moved = _any_of(alpha, one, two) + scores[step]
     alpha = moved if step < shortest else where(unsqueeze(steps > step, -1), moved, alpha)
@@ -218,6 +218,7 @@ cross_entropy(y, target, weight, ignore_index=-100 if ignore_index is None else 
     FAMILY.helper("_may_skip(extended, blank)", "states that can be reached from two before"),
     FAMILY.helper("_ends(extended, lengths)", "the last two states of each list of labels"),
     FAMILY.helper("_least(lengths)", "the least of some lengths"),
+    FAMILY.helper("_greatest(lengths)", "the greatest of some lengths"),
     FAMILY.helper("_states_before(input, skips, fill)", MOVES, Kind.MOVEMENT),
     FAMILY.helper("_any_of(first, second, third)", "logaddexp(logaddexp(first, second), third)", Kind.POINTWISE),
     FAMILY.helper("_shifted(input, steps, fill)", MOVES, Kind.MOVEMENT),

@@ -214,7 +214,7 @@ def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Point, "noise", most)
     monkeypatch.setattr(Point, "conditioning", most)
-    monkeypatch.setattr(Point, "last_noise", lambda point, _: torch.tensor(CEILING * point.scale))
+    monkeypatch.setattr(Point, "last_noise", lambda point, *_, **__: torch.tensor(CEILING * point.scale))
     # What is wrong in a derivative is as wrong at PyTorch's own values, which are these.
     monkeypatch.setattr(OwnValues, "admit", lambda *_: False)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.rounding import FEW, RUNS, Noise, Point
+from gradcli.execution.comparison.rounding import FEWER, RUNS, Noise, Point
 from gradcli.execution.comparison.within_rounding import within_rounding
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.report.comparison import Comparison
@@ -36,11 +36,20 @@ class Excuses:
         most = torch.tensor(self.point.ceiling(lower))
         if not self._agrees(traced, gradient, tolerance, most):
             return most, None
-        error, measured = torch.zeros(()), partial(self.rounding_error, lower=lower)
-        cheap = () if tolerance.normwise else (self.point.summing_error, self.point.last_noise)
-        for noise in (*cheap, measured):
+        error, reference = torch.zeros(()), self.point.reference.values[traced]
+        is_zero = bool((reference.abs() <= most).all())
+
+        def last_noise(traced: TracedTensor) -> Tensor:
+            # Of what may be zero within rounding, all of the noise is to be known.
+            return self.point.last_noise(
+                traced,
+                lambda more: not is_zero and self._agrees(traced, gradient, tolerance, torch.maximum(error, more)),
+            )
+
+        cheap = () if tolerance.normwise else (self.point.summing_error, last_noise)
+        for noise in (*cheap, partial(self.rounding_error, lower=lower)):
             error = torch.maximum(error, noise(traced))
-            found = compare(gradient, self.point.reference.values[traced], tolerance, error, None)
+            found = compare(gradient, reference, tolerance, error, None)
             if found.verdict is Verdict.MATCH:
                 return error, self._explained(found, traced, gradient, error, tolerance)
         return error, None
@@ -50,7 +59,7 @@ class Excuses:
 
         A few runs tell whether all can.
         """
-        for runs in (FEW, RUNS):
+        for runs in (*FEWER, RUNS):
             known = self._condition(traced, runs, lower=tolerance.normwise)
             moved = known.condition_error(traced, normwise=tolerance.normwise)
             if not self._agrees(traced, gradient, tolerance, torch.maximum(moved, noise)):

@@ -105,13 +105,25 @@ def is_right_for_less(
 
     It is linear in that, but PyTorch's own algorithm may not be: the larger the one, the fewer digits the other keeps.
     """
-    upstream = [gradients.get(output) for output in call.outputs]
-    largest = max((float(given.abs().max()) for given in upstream if given is not None and given.numel()), default=0.0)
+    upstream = {output: one for output in call.outputs if (one := gradients.get(output)) is not None}
+    largest = max((float(given.abs().max()) for given in upstream.values() if given.numel()), default=0.0)
     if not (largest > 0 and math.isfinite(largest)):
         return False
     factor = SMALL * 2.0 ** -math.ceil(math.log2(largest))
+    if _is_linear(call, upstream, factor):
+        return False
     verdicts = _verdicts_on(call, gradients, derivations, tolerance, (1.0, factor))
     return verdicts == [Verdict.MISMATCH, Verdict.MATCH]
+
+
+def _is_linear(call: TracedCall, upstream: Mapping[TracedTensor, Tensor], factor: float) -> bool:
+    """Return whether PyTorch's gradient is the same to the last bit for a smaller upstream gradient."""
+    wanted = [traced for traced in call.inputs if traced.tensor.requires_grad]
+    try:
+        whole, less = (_autograd(call, upstream, wanted, size) for size in (1.0, factor))
+    except (GradcliError, RuntimeError):
+        return False
+    return all(map(torch.equal, whole, less))
 
 
 def _verdicts_on(

@@ -92,7 +92,8 @@ class GradientComparison:
         known = point.completed(gradients)
         steps = has_jump(trace)
         lost = lost_jumps(point, known) if steps else frozenset()
-        made, jumping = resting_on_nonfinite(trace, known), resting_on_jumps(trace, known, lost)
+        made = resting_on_nonfinite(trace, known)
+        jumping = resting_on_jumps(trace, known, lost) if steps else {}
         jumping = {traced: notes for traced, notes in jumping.items() if traced not in made}
         undefined = made | jumping
         return GradientComparison(point, gradients, tolerance, undefined, jumping, steps, lost, watch)

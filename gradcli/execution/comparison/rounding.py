@@ -30,9 +30,8 @@ from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
 Key = TypeVar("Key")
 RUNS = 6
-# Of which so few are looked at first, and how many times too small their scatter must be for all others to be left out:
-# that it comes out so much smaller by chance, twice, happens to one entry in a million.
-FEW, FAR = 2, 1000.0
+# Of which so few are looked at first, and the part of entries in which what they show may be too small by chance.
+FEWER, CHANCE = (1, 2), 1e-6
 # In a lower dtype every result is rounded by half a unit: its steps, in units, and how many times their scatter counts.
 LOWER_STEP, LOWER_WIDTH = 0.5, 4.0
 # How many times the dtype's relative tolerance that may excuse, relative to the largest adjoint.
@@ -80,8 +79,9 @@ class Noise(Generic[Key]):
         that its definition says. Where it is ill-conditioned, hardly two runs agree. What is judged `normwise` may be
         off in each entry by as much as in the worst. Of only a few runs it is what all might come to at most.
         """
-        if len(self.perturbed[key]) < RUNS:
-            error = FAR * self.scatter_error(key)
+        runs = len(self.perturbed[key])
+        if runs < RUNS:
+            error = CHANCE ** (-1 / runs) * self.scatter_error(key)
             return error.amax() if normwise and error.numel() else error
         away = (self.perturbed[key] - self.values[key]).abs().sort(dim=0).values
         different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
@@ -195,20 +195,24 @@ class Point:
             UNITS * _eps(torch.float64) * term_sizes(self.decomposition, self.reference, traced, self.derivations.known)
         ).clamp(max=self.ceiling())
 
-    def last_noise(self, traced: TracedTensor) -> Tensor:
+    def last_noise(self, traced: TracedTensor, is_enough: Callable[[Tensor], bool] = lambda _: False) -> Tensor:
         """Return how far rounding in the calls that read a tensor may move each entry of its gradient.
 
-        That is a part of all the noise, and costs next to nothing: it tells what a sum is whose terms cancel.
+        That is a part of all the noise: it tells what a sum is whose terms cancel. Every run shows as much or more, so
+        that none is made after what `is_enough`.
         """
         generator = torch.Generator().manual_seed(0)
         calls, value = self._again(traced, identity)
+        error, runs = torch.zeros(()), list[Tensor]()
         if value is None:
-            return torch.zeros(())
+            return error
         arrived = [self.reference.values[t] for call in calls for t in call.outputs if t in self.reference.values]
-        runs = [self._again(traced, lambda tensor: perturb(tensor, generator))[1] for _ in range(RUNS)]
-        found = torch.stack([_like(run, value) for run in runs])
         ceiling = CEILING * max(map(_largest, arrived))
-        return Noise({traced: value}, {traced: found}, ceiling).rounding_error(traced)
+        while len(runs) < RUNS and not (runs and is_enough(error)):
+            run = self._again(traced, lambda tensor: perturb(tensor, generator))[1]
+            runs.append(_like(run, value))
+            error = Noise({traced: value}, {traced: torch.stack(runs)}, ceiling).rounding_error(traced)
+        return error
 
     def _again(self, traced: TracedTensor, perturb: Perturbation) -> tuple[list[TracedCall], Tensor | None]:
         known = self.decomposition, self.reference, traced, self.derivations.known

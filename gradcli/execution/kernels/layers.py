@@ -198,6 +198,11 @@ def least(lengths: Tensor) -> int:
     return int(lengths.min()) if lengths.numel() else 0
 
 
+def greatest(lengths: Tensor) -> int:
+    """Return the greatest of some lengths; 0 if there are none."""
+    return int(lengths.max()) if lengths.numel() else 0
+
+
 def ends(extended: Tensor, lengths: Tensor) -> Tensor:
     """Return the states in which a list of labels is complete: its last label, and the blank after it."""
     places = torch.arange(extended.shape[1])

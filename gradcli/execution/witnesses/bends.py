@@ -61,6 +61,7 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
     open_to += [traced for traced in reports if traced in comparisons.hinging]
     unknown = [traced for traced, report in reports.items() if _lacks(report)]
     witnesses = NumericalWitnesses.of(run, [DIFFERENCES]) if open_to or unknown else None
+    unknown = unknown if witnesses is not None and _has_value(witnesses) else []
     until = time.monotonic() + run.settings.timeout * SHARE
     for traced in (*open_to, *unknown):
         if time.monotonic() > until:
@@ -68,6 +69,12 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
         if witnesses is not None and (traced in unknown or bends(witnesses, comparisons, traced)):
             reports[traced] = dataclasses.replace(witnessed(witnesses, evaluation, traced), witnesses=None)
     return reports
+
+
+def _has_value(witnesses: NumericalWitnesses) -> bool:
+    """Return whether an entry of the output is finite: there is no difference from what is not."""
+    value = witnesses.rerun.value(witnesses.run.trace.output)
+    return value is None or bool(value.isfinite().any())
 
 
 def _lacks(report: TensorReport) -> bool:

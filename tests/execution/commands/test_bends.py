@@ -9,6 +9,7 @@ import pytest
 
 import gradcli
 from gradcli.engine import evaluate_program
+from gradcli.execution.witnesses import bends
 from gradcli.report.double_backward import DoubleBackwardDetails
 from gradcli.report.report import Report
 from gradcli.settings import Settings
@@ -252,3 +253,19 @@ def test_beside_a_kink_that_rounding_hides_a_gradient_is_a_choice_there_or_wrong
     """The mean of three times 0.1 is not quite 0.1; the gradients of a norm at 0 are those of length 1 or less."""
     plant("norm", *norm_with(factor))
     assert gradcli.evaluate("norm(A - A.mean())", {"A": [0.1, 0.1, 0.1]})["A - A.mean()"].verdict == wanted
+
+
+@pytest.mark.parametrize(("size", "asked"), [(1e200, False), (1e100, True)])
+def test_quotients_are_asked_only_where_the_output_is_finite(
+    size: float, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+
+    def witnessed(_: object, evaluation: Any, traced: object) -> object:
+        calls.append(traced)
+        return evaluation.reports[traced]
+
+    monkeypatch.setattr(bends, "_lacks", lambda _: True)
+    monkeypatch.setattr(bends, "witnessed", witnessed)
+    gradcli.check("det(x)", {"x": [[size, 0.0], [0.0, size]]}, witnesses=("symbolic",))
+    assert bool(calls) is asked

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 import gradcli
 from gradcli.engine import evaluate_program
 from gradcli.execution.comparison.last_bits import perturb
-from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.rounding import RUNS, Point
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -182,9 +183,24 @@ def test_terms_that_cancel_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_off_by_more_than_the_rounding_of_its_terms_is_measured(
     plant: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    asked: list[Any] = []
     measure = Point.last_noise
-    monkeypatch.setattr(Point, "last_noise", lambda point, traced: asked.append(traced) or measure(point, traced))
+    monkeypatch.setattr(Point, "last_noise", lambda *given: asked.append(given) or measure(*given))
     plant("tanh", torch.tanh, lambda gradient, _, result: gradient * (1 - result**2) + 1e-15 * gradient)
     assert run("tanh(x)", x=[9.0]).verdict is Verdict.MATCH
-    assert asked
+    ((point, traced, _),) = asked
+    assert _runs(partial(measure, point, traced), enough=0.0) == 1
+    assert _runs(partial(measure, point, traced), enough=1.0) == RUNS - 1
+
+
+def _runs(measure: Callable[[Callable[[torch.Tensor], bool]], torch.Tensor], enough: float) -> int:
+    """Return how many times it is asked if the noise is enough: after each run but the last, and it only grows."""
+    errors: list[float] = []
+
+    def is_enough(error: torch.Tensor) -> bool:
+        errors.append(float(error.max()))
+        return errors[-1] >= enough
+
+    last = float(measure(is_enough).max())
+    assert sorted([*errors, last]) == [*errors, last]
+    return len(errors)

@@ -26,11 +26,15 @@ class Problem:
     system: LinearSystem
     operands: Mapping[str, Tensor]
     right: Tensor
+    sizes: Mapping[str, int] = field(init=False)
+    """The length of every label of the residual and of the unknown."""
     _programs: dict[str, Restricted] = field(default_factory=dict)
 
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Return the length of every label of the residual and of the unknown."""
+    def __post_init__(self) -> None:
+        """Set the lengths, which every block asks for."""
+        self.sizes = self._lengths()
+
+    def _lengths(self) -> dict[str, int]:
         names = dict(self.system.pairs)
         own = dict(zip(self.system.unknown, self.right.shape, strict=True))
         found = {row: own[column] for row, column in names.items()}
@@ -55,8 +59,8 @@ class Problem:
 
     def count(self, labels: str, ranges: Ranges = EVERYTHING) -> int:
         """Return how many entries there are along labels."""
-        sizes = self.sizes | {letter: stop - start for letter, (start, stop) in ranges.items()}
-        return math.prod(sizes[letter] for letter in labels)
+        lengths = (_length(ranges[letter]) if letter in ranges else self.sizes[letter] for letter in labels)
+        return math.prod(lengths)
 
     def matrix(self, ranges: Ranges) -> Tensor:
         """Return a block of the Jacobian: (batch, residual, unknown)."""
@@ -104,9 +108,13 @@ class Problem:
 
     def whole_solution(self, flat: Tensor, ranges: Ranges = EVERYTHING) -> Tensor:
         """Return what is (batch, residual, lone) with the residual's axes."""
-        sizes = self.sizes | {letter: stop - start for letter, (start, stop) in ranges.items()}
+        sizes = {**self.sizes, **{letter: _length(span) for letter, span in ranges.items()}}
         order = self.batch + self.system.rows + self.lone
         return align(flat.reshape([sizes[letter] for letter in order]), order, self.system.residual)
+
+
+def _length(span: tuple[int, int]) -> int:
+    return span[1] - span[0]
 
 
 def slices(tensor: Tensor, labels: str, ranges: Ranges) -> Tensor:

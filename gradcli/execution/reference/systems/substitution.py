@@ -108,10 +108,10 @@ class _Substitution:
     def _may_be_one_sided(self, ranges: Ranges, order: Order | None) -> bool:
         """Return whether to look if a block is one matrix along one of two axes.
 
-        One on the diagonal, over the same slice of both, is hardly ever: it is split, and its parts are looked at.
+        One that the diagonal passes through hardly ever is: it is split, and its parts are looked at.
         """
         both = len(self.orders) == len(self.problem.system.rows) == 2  # noqa: PLR2004 (both axes of a matrix)
-        return both and (order is None or len({ranges[one.row] for one in self.orders}) > 1)
+        return both and (order is None or _are_apart(*(ranges[one.row] for one in self.orders)))
 
     def _by_halves(self, order: Order, ranges: Ranges) -> None:
         first, second = order.halves(ranges[order.row])
@@ -120,6 +120,11 @@ class _Substitution:
         contribution = self.problem.product(self.solution, between)
         slices(self.rest, self.problem.system.unknown, between).sub_(contribution)
         self.solve(_with(ranges, {order.row: second, order.column: second}))
+
+
+def _are_apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return whether two spans have no place in common."""
+    return one[1] <= other[0] or other[1] <= one[0]
 
 
 def _with(ranges: Ranges, other: Mapping[str, tuple[int, int]]) -> Ranges:
