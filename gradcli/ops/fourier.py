@@ -8,9 +8,21 @@ from gradcli.ops.family import Family
 from gradcli.ops.record import ALIKE, Kind, Op
 
 FAMILY = Family("fourier", kernels="fourier")
-PRODUCT = 'movedim(einsum("...k,jk->...j", {data}, {matrix}), -1, dim)'
-FULL = "n = input.shape[dim] if n is None else n; " + PRODUCT
-HALF = "n = 2*(input.shape[dim] - 1) if n is None else n; real(" + PRODUCT + ")"
+# A long transform is one along each side of a table with the data in it, row by row, with roots of n between the two.
+PRODUCT = """x, rows = {data}, _fourier_rows(n)
+if rows > 1:
+    x = pad(x, (0, n - x.shape[-1]))
+    x = reshape(x, x.shape[:-1] + (rows, n // rows))
+    x = einsum("...pq,jp->...jq", x, _roots(rows, rows, rows, {sign}, {bare}))
+    x = x*_roots(rows, n // rows, n, {sign}, norm)
+    x = einsum("...jq,kq->...kj", x, _roots(n // rows, n // rows, n // rows, {sign}, {bare}))
+    y = reshape(x, x.shape[:-2] + (n,))[..., :{length}]
+else:
+    y = einsum("...k,jk->...j", x, _roots({length}, x.shape[-1], n, {sign}, norm))
+"""
+FULL = "n = input.shape[dim] if n is None else n\n" + PRODUCT + "movedim(y, -1, dim)"
+HALF = "n = 2*(input.shape[dim] - 1) if n is None else n\n" + PRODUCT + "movedim(real(y), -1, dim)"
+WHOLE, DOUBLED = "0j + _fitted(input, n, dim)", "0j + _fitted(input, n // 2 + 1, dim)*_doubled(n)"
 SEVERAL = """axes = _fourier_axes(input.ndim, s, dim)
 sizes = _fourier_lengths(input.shape, s, axes, {last})
 y = input
@@ -39,10 +51,26 @@ def _op(signature: str, definition: str, *examples: str, **more: Any) -> Op:
     return FAMILY.composite(signature, definition, *examples, complex=ALIKE, **more)
 
 
+def _along_one(name: str, sign: int, length: str, *examples: str) -> Op:
+    """Return the transform of complex or real data, of which the first coefficients are kept."""
+    return _op(f"fft.{name}(input, n=None, dim=-1, norm=None)", _product(FULL, WHOLE, sign, length), *examples)
+
+
+def _of_half(name: str, sign: int, *examples: str) -> Op:
+    """Return the transform of half of a spectrum, whose other half are conjugates: those that have one count twice."""
+    return _op(f"fft.{name}(input, n=None, dim=-1, norm=None)", _product(HALF, DOUBLED, sign, "n"), *examples)
+
+
+def _product(definition: str, data: str, sign: int, length: str) -> str:
+    bare = "'forward'" if sign > 0 else "'backward'"  # a direction that is not scaled
+    return definition.format(data=data, sign=sign, length=length, bare=bare)
+
+
 def _full(name: str, sign: int) -> Op:
-    return _op(
-        f"fft.{name}(input, n=None, dim=-1, norm=None)",
-        FULL.format(data="0j + _fitted(input, n, dim)", matrix=f"_roots(n, n, n, {sign}, norm)"),
+    return _along_one(
+        name,
+        sign,
+        "n",
         f"fft.{name}(x).abs() | x=5",
         f"torch.fft.{name}(x, n=4, dim=0, norm='ortho').real | x=3x2",
         f"torch.fft.{name}(x, 2, norm='forward').imag | x=2x3",
@@ -91,28 +119,30 @@ def _shift(name: str, sign: int) -> Op:
 FOURIER: tuple[Op, ...] = (
     _full("fft", -1),
     _full("ifft", 1),
-    _op(
-        "fft.rfft(input, n=None, dim=-1, norm=None)",
-        FULL.format(data="0j + _fitted(input, n, dim)", matrix="_roots(n // 2 + 1, n, n, -1, norm)"),
+    _along_one(
+        "rfft",
+        -1,
+        "n // 2 + 1",
         "torch.fft.rfft(x).abs() | x=5",
         "torch.fft.rfft(x, n=4, dim=0, norm='ortho').imag | x=3x2",
     ),
-    _op(
-        "fft.irfft(input, n=None, dim=-1, norm=None)",
-        HALF.format(data="0j + _fitted(input, n // 2 + 1, dim)", matrix="_halves(n, 1, norm)"),
+    _of_half(
+        "irfft",
+        1,
         "torch.fft.irfft(x) | x=4",
         "torch.fft.irfft(torch.fft.rfft(x)*torch.fft.rfft(y), n=5) | x=5 y=5",
         "torch.fft.irfft(x, n=5, dim=0, norm='forward') | x=3x2",
     ),
-    _op(
-        "fft.hfft(input, n=None, dim=-1, norm=None)",
-        HALF.format(data="0j + _fitted(input, n // 2 + 1, dim)", matrix="_halves(n, -1, norm)"),
+    _of_half(
+        "hfft",
+        -1,
         "torch.fft.hfft(x) | x=4",
         "torch.fft.hfft(x, n=5, norm='ortho') | x=2x3",
     ),
-    _op(
-        "fft.ihfft(input, n=None, dim=-1, norm=None)",
-        FULL.format(data="0j + _fitted(input, n, dim)", matrix="_roots(n // 2 + 1, n, n, 1, norm)"),
+    _along_one(
+        "ihfft",
+        1,
+        "n // 2 + 1",
         "torch.fft.ihfft(x).abs() | x=5",
         "torch.fft.ihfft(x, n=4, dim=0, norm='forward').imag | x=3x2",
     ),
@@ -140,7 +170,8 @@ FOURIER: tuple[Op, ...] = (
     _shift("ifftshift", -1),
     FAMILY.helper("_fitted(input, n, dim)", "the axis last, cut or padded with zeros to a length", Kind.MOVEMENT),
     FAMILY.helper("_roots(rows, columns, n, sign, norm)", "exp(sign*2*pi*1j*j*k/n), scaled"),
-    FAMILY.helper("_halves(n, sign, norm)", "the roots of unity, twice those that have a conjugate"),
+    FAMILY.helper("_doubled(n)", "2 for each coefficient that has a conjugate, 1 for the others"),
+    FAMILY.helper("_fourier_rows(n)", "how many rows the table of a long transform has; 1 for a short one"),
     FAMILY.helper("_fourier_axes(rank, s, dim)", "the axes that are transformed"),
     FAMILY.helper("_fourier_lengths(shape, s, axes, last)", "the length along each axis"),
     FAMILY.helper("_fourier_shifts(shape, dim, sign)", "how far each axis is rolled"),

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# A transform of this length or less is a product with one matrix.
+SHORT = 128
+
 
 def imaginary(tensor: Tensor) -> Tensor:
     """Return the imaginary part, which is 0 for a real tensor."""
@@ -31,17 +34,23 @@ def roots(rows: int, columns: int, length: int, sign: int, norm: str | None) -> 
     return torch.where(products * 4 % length == 0, quarters, found) * _scale(length, sign, norm)
 
 
-def halves(length: int, sign: int, norm: str | None) -> Tensor:
-    """Return the matrix whose real part makes a real signal of length n of the first n // 2 + 1 coefficients.
+def doubled(length: int) -> Tensor:
+    """Return how often each of the first n // 2 + 1 coefficients of a real signal of length n counts.
 
-    The others are conjugates of these, so that every coefficient counts twice but the first, and the last for even n.
+    The others are conjugates of these, so that every one counts twice but the first, and the last for even n.
     """
-    matrix = roots(length, length // 2 + 1, length, sign, norm)
     weights = torch.full((length // 2 + 1,), 2.0, dtype=torch.float64)
     weights[0] = 1
     if length % 2 == 0:
         weights[-1] = 1
-    return matrix * weights
+    return weights
+
+
+def fourier_rows(length: int) -> int:
+    """Return the divisor of a length that is nearest below its root; 1 for a short one, whose matrix is small."""
+    if length <= SHORT:
+        return 1
+    return next(rows for rows in range(math.isqrt(length), 0, -1) if length % rows == 0)
 
 
 def _scale(length: int, sign: int, norm: str | None) -> float:
