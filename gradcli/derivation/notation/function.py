@@ -68,10 +68,7 @@ def _call(parts: FunctionParts) -> list[str]:
     return [
         f"def {parts.call}({given}):",
         INDENT + f'"""Return `{quoted(parts.program)}`."""',
-        INDENT
-        + f"{OUTPUT}, {', '.join('_' * len(parts.kept))} = {parts.name}.apply({given})".replace(
-            ", _" * len(parts.kept), ", *_"
-        ),
+        INDENT + f"{OUTPUT}, *_ = {parts.name}.apply({given})",
         INDENT + f"return {OUTPUT}",
     ]
 
