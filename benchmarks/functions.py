@@ -8,13 +8,15 @@ python benchmarks/functions.py --chains           elementwise chains of five ops
 
 A Function passes if, at values of another seed, gradcheck and gradgradcheck accept it and `gradcli custom` calls it a
 match; it is undecided if `custom` has no symbolic derivative of its own. Any other is wrong: none may be. An op without
-a Function has the reason. Of a chain the table has the time of backward, of one thread, and the bytes that are saved
-for it, each in those of autograd's own.
+a Function has the reason. Of a chain the table has the processor time of backward, that of forward and backward, of one
+thread and of tensors of two sizes, and the bytes that are saved for it, each in those of autograd's own. A time is the
+median of pairs that are measured one after the other. Chains are checked as ops are.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import statistics
 import sys
@@ -24,6 +26,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +61,18 @@ CHAINS = (
     "log(exp(x) + exp(y))*x",
     "softplus(x*y)*tanh(x)",
     "erf(x*2)*cos(x) + x",
+    "gelu(x*y + x)*sigmoid(y)",
+    "silu(x*2 + y)/sqrt(y)",
+    "softplus(gelu(x)*y) - x",
+    "sqrt(x**2 + y**2)*sin(x)",
+    "log(x*y)*silu(x) + y",
+    "sin(x*3)*exp(-y)/x",
+    "tanh(x/y)**2*sqrt(x)",
+    "x**1.5*log(y) + x/y",
 )
-ENTRIES, ROUNDS = 200_000, 15
+SIZES = (10_000, 1_000_000)
+# Pairs of measurements, and the entries that one is of at least.
+PAIRS, ENTRIES = 31, 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +92,13 @@ class Chain:
     """One chain: the Function's backward, in autograd's."""
 
     program: str
-    time: float
+    times: tuple[float, ...]
+    """One for each of the sizes."""
+    both: tuple[float, ...]
+    """Of forward and backward together."""
     memory: float
+    problem: str
+    """Which of the checks it does not pass; empty for none."""
 
 
 def values(program: str, shapes: Shapes, seed: int) -> dict[str, Tensor]:
@@ -121,11 +139,11 @@ def _tried(program: str, shapes: Shapes, folder: Path) -> tuple[str, str]:
 
 def _problem(code: str, inputs: Mapping[str, Tensor], folder: Path) -> str:
     """Return which of the checks a Function does not pass; empty for none."""
-    function = loaded(code)
+    function, apply = loaded(code), called(code)
     leaves = [one.clone().requires_grad_(one.is_floating_point()) for one in inputs.values()]
-    if not gradcheck(function.apply, leaves, check_forward_ad="def jvp" in code, raise_exception=False):
+    if not gradcheck(apply, leaves, check_forward_ad="def jvp" in code, raise_exception=False):
         return "gradcheck"
-    if not gradgradcheck(function.apply, leaves, raise_exception=False):
+    if not gradgradcheck(apply, leaves, raise_exception=False):
         return "gradgradcheck"
     file = folder / "derived.py"
     file.write_text(code, encoding="utf-8")
@@ -143,14 +161,26 @@ def outcomes(names: list[str], folder: Path, *, every: bool, step: int) -> Itera
             yield outcome(op.name, example, folder)
 
 
-def seconds_of(work: Callable[[], Any]) -> float:
-    """Return the median processor time of a call."""
-    found = []
-    for _ in range(ROUNDS):
+def keep_memory() -> None:
+    """Have the C library keep what is freed: page faults differ from run to run, and may cost more than the ops."""
+    library = ctypes.CDLL(None)
+    for option in (-3, -1):  # from what size on memory is mapped, and given back
+        if hasattr(library, "mallopt"):
+            library.mallopt(option, 2**30)
+
+
+def ratio(work: Callable[[], Any], other: Callable[[], Any], entries: int) -> float:
+    """Return the processor time of one call in that of another: the median of pairs, one after the other."""
+    times = max(1, ENTRIES // entries)
+
+    def seconds_of(one: Callable[[], Any]) -> float:
         started = time.process_time()
-        work()
-        found.append(time.process_time() - started)
-    return statistics.median(found)
+        for _ in range(times):
+            one()
+        return time.process_time() - started
+
+    seconds_of(work), seconds_of(other)
+    return statistics.median(seconds_of(work) / seconds_of(other) for _ in range(PAIRS))
 
 
 def bytes_saved(forward: Callable[[], Tensor]) -> int:
@@ -170,22 +200,37 @@ def bytes_saved(forward: Callable[[], Tensor]) -> int:
 def chain(program: str) -> Chain:
     """Return the measurements of one chain."""
     names = sorted({name for name in "xy" if name in program.replace("exp", "")})
-    function = loaded(gradcli.derive(program, dict.fromkeys(names, (3, 2))).function())
-    torch.manual_seed(SEED)
-    leaves = [torch.rand(ENTRIES, dtype=torch.float64).add_(0.5).requires_grad_() for _ in names]
+    source = gradcli.derive(program, dict.fromkeys(names, (3, 2))).function()
+    apply = called(source)
+    with tempfile.TemporaryDirectory() as folder:
+        problem = _problem(source, {name: torch.rand(3, 2, dtype=torch.float64) + 0.5 for name in names}, Path(folder))
     space = {name: getattr(torch, name, None) for name in ("tanh", "exp", "sin", "cos", "log", "sigmoid", "sqrt")}
-    space |= {"atan": torch.atan, "erf": torch.erf, "softplus": torch.nn.functional.softplus}
-    space |= dict(zip(names, leaves, strict=True))
+    space |= {name: getattr(torch.nn.functional, name) for name in ("softplus", "gelu", "silu")}
+    space |= {"atan": torch.atan, "erf": torch.erf}
     code = compile(program, "chain", "eval")
-    forwards = (lambda: function.apply(*leaves), lambda: eval(code, dict(space)))  # noqa: S307 (of this file)
-    upstream = torch.ones(ENTRIES, dtype=torch.float64)
-    outputs = [forward() for forward in forwards]
-    times = [
-        seconds_of(lambda output=output: torch.autograd.grad(output, leaves, upstream, retain_graph=True))
-        for output in outputs
-    ]
-    saved = [bytes_saved(forward) for forward in forwards]
-    return Chain(program, times[0] / times[1], saved[0] / saved[1])
+    times, both, memory = [], [], []
+    for entries in SIZES:
+        torch.manual_seed(SEED)
+        leaves = [torch.rand(entries, dtype=torch.float64).add_(0.5).requires_grad_() for _ in names]
+        given = space | dict(zip(names, leaves, strict=True))
+        upstream = torch.ones(entries, dtype=torch.float64)
+        forwards = [lambda: apply(*leaves), lambda: eval(code, dict(given))]  # noqa: B023, S307 (of this file)
+        outputs = [forward() for forward in forwards]
+        backwards = [partial(torch.autograd.grad, one, leaves, upstream, retain_graph=True) for one in outputs]
+        whole = [lambda run=run: torch.autograd.grad(run(), leaves, upstream) for run in forwards]  # noqa: B023
+        times.append(ratio(*backwards, entries))
+        both.append(ratio(*whole, entries))
+        memory = [bytes_saved(forward) for forward in forwards]
+    return Chain(program, tuple(times), tuple(both), memory[0] / memory[1], problem)
+
+
+def called(code: str) -> Callable[..., Tensor]:
+    """Return what a source gives to call: the function that returns the output alone, or the Function's `apply`."""
+    space: dict[str, Any] = {"__name__": "derived"}
+    exec(code, space)  # noqa: S102 (what gradcli wrote)
+    own = [one for one in space.values() if getattr(one, "__module__", "") == "derived"]
+    functions = [one for one in own if not isinstance(one, type) and not one.__name__.startswith("_")]
+    return functions[0] if functions else next(one for one in own if isinstance(one, type)).apply
 
 
 def main() -> None:
@@ -215,13 +260,20 @@ def main() -> None:
 
 
 def _show_chains() -> None:
-    found = [chain(program) for program in CHAINS]
-    print(f"{'time':>6}{'memory':>8}  chain, in autograd's backward")
-    for one in found:
-        print(f"{one.time:6.2f}{one.memory:8.2f}  {one.program}")
-    slower = sum(one.time > 1 for one in found)
-    more = sum(one.memory > 1 for one in found)
-    print(f"{len(found)} chains: {slower} slower than autograd, {more} save more")
+    keep_memory()
+    heads = [f"{kind} {size:.0e}".replace("+0", "") for kind in ("time", "both") for size in SIZES]
+    print("".join(f"{head:>10}" for head in heads), "   memory  chain, in autograd's backward")
+    found = []
+    for program in CHAINS:
+        one = chain(program)
+        found.append(one)
+        print(
+            "".join(f"{number:10.2f}" for number in (*one.times, *one.both, one.memory)), f" {one.program}", flush=True
+        )
+    for place, size in enumerate(SIZES):
+        slower = sum(one.times[place] > 1 for one in found)
+        print(f"{len(found)} chains of {size} entries: {slower} slower than autograd")
+    print(f"{sum(one.memory > 1 for one in found)} save more, {sum(bool(one.problem) for one in found)} fail a check")
 
 
 if __name__ == "__main__":

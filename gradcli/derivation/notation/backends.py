@@ -155,7 +155,11 @@ SHORTEST = """def _shortest(a, b):
     solution, info = torch.linalg.solve_ex(a, b)
     return torch.where(info[..., None, None] == 0, solution, torch.linalg.pinv(a) @ b)"""
 RAISING = {"torch.linalg.inv(": "_inv(", "torch.linalg.solve(": "_solve("}
+PLUS = """def _plus(gradient, other):
+    \"\"\"Return the sum of a gradient and of another, which may be None.\"\"\"
+    return gradient if other is None else gradient + other"""
 OF_TORCH = {
+    "plus": PLUS,
     "take": TAKE,
     "summed_into": SUMMED_INTO,
     "times": TIMES,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from gradcli.derivation.notation.backends import RAISING, TORCH
 from gradcli.derivation.notation.code import LETTERS, result_of
 from gradcli.derivation.notation.expressions import Emitter
-from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts
+from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, OWN, FunctionParts
 from gradcli.derivation.notation.function_recorded import recorded_lines
 from gradcli.derivation.notation.function_words import INDENT, docstring, quoted, shown_shape
 from gradcli.derivation.notation.parsed import names_read, parsed
@@ -43,10 +43,11 @@ def function_source(parts: FunctionParts) -> str:
     """Return the source of a module with the Function and its test."""
     backward, jvp = _backward(parts), _jvp(parts)
     saved, pushed = _read(backward.lines, parts), _read(jvp.lines, parts) if jvp else []
+    arriving = parts.chain.arriving if parts.chain else ()
     for method in (backward, *([jvp] if jvp else [])):
         method.lines = [_quiet(line) for line in method.lines]
     blocks = [_forward(parts), _setup(parts, saved, pushed, [*backward.lines, *(jvp.lines if jvp else [])])]
-    blocks.append(_method("backward", ["ctx", parts.upstream], parts, saved, backward.lines))
+    blocks.append(_method("backward", ["ctx", parts.upstream, *arriving], parts, saved, backward.lines))
     if jvp:
         tangents = [parts.tangents.get(name, "_" * (place + 1)) for place, name in enumerate(parts.parameters)]
         blocks.append(_method("jvp", ["ctx", *tangents], parts, pushed, jvp.lines))
@@ -57,7 +58,19 @@ def function_source(parts: FunctionParts) -> str:
     body = body.replace("torch.nn.functional.", "F.")
     helpers = [text for name, text in TORCH.helpers.items() if re.search(rf"\b_{name}\(", body)]
     top = _top(parts, "\n".join([*helpers, body]))
-    return "\n\n\n".join([top, *helpers, body, "\n".join(_test(parts, bool(jvp)))]) + "\n"
+    calls = ["\n".join(_call(parts))] if parts.call else []
+    return "\n\n\n".join([top, *helpers, body, *calls, "\n".join(_test(parts, bool(jvp)))]) + "\n"
+
+
+def _call(parts: FunctionParts) -> list[str]:
+    """Return the function that gives the output alone."""
+    given = ", ".join(parts.parameters)
+    return [
+        f"def {parts.call}({given}):",
+        INDENT + f'"""Return `{quoted(parts.program)}`."""',
+        INDENT + f"{OUTPUT}, *_ = {parts.name}.apply({given})",
+        INDENT + f"return {OUTPUT}",
+    ]
 
 
 def _quiet(line: str) -> str:
@@ -81,7 +94,7 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 def _forward(parts: FunctionParts) -> list[str]:
     result = f"({parts.result}).clone()" if parts.is_copied else parts.result
-    body = [*_guard(parts), *parts.forward, f"return {_tidy(result)}"]
+    body = [*_guard(parts), *parts.forward, f"return {', '.join([_tidy(result), *parts.kept])}"]
     return ["@staticmethod", f"def forward({', '.join(parts.parameters)}):", *_indented(body)]
 
 
@@ -128,15 +141,19 @@ def _emptied(parts: FunctionParts, homes: Mapping[str, str]) -> list[str]:
 def _setup(parts: FunctionParts, saved: Sequence[str], pushed: Sequence[str], lines: Sequence[str]) -> list[str]:
     read = {*saved, *pushed} - {OUTPUT}
     kept = _kept(parts, saved, lines) | (_kept(parts, pushed, lines) if parts.jvp is not None else {})
-    needed = {code.partition(".")[0] for code in kept.values()} | read
+    needed = ({code.partition(".")[0] for code in kept.values()} | read) & {*parts.parameters}
     body = []
     if needed:
         names = [name if name in needed else "_" for name in parts.parameters]
         body.append(f"{_several(names)} = inputs")
+    results = OUTPUTS if parts.kept else OUTPUT
+    if parts.kept:
+        body.append(f"{OUTPUT if OUTPUT in {*saved, *pushed} else '_'}, {', '.join(parts.kept)} = {results}")
+        body.append("ctx.set_materialize_grads(False)")
     body += [f"ctx.{name} = {code}" for name, code in kept.items()]
     body += [f"ctx.save_for_backward({', '.join(saved)})"] if saved else []
     body += [f"ctx.save_for_forward({', '.join(pushed)})"] if pushed else []
-    return ["@staticmethod", f"def setup_context(ctx, inputs, {OUTPUT}):", *_indented(body or ["pass"])]
+    return ["@staticmethod", f"def setup_context(ctx, inputs, {results}):", *_indented(body or ["pass"])]
 
 
 def _several(names: Sequence[str]) -> str:
@@ -187,11 +204,14 @@ def _read(lines: Sequence[str], parts: FunctionParts) -> list[str]:
         text = line.strip().removeprefix("return ").removesuffix(":").removeprefix("if ")
         body = text.split(" = ")[-1]
         read |= dict.fromkeys(names_read(ast.parse(body, mode="eval").body))
-    return [name for name in (*parts.parameters, OUTPUT) if name in read]
+    return [name for name in (*parts.parameters, *parts.kept, OUTPUT) if name in read]
 
 
 def _backward(parts: FunctionParts) -> _Method:
     method = _Method(parts, parts.upstream)
+    if parts.chain is not None:
+        method.lines = [*parts.chain.backward]
+        return method
     if parts.recorded is not None:
         method.lines = recorded_lines(parts.recorded, [*parts.parameters])
         return method
@@ -240,6 +260,9 @@ def _jvp(parts: FunctionParts) -> _Method | None:
         return None
     tangents = [*parts.tangents.values()]
     method = _Method(parts, tangents[0])
+    if parts.chain is not None:
+        method.lines = [*(parts.chain.jvp or ())]
+        return method if method.lines else None
     names = {name: name for name in (*parts.parameters, OUTPUT, *tangents)}
     common = shared([parts.jvp.formula], {*names, *parts.sizes, *OWN, *LETTERS})
     for part, text in common.parts:
@@ -253,11 +276,12 @@ def _jvp(parts: FunctionParts) -> _Method | None:
 def _test(parts: FunctionParts, has_jvp: bool) -> list[str]:  # noqa: FBT001 (of the same module)
     forward = ", check_forward_ad=True" if has_jvp else ""
     values = [f"{name} = {text}" for name, text in parts.values.items()]
+    called = parts.call or f"{parts.name}.apply"
     inputs = f"({', '.join(parts.values)}{',' if len(parts.values) == 1 else ''})"
     return [
         'if __name__ == "__main__":',
         *_indented(["torch.manual_seed(0)", *values]),
-        INDENT + f"assert gradcheck({parts.name}.apply, {inputs}{forward})",
-        INDENT + f"assert gradgradcheck({parts.name}.apply, {inputs})",
+        INDENT + f"assert gradcheck({called}, {inputs}{forward})",
+        INDENT + f"assert gradgradcheck({called}, {inputs})",
         INDENT + 'print("gradcheck and gradgradcheck pass")',
     ]

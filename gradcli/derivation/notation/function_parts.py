@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gradcli.derivation.notation.code import RESERVED, Wanted
 
-OUTPUT = "output"
-OWN = RESERVED | {"ctx", "inputs", OUTPUT, "F", "gradcheck", "gradgradcheck"}
+OUTPUT, OUTPUTS = "output", "outputs"
+OWN = RESERVED | {"ctx", "inputs", OUTPUT, OUTPUTS, "F", "gradcheck", "gradgradcheck"}
 Lengths = tuple[int | str, ...]
 
 
@@ -19,6 +20,18 @@ class RecordedBackward:
     lines: Sequence[str]
     gradients: Mapping[str, str]
     """Parameter -> its gradient, as an expression after the statements."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainParts:
+    """Backward and jvp as code, a step at a time, with what the Function returns beside the output to save it."""
+
+    kept: Sequence[str]
+    """The names of what forward computes on the way and backward reads."""
+    arriving: Sequence[str]
+    """The names of their gradients, which are None but for what differentiates backward."""
+    backward: Sequence[str]
+    jvp: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,21 @@ class FunctionParts:
     """Backward as statements, where gradients have no formulas that it could be written from."""
     is_copied: bool = False
     """Whether the result is a part of an argument, and has to be copied."""
+    chain: ChainParts | None = None
+    """The methods of an elementwise chain that saves what it computes on the way."""
+
+    @property
+    def kept(self) -> Sequence[str]:
+        """Return what forward returns beside the output."""
+        return self.chain.kept if self.chain else ()
+
+    @property
+    def call(self) -> str:
+        """Return the name of the function that gives the output alone; empty where the Function does."""
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()
+        while name in OWN or name in self.parameters or name in self.values:
+            name += "_"
+        return name if self.kept else ""
 
     @property
     def shapes(self) -> dict[str, Lengths]:

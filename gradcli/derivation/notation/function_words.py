@@ -22,12 +22,24 @@ def docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
         f"Shapes: {_shapes(parts)}.",
         *([f"Constants, without a gradient: {', '.join(constants)}."] if constants else []),
         "",
-        *_formulas(parts),
+        *(_formulas(parts) if parts.chain is None else _steps(parts)),
         "",
         f"Saved for backward: {', '.join(saved).replace(OUTPUT, 'the output') or 'nothing'}.",
         *parts.notes,
         '"""',
     ]
+
+
+def _steps(parts: FunctionParts) -> list[str]:
+    """Return how a chain is differentiated."""
+    words = [f"Gradients: from the upstream one, {parts.upstream}, back by the chain rule, a step at a time."]
+    if parts.kept:
+        names = " and ".join([", ".join(parts.kept[:-1]), parts.kept[-1]] if len(parts.kept) > 1 else parts.kept)
+        words += [
+            f"Beside the output it returns {names}, for backward; {parts.call} returns the output alone.",
+            f"A gradient of {names} arrives only where backward is differentiated: else it is None.",
+        ]
+    return words
 
 
 def _shapes(parts: FunctionParts) -> str:

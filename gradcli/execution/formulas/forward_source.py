@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.inlined import ATTRIBUTES
@@ -30,6 +31,7 @@ OF_KERNELS = {name: f"{FUNCTIONAL}{name}" for name in ("batch_norm", "instance_n
 OF_KERNELS |= {"eye": "torch.eye", "arange": "torch.arange", "squeeze": "torch.squeeze"}
 OF_KERNELS |= {"native_dropout_backward": "torch.ops.aten.native_dropout_backward"}
 RANDOM = frozenset({"dropout", "rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial"})
+MOST_WRITTEN = 24  # entries of a value that stands in a test as it is
 # An operation, whatever it stands in.
 ATOM = "({})"
 
@@ -41,20 +43,27 @@ class ForwardSource:
     lines: tuple[str, ...]
     result: str
     """The expression of the output."""
+    kept: tuple[str, ...] = ()
+    """The names of the tensors that are to be kept."""
 
 
-def forward_source(trace: Trace, names: Mapping[TracedTensor, str], taken: Collection[str]) -> ForwardSource:
+def forward_source(
+    trace: Trace, names: Mapping[TracedTensor, str], taken: Collection[str], kept: Sequence[TracedTensor] = ()
+) -> ForwardSource:
     """Return the code that computes the output from leaves by their `names`; no variable has a name that is `taken`.
+
+    What is to be `kept` has a name.
 
     Raises NotSupportedError for a call that is not one of PyTorch's own, or draws random numbers.
     """
-    written = _Written(trace, dict(names), {*taken, *names.values()})
-    for call in _needed(trace):
+    written = _Written(trace, dict(names), {*taken, *names.values()}, kept)
+    for call in needed(trace):
         written.add(call)
-    return ForwardSource(tuple(written.lines), _bare(written.text(trace.output)))
+    names_kept = tuple(written.text(one) for one in kept)
+    return ForwardSource(tuple(written.lines), _bare(written.text(trace.output)), names_kept)
 
 
-def _needed(trace: Trace) -> list[TracedCall]:
+def needed(trace: Trace) -> list[TracedCall]:
     """Return the calls that the output depends on."""
     wanted, found = set(traced_in(trace.output)), []
     for call in reversed(trace.calls):
@@ -69,6 +78,7 @@ class _Written:
     trace: Trace
     texts: dict[TracedTensor, str]
     taken: set[str]
+    kept: Sequence[TracedTensor] = ()
     lines: list[str] = field(default_factory=list)
 
     def text(self, traced: TracedTensor) -> str:
@@ -84,7 +94,7 @@ class _Written:
             self.texts |= {one: f"{name}[{place}]" for place, one in enumerate(items) if isinstance(one, TracedTensor)}
             return
         (output,) = call.outputs
-        if output is not self.trace.output and (output.name or self._reads(output) > 1):
+        if output is not self.trace.output and (output.name or output in self.kept or self._reads(output) > 1):
             text = self._assigned(_bare(text), output.name)
         self.texts[output] = text
 
@@ -174,3 +184,16 @@ class _Written:
 def _bare(text: str) -> str:
     """Return an expression with no more parentheses than it needs."""
     return ast.unparse(ast.parse(text, mode="eval"))
+
+
+def value_source(tensor: Tensor, *, moves: bool) -> str:
+    """Return the expression of a value for a test: its numbers, or random ones of the same kind where it has many."""
+    grad = ", requires_grad=True" if moves else ""
+    tensor = tensor.detach()
+    if tensor.numel() <= MOST_WRITTEN or not tensor.is_floating_point():
+        return f"torch.tensor({tensor.tolist()!r}, dtype={tensor.dtype}{grad})"
+    low, high, shape = float(tensor.min()), float(tensor.max()), ", ".join(map(str, tensor.shape))
+    if low < 0 < high:
+        return f"torch.randn({shape}, dtype={tensor.dtype}{grad})"
+    text = f"torch.empty({shape}, dtype={tensor.dtype}).uniform_({low:.6g}, {high:.6g})"
+    return f"{text}.requires_grad_()" if moves else text

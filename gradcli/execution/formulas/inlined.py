@@ -16,7 +16,7 @@ def inlined(trace: Trace) -> dict[TracedTensor, str]:
     """Return the text of each tensor, calls within calls; those of a longer text are left out."""
     texts = {leaf: leaf.name or leaf.text for leaf in trace.leaves}
     for call in trace.calls:
-        text = _text(call, texts)
+        text = text_of(call, texts)
         several = len(call.outputs) > 1 or call.result is not call.outputs[0] if call.outputs else True
         if text is not None and len(text) <= LONGEST:
             for place, output in enumerate(call.outputs):
@@ -24,7 +24,8 @@ def inlined(trace: Trace) -> dict[TracedTensor, str]:
     return texts
 
 
-def _text(call: TracedCall, texts: Mapping[TracedTensor, str]) -> str | None:
+def text_of(call: TracedCall, texts: Mapping[TracedTensor, str]) -> str | None:
+    """Return the text of a call whose operands have texts; None if one has none."""
     if not call.outputs or any(traced not in texts for traced in call.inputs):
         return None
     arguments = [_argument(value, texts) for value in call.arguments.positional]

@@ -31,15 +31,15 @@ EXTREMES = (0.0, 30.0, -30.0, 1e3, -1e3, 1e6, -1e6)
 
 
 def check_function(code: str, name: str, points: Sequence[Point], *, has_vmap: bool) -> str | None:
-    """Return what is wrong with a Function at the first of the points where something is; None if nothing is."""
+    """Return what is wrong with a Function, or what calls it, at the first of the points where something is."""
     space: dict[str, Any] = {"__name__": "derived"}
     has_jvp = "def jvp" in code
     with _quiet():
         try:
             exec(compile(code, "<a derived Function>", "exec"), space)  # noqa: S102 (of our own words, and leaves' names)
-            problems = (_problem(space[name].apply, point, has_jvp=has_jvp, has_vmap=has_vmap) for point in points)
+            apply = getattr(space[name], "apply", space[name])
+            problems = (_problem(apply, point, has_jvp=has_jvp, has_vmap=has_vmap) for point in points)
             problem = next((problem for problem in problems if problem), None)
-            apply = space[name].apply
             return problem or _at_extremes(apply, points[0]) or _beside_extremes(apply, points[0])
         except REFUSALS as error:
             return first_line(error)

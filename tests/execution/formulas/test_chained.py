@@ -1,0 +1,93 @@
+"""Functions of elementwise chains, which save what they compute on the way: no more than autograd does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad, gradcheck, gradgradcheck
+from torch.autograd.graph import saved_tensors_hooks
+
+import gradcli
+from gradcli.report.verdict import Verdict
+
+PROGRAM = "tanh(x*y)*y"
+
+
+@pytest.fixture(scope="module")
+def code() -> str:
+    return gradcli.derive(PROGRAM, {"x": (3, 2), "y": (3, 2)}).function()
+
+
+@pytest.fixture(scope="module")
+def space(code: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"__name__": "derived"}
+    exec(code, found)  # noqa: S102 (the code is what is tested)
+    return found
+
+
+def program(x: Tensor, y: Tensor) -> Tensor:
+    return torch.tanh(x * y) * y
+
+
+def leaves(*shape: int) -> list[Tensor]:
+    torch.manual_seed(5)
+    return [torch.randn(shape, dtype=torch.float64, requires_grad=True) for _ in "xy"]
+
+
+def saved(forward: Callable[[], Tensor]) -> set[int]:
+    found: list[Tensor] = []
+    with saved_tensors_hooks(lambda tensor: found.append(tensor) or tensor, lambda tensor: tensor):
+        output = forward()
+    del output
+    return {one.untyped_storage().data_ptr() for one in found}
+
+
+def test_it_is_differentiated_twice_where_its_results_on_the_way_are_used_too(space: dict[str, Any]) -> None:
+    for shape in ((3,), (2, 2)):
+        assert gradcheck(space["mul"], leaves(*shape), check_forward_ad=True)
+        assert gradgradcheck(space["mul"], leaves(*shape))
+    assert gradcheck(space["Mul"].apply, leaves(3), check_forward_ad=True)
+    torch.testing.assert_close(space["mul"](*leaves(3)), program(*leaves(3)))
+
+
+def test_no_more_is_saved_than_autograd_saves(space: dict[str, Any]) -> None:
+    given = leaves(50)
+    assert len(saved(lambda: space["mul"](*given))) <= len(saved(lambda: program(*given))) == len([*given, "tanh"])
+
+
+def test_nothing_that_forward_computed_is_computed_again(code: str) -> None:
+    backward = code.partition("def backward")[2].partition("def jvp")[0]
+    assert "tanh" not in backward
+
+
+@pytest.mark.filterwarnings("ignore")  # of what PyTorch has deprecated
+def test_one_of_the_leaves_may_be_a_constant_a_sample_or_without_a_tangent(space: dict[str, Any]) -> None:
+    x, y = (one.detach() for one in leaves(4, 3))
+    by_y = y.clone().requires_grad_()
+    expected = torch.autograd.grad(program(x, by_y).sum(), by_y)
+    torch.testing.assert_close(torch.autograd.grad(space["mul"](x, by_y).sum(), by_y), expected)
+    mapped = torch.vmap(torch.func.grad(lambda x, y: space["mul"](x, y).sum()), (0, None))(x, y[0])
+    torch.testing.assert_close(
+        mapped, torch.vmap(torch.func.grad(lambda x, y: program(x, y).sum()), (0, None))(x, y[0])
+    )
+    with forward_ad.dual_level():
+        found, own = (run(forward_ad.make_dual(x, y), y) for run in (space["mul"], program))
+        torch.testing.assert_close(forward_ad.unpack_dual(found), forward_ad.unpack_dual(own))
+
+
+def test_gradcli_custom_passes_it(code: str, tmp_path: Path) -> None:
+    file = tmp_path / "derived.py"
+    file.write_text(code, encoding="utf-8")
+    report = gradcli.check_function(f"{file}:Mul", dict(zip("xy", (one.detach() for one in leaves(3, 2)), strict=True)))
+    assert report.verdict is Verdict.MATCH, str(report)
+
+
+def test_what_is_no_cheaper_returns_its_output_alone() -> None:
+    code = gradcli.derive("(x + y)*x", {"x": (3,), "y": (3,)}).function()
+    assert "return (x + y) * x\n" in code
+    assert "def mul" not in code
