@@ -65,7 +65,7 @@ def _opposite(test: Any) -> Any:
 
 def tidy(body: Expr) -> Expr:
     """Return the shortest of some ways to write an expression; of equally short ones the first."""
-    body = _folded(merge_branches(_within_sums(body)))
+    body = merge_branches(_folded(merge_branches(_within_sums(body))))
     candidates = [body]
     if SMALL < body.count_ops() <= LARGE:
         logistic = _with_logistic(body)
@@ -145,30 +145,51 @@ def _length(body: Expr) -> int:
 
 
 def _with_logistic(body: Expr) -> list[Expr]:
-    """Return the expression in terms of sigmoid(u) = 1/(1 + exp(-u)), where a denominator holds that."""
+    """Return the expression in terms of sigmoid(u) = 1/(1 + exp(-u)), where a denominator holds that.
+
+    A power of another number is an exponential too: 2**u is exp(u*log(2)).
+    """
     found: dict[Expr, Expr] = {}
     powers: dict[Expr, Expr] = {}
     bound = bound_indices(body)
     for power in sorted(body.atoms(sympy.Pow), key=sympy.default_sort_key):
         if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
             one, other = power.base.args
-            if one == 1 and isinstance(other, sympy.exp) and other.free_symbols.isdisjoint(bound):
-                powers[power] = found.setdefault(other, Logistic(-other.args[0])) ** -power.exp
+            if one == 1 and _is_exponential(other) and other.free_symbols.isdisjoint(bound):
+                powers[power] = found.setdefault(other, Logistic(-_exponent(other))) ** -power.exp
     if not found:
         return []
     names = {value: sympy.Dummy(positive=True) for value in found.values()}
     rest = {
         exponential: ((1 - names[value]) / names[value]) ** times
-        for exponential in body.atoms(sympy.exp)
+        for exponential in filter(_is_exponential, body.atoms(sympy.exp, sympy.Pow))
         for other, value in found.items()
-        for times in (exponential.args[0] / other.args[0],)
+        for times in (sympy.cancel(_exponent(exponential) / _exponent(other)),)
         if times.is_Integer
     }
     rewritten = body.xreplace({power: value.xreplace(names) for power, value in powers.items()}).xreplace(rest)
     back = {name: value for value, name in names.items()}
     apart = sympy.Add(*[sympy.factor(sympy.cancel(term)) for term in sympy.Add.make_args(rewritten)])
     ways = (apart, sympy.factor(sympy.cancel(rewritten)), sympy.cancel(rewritten))
-    return [way.xreplace(back) for way in ways]
+    return [_turned(way.xreplace(back)) for way in ways]
+
+
+def _turned(body: Expr) -> Expr:
+    """Return an expression with sigmoid(-u) for 1 - sigmoid(u), where that sigmoid is nowhere else."""
+    alone = [value for value in body.atoms(Logistic) if body.count(value) == 1]
+    turned = {1 - value: Logistic(-value.args[0]) for value in alone}
+    return body.xreplace(turned) if turned else body
+
+
+def _is_exponential(body: Expr) -> bool:
+    """Tell whether an expression is a power of e, or of a positive number."""
+    return isinstance(body, sympy.exp) or (body.is_Pow and bool(body.base.is_Number) and bool(body.base.is_positive))
+
+
+def _exponent(body: Expr) -> Expr:
+    """Return the logarithm of such a power."""
+    exponent: Expr = body.exp if isinstance(body, sympy.exp) else body.exp * sympy.log(body.base)
+    return exponent
 
 
 def beside_points(body: Expr) -> Expr:
