@@ -40,6 +40,14 @@ def _merged(piece: Piecewise) -> Any:
     return _absolute(branches, values) or Piecewise(*branches)
 
 
+def _one_formula(body: Expr) -> Expr:
+    """Return the formula that all branches of a choice are."""
+    if not isinstance(body, Piecewise):
+        return body
+    first, *others = (branch.expr for branch in body.args)
+    return first if not first.is_Number and all(_equal(first, other) for other in others) else body
+
+
 def _equal(left: Expr, right: Expr) -> bool:
     return left.count_ops() + right.count_ops() < LARGE and sympy.cancel(left - right) == 0
 
@@ -65,7 +73,7 @@ def _opposite(test: Any) -> Any:
 
 def tidy(body: Expr) -> Expr:
     """Return the shortest of some ways to write an expression; of equally short ones the first."""
-    body = merge_branches(_folded(merge_branches(_within_sums(body))))
+    body = _one_formula(_folded(merge_branches(_within_sums(body))))
     candidates = [body]
     if SMALL < body.count_ops() <= LARGE:
         logistic = _with_logistic(body)
@@ -156,7 +164,7 @@ def _with_logistic(body: Expr) -> list[Expr]:
         if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
             one, other = power.base.args
             if one == 1 and _is_exponential(other) and other.free_symbols.isdisjoint(bound):
-                powers[power] = found.setdefault(other, Logistic(-_exponent(other))) ** -power.exp
+                powers[power] = found.setdefault(other, _sigmoid(-_exponent(other))) ** -power.exp
     if not found:
         return []
     names = {value: sympy.Dummy(positive=True) for value in found.values()}
@@ -174,10 +182,18 @@ def _with_logistic(body: Expr) -> list[Expr]:
     return [_turned(way.xreplace(back)) for way in ways]
 
 
+def _sigmoid(argument: Expr) -> Any:
+    """Return the sigmoid of an argument, with its sign inside of a difference: log(2)*(x - y) for -log(2)*(y - x)."""
+    difference = next((factor for factor in sympy.Mul.make_args(argument) if factor.is_Add), None)
+    if argument.is_Mul and difference is not None and argument.as_coeff_Mul()[0].is_negative:
+        argument = sympy.Mul(-1, argument / difference) * sympy.Add(*[-term for term in difference.args])
+    return Logistic(argument)
+
+
 def _turned(body: Expr) -> Expr:
     """Return an expression with sigmoid(-u) for 1 - sigmoid(u), where that sigmoid is nowhere else."""
     alone = [value for value in body.atoms(Logistic) if body.count(value) == 1]
-    turned = {1 - value: Logistic(-value.args[0]) for value in alone}
+    turned = {1 - value: _sigmoid(-value.args[0]) for value in alone}
     return body.xreplace(turned) if turned else body
 
 
