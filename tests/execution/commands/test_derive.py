@@ -255,6 +255,16 @@ def test_what_overflows_or_loses_digits_is_rewritten_and_said(program: str, inpu
     assert bool(space["gradient"](*leaves, *upstream).isfinite().all())
 
 
+def test_a_power_of_two_leaves_has_second_derivatives_without_a_pole_at_0() -> None:
+    found = gradcli.derive("x**y", {"x": (), "y": ()}, order=2)
+    assert found["x"].formula == "y*x**(y - 2)*(y - 1)"
+    assert found.verdict is Verdict.MATCH
+    space: dict[str, Any] = {}
+    exec(gradcli.derive("x**y", {"x": (3,), "y": (3,)}, wrt="x").code("torch"), space)  # noqa: S102 (what is tested)
+    zero, y = torch.zeros(3, dtype=torch.float64), torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    assert space["gradient"](zero, y, torch.ones(3, dtype=torch.float64)).tolist() == [1, 0, 0]
+
+
 def test_powers_of_two_are_exponentials_that_do_not_overflow() -> None:
     found = gradcli.derive("logaddexp2(x, y)", {"x": (3,), "y": (3,)}, wrt="x")
     assert found["x"].formula == "g*sigmoid(log(2)*(x - y))"
