@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.inlined import ATTRIBUTES
@@ -30,6 +31,7 @@ OF_KERNELS = {name: f"{FUNCTIONAL}{name}" for name in ("batch_norm", "instance_n
 OF_KERNELS |= {"eye": "torch.eye", "arange": "torch.arange", "squeeze": "torch.squeeze"}
 OF_KERNELS |= {"native_dropout_backward": "torch.ops.aten.native_dropout_backward"}
 RANDOM = frozenset({"dropout", "rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial"})
+MOST_WRITTEN = 24  # entries of a value that stands in a test as it is
 # An operation, whatever it stands in.
 ATOM = "({})"
 
@@ -174,3 +176,16 @@ class _Written:
 def _bare(text: str) -> str:
     """Return an expression with no more parentheses than it needs."""
     return ast.unparse(ast.parse(text, mode="eval"))
+
+
+def value_source(tensor: Tensor, *, moves: bool) -> str:
+    """Return the expression of a value for a test: its numbers, or random ones of the same kind where it has many."""
+    grad = ", requires_grad=True" if moves else ""
+    tensor = tensor.detach()
+    if tensor.numel() <= MOST_WRITTEN or not tensor.is_floating_point():
+        return f"torch.tensor({tensor.tolist()!r}, dtype={tensor.dtype}{grad})"
+    low, high, shape = float(tensor.min()), float(tensor.max()), ", ".join(map(str, tensor.shape))
+    if low < 0 < high:
+        return f"torch.randn({shape}, dtype={tensor.dtype}{grad})"
+    text = f"torch.empty({shape}, dtype={tensor.dtype}).uniform_({low:.6g}, {high:.6g})"
+    return f"{text}.requires_grad_()" if moves else text

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import Wanted
@@ -17,10 +16,11 @@ from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionPart
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import Target, closed_forms, tangent_names, targets, upstream_name
-from gradcli.execution.formulas.forward_source import ForwardSource, forward_source
+from gradcli.execution.formulas.forward_source import ForwardSource, forward_source, value_source
 from gradcli.execution.formulas.lengths import Lengths, keeps_axes, lengths, points_of, unified_lines
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.recording import recording, unified_recording
+from gradcli.execution.formulas.remarks import Judge
 from gradcli.execution.formulas.through_output import through_output
 from gradcli.execution.formulas.tried import check_function, test_passes
 from gradcli.execution.formulas.verified import fitted, trusted
@@ -28,7 +28,6 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.ops.record import Kind
 from gradcli.phrases import show_shape
 
-MOST_WRITTEN = 24  # entries of a value that stands in the test as it is
 BRANCH = "the program branches on values: the formulas are those of one branch, and a Function would be wrong on others"
 NO_JVP = "There is no jvp: it has no formula of a readable length."
 NO_VMAP = "There is no vmap rule: torch.vmap does not take a call in it."
@@ -45,7 +44,13 @@ class _Texts:
 
 
 def function_code(
-    here: Point, others: Sequence[Point], given: Mapping[str, Any], derivations: Derivations, *, is_closed: bool
+    here: Point,
+    others: Sequence[Point],
+    given: Mapping[str, Any],
+    derivations: Derivations,
+    judge: Judge,
+    *,
+    is_closed: bool,
 ) -> tuple[str, str]:
     """Return the source of a Function, and how it was run: at the point, at others, and at other lengths.
 
@@ -66,19 +71,20 @@ def function_code(
     for way in ways:
         try:
             parts, tested = way()
-            return _shown(parts, [*points, *tested])
+            return _shown(parts, [*points, *tested], judge)
         except NotSupportedError as error:
             reasons.append(error)
     raise reasons[0 if is_closed else 1]
 
 
-def _shown(parts: FunctionParts, points: Sequence[Point]) -> tuple[str, str]:
+def _shown(parts: FunctionParts, points: Sequence[Point], judge: Judge) -> tuple[str, str]:
     """Return the source of what has been made, and how it was run; NotSupportedError says what is wrong with it."""
     for rule in (True, False):
         notes = (*parts.notes, *(() if rule else (NO_VMAP,)))
         code = function_source(replace(parts, has_vmap_rule=rule, notes=notes))
-        problem = check_function(code, parts.name, points, has_vmap=rule)
+        problem, remarks = check_function(code, parts.name, points, judge, has_vmap=rule)
         if problem is None:
+            code = function_source(replace(parts, has_vmap_rule=rule, notes=(*notes, *remarks)))
             if not test_passes(code):
                 raise NotSupportedError("there is no Function: gradcheck, or gradgradcheck, refuses it")
             return code, _tried(points, has_jvp=parts.jvp is not None, has_vmap=rule)
@@ -259,7 +265,7 @@ def _made(here: Point, names: Mapping[TracedTensor, str], texts: _Texts, known: 
         tangents,
         {} if known is None else known.here(),
         is_elementwise,
-        {name: _value(leaf.tensor, leaf in here.wanted) for leaf, name in names.items()},
+        {name: value_source(leaf.tensor, moves=leaf in here.wanted) for leaf, name in names.items()},
         () if jvp is not None else (NO_JVP,),
         is_copied=any(leaf.tensor.untyped_storage().data_ptr() == storage for leaf in here.trace.leaves),
     )
@@ -282,16 +288,3 @@ def _class_name(here: Point, taken: Any) -> str:
     stem = "Program" if call is None else call.op.name.rpartition(".")[2]
     name = "".join(word.capitalize() for word in stem.split("_") if word) or "Program"
     return f"{name}Function" if name in {*taken} else name
-
-
-def _value(tensor: Tensor, moves: bool) -> str:  # noqa: FBT001 (whether it requires a gradient)
-    """Return the expression of a value for the test: its numbers, or random ones of the same kind where it has many."""
-    grad = ", requires_grad=True" if moves else ""
-    tensor = tensor.detach()
-    if tensor.numel() <= MOST_WRITTEN or not tensor.is_floating_point():
-        return f"torch.tensor({tensor.tolist()!r}, dtype={tensor.dtype}{grad})"
-    low, high, shape = float(tensor.min()), float(tensor.max()), ", ".join(map(str, tensor.shape))
-    if low < 0 < high:
-        return f"torch.randn({shape}, dtype={tensor.dtype}{grad})"
-    text = f"torch.empty({shape}, dtype={tensor.dtype}).uniform_({low:.6g}, {high:.6g})"
-    return f"{text}.requires_grad_()" if moves else text
