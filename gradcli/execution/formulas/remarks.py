@@ -40,7 +40,6 @@ class _Kind(StrEnum):
 
     NONE = "there is no derivative by {names}, and autograd's is a convention"
     AUTOGRAD = "autograd's gradient by {names} is not the derivative, which is what backward gives"
-    ROUNDING = "rounding decides the gradient by {names}, in autograd too"
 
 
 @dataclass(slots=True)
@@ -81,9 +80,9 @@ def _kind(judged: Judged | None, found: Tensor) -> _Kind | None:
         return None
     if judged.verdict is Verdict.UNDEFINED:
         return _Kind.NONE
-    if judged.derivative is None or is_apart(found, judged.derivative, DIGITS):
+    if judged.verdict is not Verdict.MISMATCH or judged.derivative is None:
         return None
-    return {Verdict.MISMATCH: _Kind.AUTOGRAD, Verdict.UNDECIDED: _Kind.ROUNDING}.get(judged.verdict)
+    return None if is_apart(found, judged.derivative, DIGITS) else _Kind.AUTOGRAD
 
 
 def is_apart(value: Tensor, reference: Tensor, most: float = CLOSENESS) -> bool:
