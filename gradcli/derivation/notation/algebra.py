@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -72,6 +72,8 @@ class _Algebra(Products):
     """Whether the inverse of a product becomes the product of inverses."""
     means: bool
     """Whether a sum along an axis becomes a multiple of the mean."""
+    known: dict[int, tuple[ast.expr, list[Term]]] = field(default_factory=dict, compare=False)
+    """What expressions are as terms, by identity: they are asked for again and again."""
 
     def normal(self, node: ast.expr) -> ast.expr:
         """Return an expression, all of it simplified."""
@@ -91,6 +93,12 @@ class _Algebra(Products):
         return min(terms, key=lambda term: min([order.index(name) for name in term.names if name in order] or [99]))
 
     def terms(self, node: ast.expr) -> list[Term]:
+        """Return an expression as a sum of terms."""
+        if id(node) not in self.known:
+            self.known[id(node)] = node, self._terms(node)
+        return self.known[id(node)][1]
+
+    def _terms(self, node: ast.expr) -> list[Term]:
         match node:
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return collected([*self.terms(left), *self.terms(right)])

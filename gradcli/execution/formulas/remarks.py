@@ -49,15 +49,20 @@ class Remarks:
     judge: Judge
     _said: dict[tuple[_Kind, str], dict[str, None]] = field(default_factory=dict)
 
-    def excuse(self, there: Point, found: Sequence[Tensor], wrong: Sequence[bool], where: str) -> bool:
-        """Tell whether gradients that are not autograd's at a point are no mistake, and remember to say so."""
+    def excuse(
+        self, there: Point, found: Sequence[Tensor], wrong: Sequence[bool], where: str, most: float = DIGITS
+    ) -> bool:
+        """Tell whether gradients that are not autograd's at a point are no mistake, and remember to say so.
+
+        They are no further than `most` from what the definitions say, if these say anything.
+        """
         try:
             judged = self.judge(there)
         except (GradcliError, *REFUSALS):
             return False
         off = [traced for traced, is_wrong in zip(there.wanted, wrong, strict=True) if is_wrong]
         values = dict(zip(there.wanted, found, strict=True))
-        kinds = {traced: _kind(judged.get(traced), values[traced]) for traced in off}
+        kinds = {traced: _kind(judged.get(traced), values[traced], most) for traced in off}
         for kind in dict.fromkeys(kind for kind in kinds.values() if kind is not None and None not in kinds.values()):
             names = " and ".join(one.name or one.text for one, own in kinds.items() if own is kind)
             self._said.setdefault((kind, names), {})[where] = None
@@ -74,7 +79,7 @@ def _joined(places: Sequence[str]) -> str:
     return ", ".join([first, *(f"{other[0].lower()}{other[1:]}" for other in others)])
 
 
-def _kind(judged: Judged | None, found: Tensor) -> _Kind | None:
+def _kind(judged: Judged | None, found: Tensor, most: float) -> _Kind | None:
     """Return why a gradient is no mistake; None if it is one."""
     if judged is None:
         return None
@@ -82,7 +87,7 @@ def _kind(judged: Judged | None, found: Tensor) -> _Kind | None:
         return _Kind.NONE
     if judged.verdict is not Verdict.MISMATCH or judged.derivative is None:
         return None
-    return None if is_apart(found, judged.derivative, DIGITS) else _Kind.AUTOGRAD
+    return None if is_apart(found, judged.derivative, most) else _Kind.AUTOGRAD
 
 
 def is_apart(value: Tensor, reference: Tensor, most: float = CLOSENESS) -> bool:

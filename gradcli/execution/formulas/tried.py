@@ -70,7 +70,7 @@ def _problem(apply: Any, point: Point, remarks: Remarks, *, has_jvp: bool, has_v
     wrong = [is_apart(value, reference) for value, reference in zip(found, references, strict=True)]
     if any(wrong):
         is_single = not any(is_apart(value, own, SINGLE) for value, own in zip(found, references, strict=True))
-        if not (is_single and remarks.excuse(point, found, wrong, "At all points")):
+        if not (is_single and remarks.excuse(point, found, wrong, "At all points", CLOSENESS)):
             return "backward is not what autograd says"
     return (
         _second(point, found, [*moving, upstream])
