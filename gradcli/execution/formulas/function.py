@@ -29,6 +29,8 @@ from gradcli.ops.record import Kind
 from gradcli.phrases import show_shape
 
 BRANCH = "the program branches on values: the formulas are those of one branch, and a Function would be wrong on others"
+REFUSED = "there is no Function: gradcheck, or gradgradcheck, refuses it"
+DETACHED = ": the program detaches a tensor, so that its gradient is, by intent, not the derivative"
 NO_JVP = "There is no jvp: it has no formula of a readable length."
 NO_VMAP = "There is no vmap rule: torch.vmap does not take a call in it."
 
@@ -74,7 +76,9 @@ def function_code(
             return _shown(parts, [*points, *tested], judge)
         except NotSupportedError as error:
             reasons.append(error)
-    raise reasons[0 if is_closed else 1]
+    reason = reasons[0 if is_closed else 1]
+    is_detached = any(call.op.name == "detach" for call in here.trace.calls)
+    raise NotSupportedError(REFUSED + DETACHED) if is_detached and reason.message == REFUSED else reason
 
 
 def _shown(parts: FunctionParts, points: Sequence[Point], judge: Judge) -> tuple[str, str]:
@@ -86,7 +90,7 @@ def _shown(parts: FunctionParts, points: Sequence[Point], judge: Judge) -> tuple
         if problem is None:
             code = function_source(replace(parts, has_vmap_rule=rule, notes=(*notes, *remarks)))
             if not test_passes(code):
-                raise NotSupportedError("there is no Function: gradcheck, or gradgradcheck, refuses it")
+                raise NotSupportedError(REFUSED)
             return code, _tried(points, has_jvp=parts.jvp is not None, has_vmap=rule)
         if not problem.startswith("vmap"):
             break

@@ -147,6 +147,11 @@ def test_no_error_of_pytorchs_excuses_a_wrong_backward(monkeypatch: pytest.Monke
         derived("hardsigmoid(x)", {"x": (3,)})
 
 
+def test_a_program_that_detaches_is_refused_with_the_reason() -> None:
+    with pytest.raises(GradcliError, match="the program detaches a tensor"):
+        derived("detach(x)*y", {"x": (3,), "y": (3,)})
+
+
 def test_a_softmax_over_every_entry_does_not_overflow() -> None:
     function = loaded(derived("logsumexp(x, dim=(0, 1), keepdim=True)", {"x": (3, 2)}))
     x = torch.tensor([[1e3, 0.0], [999.0, 1e3], [0.0, -1e3]], dtype=torch.float64, requires_grad=True)
