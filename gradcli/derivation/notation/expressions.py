@@ -132,12 +132,20 @@ class Emitter:
             return ast.Call(_parsed(f"math.{name}"), [self.value(argument) for argument in node.args], [])
         return self._function(node, name)
 
+    def _labels(self, literal: ast.Call) -> ast.expr:
+        """Return class labels that stand in the formula: whole numbers, and not of the dtype of the others."""
+        own, there = ("tensor", self.there) if self.backend is TORCH else ("array", "")
+        return _parsed(f"{self.backend.module}.{own}({ast.unparse(literal.args[0])}{there})")
+
     def _function(self, node: ast.Call, name: str) -> ast.expr:
         own = self.backend.function(name)
         if own.startswith("_"):
             self.helpers[name] = None
         words = [ast.keyword(self._word(keyword.arg), self.value(keyword.value)) for keyword in node.keywords]
-        made = ast.Call(_parsed(own), [self.value(argument) for argument in node.args], words)
+        given = [self.value(argument) for argument in node.args]
+        if name == "one_hot" and isinstance(node.args[0], ast.Call) and callee(node.args[0]) == "tensor":
+            given[0] = self._labels(node.args[0])
+        made = ast.Call(_parsed(own), given, words)
         return _parsed(self._as_numbers(ast.unparse(made))) if name == "one_hot" and self.backend is TORCH else made
 
     def _word(self, word: str | None) -> str | None:

@@ -147,9 +147,11 @@ def _ways(body: Expr) -> list[Expr]:
 
 
 def _length(body: Expr) -> int:
-    """Return how long an expression is to read; a branch or a sum weighs more than an operation."""
+    """Return how long an expression is to read; a branch, a sum, or a quotient below a line weighs more than a sign."""
     weight = body.count_ops() + len(str(body)) // 8
-    return int(weight) + 4 * len(body.atoms(Piecewise))
+    below = [power.base for power in body.atoms(sympy.Pow) if power.exp.is_negative]
+    quotients = sum(any(power.exp.is_negative for power in base.atoms(sympy.Pow)) for base in below)
+    return int(weight) + 4 * (len(body.atoms(Piecewise)) + quotients)
 
 
 def _with_logistic(body: Expr) -> list[Expr]:
