@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 SYMBOLIC = "symbolic"
 DIFFERENCES = "finite-difference"
+ADJOINT = "adjoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ _ROWS = (
         "gradcli.execution.witnesses.taylor.Taylor",
     ),
     WitnessRow(
-        "adjoint",
+        ADJOINT,
         "adjoint",
         "products of forward mode",
         "agree",

@@ -52,7 +52,7 @@ CTC = """x = log_probs if log_probs.ndim == 3 else unsqueeze(log_probs, 1)
 steps = _lengths(input_lengths); count = _lengths(target_lengths)
 states = _extended_targets(targets, count, blank)
 skips = _may_skip(states, blank)
-low = -1e300; shortest = _least(steps)
+low = -1e30; shortest = _least(steps)
 scores = gather(x, 2, expand(unsqueeze(states, 0), (x.shape[0], -1, -1)))
 first = arange(states.shape[1]) < 2
 alpha = where(first, scores[0], low)
@@ -62,7 +62,7 @@ for step in range(1, _greatest(steps)):
     alpha = moved if step < shortest else where(unsqueeze(steps > step, -1), moved, alpha)
 ends = where(_ends(states, count), alpha, low)
 loss = -logsumexp(ends, -1)
-loss = where(loss > 1e299, 0 if zero_infinity else inf, loss)
+loss = where(loss > 1e29, 0 if zero_infinity else inf, loss)
 y = mean(loss/clamp_min(count, 1)) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss
 y if log_probs.ndim == 3 or reduction != 'none' else squeeze(y, 0)"""
 

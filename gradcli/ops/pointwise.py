@@ -127,11 +127,11 @@ POINTWISE: tuple[Op, ...] = (
     ),
     _op(
         "logaddexp(input, other)",
-        "where(input > other, input + log(1 + exp(other - input)), other + log(1 + exp(input - other)))",
+        "where(input > other, input, other) + log(1 + exp(where(input > other, other - input, input - other)))",
     ),
     _op(
         "logaddexp2(input, other)",
-        "where(input > other, input + log(1 + 2**(other - input))/log(2), other + log(1 + 2**(input - other))/log(2))",
+        "where(input > other, input, other) + log(1 + 2**where(input > other, other - input, input - other))/log(2)",
     ),
     _op(
         "xlogy(input, other)",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -29,6 +29,7 @@ from gradcli.derivation.notation.terms import (
     common_number,
     negative,
     norm_of,
+    power,
 )
 from gradcli.derivation.notation.written import ENTRYWISE
 
@@ -72,6 +73,8 @@ class _Algebra(Products):
     """Whether the inverse of a product becomes the product of inverses."""
     means: bool
     """Whether a sum along an axis becomes a multiple of the mean."""
+    known: dict[int, tuple[ast.expr, list[Term]]] = field(default_factory=dict, compare=False)
+    """What expressions are as terms, by identity: they are asked for again and again."""
 
     def normal(self, node: ast.expr) -> ast.expr:
         """Return an expression, all of it simplified."""
@@ -91,6 +94,12 @@ class _Algebra(Products):
         return min(terms, key=lambda term: min([order.index(name) for name in term.names if name in order] or [99]))
 
     def terms(self, node: ast.expr) -> list[Term]:
+        """Return an expression as a sum of terms."""
+        if id(node) not in self.known:
+            self.known[id(node)] = node, self._terms(node)
+        return self.known[id(node)][1]
+
+    def _terms(self, node: ast.expr) -> list[Term]:
         match node:
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return collected([*self.terms(left), *self.terms(right)])
@@ -222,7 +231,7 @@ class _Algebra(Products):
             case ast.Compare(left=left, ops=operators, comparators=[right]):
                 return ast.Compare(self.normal(left), operators, [self.normal(right)])
             case ast.BinOp(left=left, op=ast.Pow() as operator, right=right):
-                return _power(self.normal(left), operator, self.normal(right))
+                return power(self.normal(left), operator, self.normal(right))
             case ast.Subscript(value=inner, slice=places):
                 return ast.Subscript(self.normal(inner), places)
         return node
@@ -281,13 +290,3 @@ class _Algebra(Products):
                 if self.rank(left) == self.rank(right) == MATRIX:
                     return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
         return call("sum", node)
-
-
-def _power(base: ast.expr, operator: ast.operator, exponent: ast.expr) -> ast.expr:
-    """Return a power, that of a sum of squares by a half as one of the norm."""
-    match exponent:
-        case ast.BinOp(left=ast.Constant(value=int(count)), op=ast.Div(), right=ast.Constant(value=2)):
-            root = norm_of(base)
-            if root is not None:
-                return ast.BinOp(root, operator, ast.Constant(count))
-    return ast.BinOp(base, operator, exponent)

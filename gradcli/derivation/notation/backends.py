@@ -152,8 +152,10 @@ SOLVE = """def _solve(a, b):
     solution, info = torch.linalg.solve_ex(a, b)
     return torch.where(info[..., None, None] == 0, solution, math.nan)"""
 SHORTEST = """def _shortest(a, b):
-    solution, info = torch.linalg.solve_ex(a, b)
-    return torch.where(info[..., None, None] == 0, solution, torch.linalg.pinv(a) @ b)"""
+    regular = (torch.linalg.matrix_rank(a) == a.shape[-1])[..., None, None]
+    one = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
+    solution, _ = torch.linalg.solve_ex(torch.where(regular, a, one), b)
+    return torch.where(regular, solution, torch.linalg.pinv(a) @ b)"""
 RAISING = {"torch.linalg.inv(": "_inv(", "torch.linalg.solve(": "_solve("}
 PLUS = """def _plus(gradient, other):
     \"\"\"Return the sum of a gradient and of another, which may be None.\"\"\"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from gradcli.derivation.notation.algebra import compact, symbols
 from gradcli.derivation.notation.differences import one_way
@@ -53,19 +53,49 @@ def shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
 
 def _most_worth(trees: Sequence[ast.expr]) -> str | None:
     """Return the part whose naming saves the most symbols."""
-    counts = Counter(text for tree in trees for text in _candidates(tree))
-    worth = {text: (count - 1) * symbols(text) for text, count in counts.items() if count > 1}
+    places = _Places()
+    counts = Counter(place for tree in trees for place in places.under(tree))
+    nodes = [(places.nodes[place], count) for place, count in counts.items() if count > 1]
+    texts = {ast.unparse(node): (count, _smallest(node)) for node, count in nodes}
+    worth = {text: (count - 1) * size for text, (count, least) in texts.items() if (size := symbols(text)) >= least}
     best = max(worth, key=lambda text: (worth[text], symbols(text)), default=None)
     return best if best is not None and worth[best] >= LEAST else None
 
 
-def _candidates(tree: ast.expr) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.BinOp | ast.Call) and not is_number(node):
-            text = ast.unparse(node)
-            is_product = isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)
-            if symbols(text) >= (SMALLEST_PRODUCT if is_product else SMALLEST):
-                yield text
+def _smallest(node: ast.AST) -> int:
+    """Return how many symbols a part has at least that is worth a name."""
+    return SMALLEST_PRODUCT if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult) else SMALLEST
+
+
+class _Places:
+    """Numbers expressions, equal ones alike, without writing each of them out."""
+
+    def __init__(self) -> None:
+        self.nodes: list[ast.AST] = []
+        self._numbers: dict[Hashable, int] = {}
+
+    def under(self, tree: ast.AST) -> list[int]:
+        """Return the numbers of the operations and calls in an expression, from the outside in."""
+        known: dict[int, int] = {}
+        self._number(tree, known)
+        parts = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp | ast.Call) and not is_number(node))
+        return [known[id(node)] for node in parts]
+
+    def _number(self, node: ast.AST, known: dict[int, int]) -> int:
+        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in {"ctx", "kind"})
+        key = (type(node), *((name, self._key(value, known)) for name, value in fields))
+        if key not in self._numbers:
+            self._numbers[key] = len(self.nodes)
+            self.nodes.append(node)
+        known[id(node)] = self._numbers[key]
+        return self._numbers[key]
+
+    def _key(self, value: Any, known: dict[int, int]) -> Hashable:
+        if isinstance(value, ast.AST):
+            return self._number(value, known)
+        if isinstance(value, list):
+            return tuple(self._key(one, known) for one in value)
+        return type(value), repr(value)
 
 
 def _ordered(parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -84,10 +114,22 @@ class _Replacement(ast.NodeTransformer):
     """Puts a name in the place of an expression, wherever it stands."""
 
     def __init__(self, text: str, name: str) -> None:
-        self.text, self.name = text, name
+        self.tree, self.name = parsed(text).body, name
 
     def visit(self, node: ast.AST) -> ast.expr:
         """Return a node with the expression replaced."""
-        if isinstance(node, ast.BinOp | ast.Call) and ast.unparse(node) == self.text:
+        if _is_alike(node, self.tree):
             return ast.Name(self.name)
         return cast("ast.expr", self.generic_visit(node))
+
+
+def _is_alike(node: Any, other: Any) -> bool:
+    """Tell whether two expressions are the same, but for what tells reading from writing."""
+    if isinstance(node, ast.AST):
+        names = [name for name in node._fields if name not in {"ctx", "kind"}]
+        return type(node) is type(other) and all(
+            _is_alike(getattr(node, name, None), getattr(other, name, None)) for name in names
+        )
+    if isinstance(node, list):
+        return len(node) == len(other) and all(map(_is_alike, node, other))
+    return type(node) is type(other) and bool(node == other)

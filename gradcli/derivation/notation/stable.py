@@ -57,6 +57,8 @@ def _minus(node: ast.expr) -> ast.expr:
             return inner
         case ast.BinOp(left=left, op=ast.Sub(), right=right):
             return ast.BinOp(right, ast.Sub(), left)
+        case ast.BinOp(left=ast.UnaryOp(op=ast.USub(), operand=inner), op=ast.Mult() | ast.Div() as op, right=right):
+            return ast.BinOp(inner, op, right)
     return ast.UnaryOp(ast.USub(), node)
 
 

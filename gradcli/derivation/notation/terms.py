@@ -81,6 +81,16 @@ def norm_of(squares: ast.expr) -> ast.expr | None:
     return None
 
 
+def power(base: ast.expr, operator: ast.operator, exponent: ast.expr) -> ast.expr:
+    """Return a power, that of a sum of squares by a half as one of the norm."""
+    match exponent:
+        case ast.BinOp(left=ast.Constant(value=int(count)), op=ast.Div(), right=ast.Constant(value=2)):
+            root = norm_of(base)
+            if root is not None:
+                return ast.BinOp(root, operator, ast.Constant(count))
+    return ast.BinOp(base, operator, exponent)
+
+
 def reduced(term: Term) -> Term:
     """Return a term without the factors that stand both above and below the line."""
     above, below = list(term.above), []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gradcli._version import __version__
@@ -19,6 +20,7 @@ from gradcli.derivation.notation.sympy import sympy
 from gradcli.derivation.notation.typst import typst
 from gradcli.errors import GradcliError, InputError, NotSupportedError
 from gradcli.escaping import latex_name
+from gradcli.execution.comparison.judged import judged
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.codes import check_code, codes_of
 from gradcli.execution.formulas.derivation_steps import steps_of
@@ -109,7 +111,8 @@ def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any]
     other = another_point(here, given, here.settings.seed + SECOND)
     try:
         is_closed = all(one.formula is not None for one in derivation.derivatives)
-        code, tried = function_code(here, [other] if other else [], given, asked, is_closed=is_closed)
+        others = [other] if other else []
+        code, tried = function_code(here, others, given, asked, partial(judged, asked), is_closed=is_closed)
     except NotSupportedError as error:
         return replace(derivation, refused=error.message)
     return replace(derivation, codes={**derivation.codes, "function": code}, tried=tried)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -31,7 +31,7 @@ from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.tolerance import is_close
-from gradcli.witnesses import DIFFERENCES, WITNESSES
+from gradcli.witnesses import ADJOINT, DIFFERENCES, WITNESSES
 
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
 MISLED = noted(
@@ -104,6 +104,16 @@ class CheckedGradient:
         denied = DIFFERENCES in self.witnesses and self.witnesses[DIFFERENCES].verdict is Verdict.MISMATCH
         doubted = self.derived if WITNESSES[name].votes else self.misled or (self.derived and denied)
         return Verdict.UNDECIDED if verdict is Verdict.MISMATCH and doubted else verdict
+
+    @property
+    def is_denied_by_forward_mode(self) -> bool:
+        """Return whether forward mode of the reference is alone with what it says: it is PyTorch's that is wrong.
+
+        What autograd makes of the reference, its derivative and differences of forward are all as backward says.
+        """
+        said = self.witnesses.get(ADJOINT)
+        agree = self.derived and self.numerical(DIFFERENCES) is Verdict.MATCH
+        return agree and said is not None and said.verdict is Verdict.MISMATCH
 
     @property
     def derived(self) -> bool:
@@ -190,14 +200,22 @@ def _checks(compared: list[CheckedGradient], shown: Side) -> list[Check]:
     checks = []
     for title in (AUTOGRAD, SYMBOLIC, *(row.title for row in WITNESSES.values())):
         verdicts = {item.name: item.verdicts[title] for item in compared if title in item.verdicts}
+        alone = [item.name for item in compared if title == WITNESSES[ADJOINT].title and item.is_denied_by_forward_mode]
+        verdicts |= dict.fromkeys(alone, Verdict.MATCH)
         if title == SYMBOLIC and shown.gap and compared:
             checks.append(Check(title, Verdict.UNDECIDED, noted(NoteKind.LIMIT, shown.gap)))
         elif verdicts:
             verdict = worst(list(verdicts.values()))
             names = [f"'{name}'" for name, said in verdicts.items() if said is verdict]
-            words = None if verdict.passes else f"for {', '.join(names)}"
+            words = _of_forward_mode(alone) if verdict.passes else f"for {', '.join(names)}"
             checks.append(Check(title, verdict, noted(NoteKind.SCOPE, words)))
     return checks
+
+
+def _of_forward_mode(alone: Sequence[str]) -> str | None:
+    """Return what there is to say of inputs by which PyTorch's forward mode of the reference is wrong."""
+    names = ", ".join(f"'{name}'" for name in alone)
+    return f"not looked at: {names} (PyTorch's forward mode of the reference is not its derivative)" if alone else None
 
 
 def _tensor(

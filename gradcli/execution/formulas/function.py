@@ -12,7 +12,6 @@ import torch
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import Wanted
-from gradcli.derivation.notation.function import function_source
 from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, RecordedBackward
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.errors import InputError, NotSupportedError
@@ -22,16 +21,16 @@ from gradcli.execution.formulas.forward_source import ForwardSource, forward_sou
 from gradcli.execution.formulas.lengths import Lengths, keeps_axes, lengths, points_of, unified_lines
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.recording import recording, unified_recording
+from gradcli.execution.formulas.remarks import Judge
 from gradcli.execution.formulas.through_output import through_output
-from gradcli.execution.formulas.tried import check_function, test_passes
+from gradcli.execution.formulas.tried import REFUSED, tried
 from gradcli.execution.formulas.verified import fitted, trusted
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.ops.record import Kind
-from gradcli.phrases import show_shape
 
 BRANCH = "the program branches on values: the formulas are those of one branch, and a Function would be wrong on others"
+DETACHED = ": the program detaches a tensor, so that its gradient is, by intent, not the derivative"
 NO_JVP = "There is no jvp: it has no formula of a readable length."
-NO_VMAP = "There is no vmap rule: torch.vmap does not take a call in it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,13 @@ class _Texts:
 
 
 def function_code(
-    here: Point, others: Sequence[Point], given: Mapping[str, Any], derivations: Derivations, *, is_closed: bool
+    here: Point,
+    others: Sequence[Point],
+    given: Mapping[str, Any],
+    derivations: Derivations,
+    judge: Judge,
+    *,
+    is_closed: bool,
 ) -> tuple[str, str]:
     """Return the source of a Function, and how it was run: at the point, at others, and at other lengths.
 
@@ -66,44 +71,22 @@ def function_code(
     for way in ways:
         try:
             parts, tested = way()
-            return _cheapest(here, parts, [*points, *tested], derivations)
+            return _cheapest(here, parts, [*points, *tested], derivations, judge)
         except NotSupportedError as error:
             reasons.append(error)
-    raise reasons[0 if is_closed else 1]
+    reason = reasons[0 if is_closed else 1]
+    is_detached = any(call.op.name == "detach" for call in here.trace.calls)
+    raise NotSupportedError(REFUSED + DETACHED) if is_detached and reason.message == REFUSED else reason
 
 
-def _cheapest(here: Point, parts: FunctionParts, points: Sequence[Point], derivations: Derivations) -> tuple[str, str]:
+def _cheapest(
+    here: Point, parts: FunctionParts, points: Sequence[Point], derivations: Derivations, judge: Judge
+) -> tuple[str, str]:
     """Return the source of a Function as `_shown` does; of an elementwise chain, with the faster backward."""
     if parts.is_elementwise and parts.recorded is None:
         with suppress(NotSupportedError):
-            return _shown(by_steps(here, parts, _names(here), derivations), points)
-    return _shown(parts, points)
-
-
-def _shown(parts: FunctionParts, points: Sequence[Point]) -> tuple[str, str]:
-    """Return the source of what has been made, and how it was run; NotSupportedError says what is wrong with it."""
-    for rule in (True, False):
-        notes = (*parts.notes, *(() if rule else (NO_VMAP,)))
-        code = function_source(replace(parts, has_vmap_rule=rule, notes=notes))
-        problem = check_function(code, parts.call or parts.name, points, has_vmap=rule)
-        if problem is None:
-            if not test_passes(code):
-                raise NotSupportedError("there is no Function: gradcheck, or gradgradcheck, refuses it")
-            return code, _tried(points, has_jvp=parts.jvp is not None, has_vmap=rule)
-        if not problem.startswith("vmap"):
-            break
-    raise NotSupportedError(f"there is no Function: {problem}")
-
-
-def _tried(points: Sequence[Point], *, has_jvp: bool, has_vmap: bool) -> str:
-    what = ["forward", "backward", "double backward", *(["jvp"] if has_jvp else []), *(["vmap"] if has_vmap else [])]
-    shapes = dict.fromkeys(
-        ", ".join(f"{name} {show_shape(one)}" for name, one in point.shapes.items()) for point in points
-    )
-    return (
-        f"the Function: {', '.join(what)} are autograd's of the program at {len(points)} random points "
-        f"({'; '.join(shapes)}); its own test passes"
-    )
+            return tried(by_steps(here, parts, _names(here), derivations), points, judge)
+    return tried(parts, points, judge)
 
 
 def _check(here: Point) -> None:

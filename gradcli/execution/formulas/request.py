@@ -6,6 +6,7 @@ without a definition: a formula can name it, but none leads through it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -254,7 +255,8 @@ class _Graph:
             return None
         op, bound = node.origin
         if not [*nodes_in(bound)] and node.tensor.is_floating_point() and 0 < node.tensor.numel() <= MOST_WRITTEN:
-            return f"tensor({node.tensor.tolist()!r})"
+            values = node.tensor.tolist()
+            return _plain_number(values) or f"tensor({values!r})"
         if op.name not in NAMED or any(one not in self.names for one in nodes_in(bound)):
             return None
         ordered = [bound[parameter.name] for parameter in parse_signature(op.signature)]
@@ -298,3 +300,10 @@ def _axes(view: AxisView) -> Axes | None:
             return None
         axes.append(tuple(group))
     return None if waiting else tuple(axes)
+
+
+def _plain_number(values: Any) -> str | None:
+    """Return a value without axes as a formula's number: 1 rather than 1.0; None for a list, and what is no number."""
+    if not isinstance(values, float) or not math.isfinite(values) or values < 0:
+        return None
+    return str(int(values)) if values.is_integer() else repr(values)

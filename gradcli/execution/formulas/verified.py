@@ -115,7 +115,7 @@ def _gradient(output: Tensor, by: Tensor, *, create_graph: bool) -> Tensor:
 
 def _jacobian(gradient: Tensor, by: Tensor) -> Tensor:
     rows = [_gradient(entry, by, create_graph=False) for entry in gradient.reshape(-1)]
-    return torch.stack(rows).reshape(*gradient.shape, *by.shape) if rows else gradient.new_zeros(0)
+    return torch.stack(rows).reshape((*gradient.shape, *by.shape)) if rows else gradient.new_zeros(0)
 
 
 def difference(value: Tensor, reference: Tensor) -> float:

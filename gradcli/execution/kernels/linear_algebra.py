@@ -160,9 +160,8 @@ def two_blocks(matrix: Tensor) -> Tensor:
 def turned(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Return the product with i of what is real parts over imaginary ones, and of the eigenvectors."""
     size = matrix.shape[-1]
-    turn = matrix.new_zeros(2 * size + 2, 2 * size + 2)
-    turn[:size, size : 2 * size].fill_diagonal_(-1.0)
-    turn[size : 2 * size, :size].fill_diagonal_(1.0)
+    plane = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=matrix.dtype)
+    turn = torch.nn.functional.pad(torch.kron(plane, torch.eye(size, dtype=matrix.dtype)), (0, 2, 0, 2))
     return turn, turn @ _complex_pairs(matrix)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
+import sympy
 from sympy import DiracDelta, Dummy, Eq, Expr, Integer, KroneckerDelta, Mul, Piecewise, Symbol, nan
 
 from gradcli.derivation.tensor_program import COTANGENT
@@ -32,7 +33,9 @@ def places(term: Expr, name: str) -> list[Occurrence]:
     found = []
     for atom in atoms(term, name):
         value = Dummy(real=True)
-        derivative = _without_impulses(term.xreplace({atom: value}).diff(value)).xreplace({value: atom})
+        derivative = with_less_power(_without_impulses(term.xreplace({atom: value}).diff(value))).xreplace(
+            {value: atom}
+        )
         if derivative != 0:
             found.append(Occurrence(derivative, tuple(getattr(atom, "indices", ()))))
     return found
@@ -46,6 +49,21 @@ def _without_impulses(derivative: Expr) -> Expr:
     return derivative.xreplace(
         {impulse: Piecewise((nan, Eq(impulse.args[0], 0)), (Integer(0), True)) for impulse in found}
     )
+
+
+def with_less_power(derivative: Expr) -> Expr:
+    """Return a derivative with x**(y - 1) for x**y/x, which sympy makes of a power, and which is 0/0 at 0."""
+
+    def joined(product: Expr) -> Expr:
+        found = product
+        for power in product.args:
+            base, exponent = power.as_base_exp()
+            if not exponent.is_number and not base.is_number and 1 / base in product.args:
+                found = found / power * base * sympy.Pow(base, exponent - 1)
+        return found
+
+    whole: Expr = derivative.replace(lambda part: part.is_Mul, joined)
+    return whole
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,7 @@ its index is not a symbol. Sizes are numbers here, so a sum has numeric limits.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +26,8 @@ from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
 from gradcli.symbolic.write.sums import solve_index, total
 from gradcli.symbolic.write.tidy import beside_points, merge_branches
 
+# What a constant without axes is called.
+NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 LARGEST = 300  # operations in one expression; what is larger is not a formula to read
 
 
@@ -89,6 +92,8 @@ class Composition:
     def _opaque(self, place: int, node: FormulaNode) -> Template:
         if node.name is None:
             raise NoFormulaError
+        if not node.shape and NUMBER.fullmatch(node.name):
+            return Template((), sympy.Rational(node.name))
         return self.scope.tensor(place, "t", node.name, node.shape)
 
     def _defined(self, node: FormulaNode, definition: NodeDefinition) -> Template:

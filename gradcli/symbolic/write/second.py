@@ -9,6 +9,7 @@ from typing import Any
 import sympy
 from sympy import Dummy, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Piecewise, Sum, Symbol
 
+from gradcli.symbolic.derive.differentiate import with_less_power
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.conditions import iverson
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
@@ -140,6 +141,6 @@ class _Derivative:
             if inner != 0:
                 value = Dummy(real=True)
                 arguments = [value if place == position else other for place, other in enumerate(body.args)]
-                outer = body.func(*arguments).diff(value).xreplace({value: argument})
+                outer = with_less_power(body.func(*arguments).diff(value)).xreplace({value: argument})
                 terms.append(Mul(outer, inner))
         return sympy.Add(*terms)

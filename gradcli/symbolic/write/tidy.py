@@ -40,6 +40,14 @@ def _merged(piece: Piecewise) -> Any:
     return _absolute(branches, values) or Piecewise(*branches)
 
 
+def _one_formula(body: Expr) -> Expr:
+    """Return the formula that all branches of a choice are."""
+    if not isinstance(body, Piecewise):
+        return body
+    first, *others = (branch.expr for branch in body.args)
+    return first if not first.is_Number and all(_equal(first, other) for other in others) else body
+
+
 def _equal(left: Expr, right: Expr) -> bool:
     return left.count_ops() + right.count_ops() < LARGE and sympy.cancel(left - right) == 0
 
@@ -65,7 +73,7 @@ def _opposite(test: Any) -> Any:
 
 def tidy(body: Expr) -> Expr:
     """Return the shortest of some ways to write an expression; of equally short ones the first."""
-    body = _folded(merge_branches(_within_sums(body)))
+    body = _one_formula(_folded(merge_branches(_within_sums(body))))
     candidates = [body]
     if SMALL < body.count_ops() <= LARGE:
         logistic = _with_logistic(body)
@@ -139,36 +147,67 @@ def _ways(body: Expr) -> list[Expr]:
 
 
 def _length(body: Expr) -> int:
-    """Return how long an expression is to read; a branch or a sum weighs more than an operation."""
+    """Return how long an expression is to read; a branch, a sum, or a quotient below a line weighs more than a sign."""
     weight = body.count_ops() + len(str(body)) // 8
-    return int(weight) + 4 * len(body.atoms(Piecewise))
+    below = [power.base for power in body.atoms(sympy.Pow) if power.exp.is_negative]
+    quotients = sum(any(power.exp.is_negative for power in base.atoms(sympy.Pow)) for base in below)
+    return int(weight) + 4 * (len(body.atoms(Piecewise)) + quotients)
 
 
 def _with_logistic(body: Expr) -> list[Expr]:
-    """Return the expression in terms of sigmoid(u) = 1/(1 + exp(-u)), where a denominator holds that."""
+    """Return the expression in terms of sigmoid(u) = 1/(1 + exp(-u)), where a denominator holds that.
+
+    A power of another number is an exponential too: 2**u is exp(u*log(2)).
+    """
     found: dict[Expr, Expr] = {}
     powers: dict[Expr, Expr] = {}
     bound = bound_indices(body)
     for power in sorted(body.atoms(sympy.Pow), key=sympy.default_sort_key):
         if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
             one, other = power.base.args
-            if one == 1 and isinstance(other, sympy.exp) and other.free_symbols.isdisjoint(bound):
-                powers[power] = found.setdefault(other, Logistic(-other.args[0])) ** -power.exp
+            if one == 1 and _is_exponential(other) and other.free_symbols.isdisjoint(bound):
+                powers[power] = found.setdefault(other, _sigmoid(-_exponent(other))) ** -power.exp
     if not found:
         return []
     names = {value: sympy.Dummy(positive=True) for value in found.values()}
     rest = {
         exponential: ((1 - names[value]) / names[value]) ** times
-        for exponential in body.atoms(sympy.exp)
+        for exponential in filter(_is_exponential, body.atoms(sympy.exp, sympy.Pow))
         for other, value in found.items()
-        for times in (exponential.args[0] / other.args[0],)
+        for times in (sympy.cancel(_exponent(exponential) / _exponent(other)),)
         if times.is_Integer
     }
     rewritten = body.xreplace({power: value.xreplace(names) for power, value in powers.items()}).xreplace(rest)
     back = {name: value for value, name in names.items()}
     apart = sympy.Add(*[sympy.factor(sympy.cancel(term)) for term in sympy.Add.make_args(rewritten)])
     ways = (apart, sympy.factor(sympy.cancel(rewritten)), sympy.cancel(rewritten))
-    return [way.xreplace(back) for way in ways]
+    return [_turned(way.xreplace(back)) for way in ways]
+
+
+def _sigmoid(argument: Expr) -> Any:
+    """Return the sigmoid of an argument, with its sign inside of a difference: log(2)*(x - y) for -log(2)*(y - x)."""
+    difference = next((factor for factor in sympy.Mul.make_args(argument) if factor.is_Add), None)
+    if argument.is_Mul and difference is not None and argument.as_coeff_Mul()[0].is_negative:
+        argument = sympy.Mul(-1, argument / difference) * sympy.Add(*[-term for term in difference.args])
+    return Logistic(argument)
+
+
+def _turned(body: Expr) -> Expr:
+    """Return an expression with sigmoid(-u) for 1 - sigmoid(u), where that sigmoid is nowhere else."""
+    alone = [value for value in body.atoms(Logistic) if body.count(value) == 1]
+    turned = {1 - value: _sigmoid(-value.args[0]) for value in alone}
+    return body.xreplace(turned) if turned else body
+
+
+def _is_exponential(body: Expr) -> bool:
+    """Tell whether an expression is a power of e, or of a positive number."""
+    return isinstance(body, sympy.exp) or (body.is_Pow and bool(body.base.is_Number) and bool(body.base.is_positive))
+
+
+def _exponent(body: Expr) -> Expr:
+    """Return the logarithm of such a power."""
+    exponent: Expr = body.exp if isinstance(body, sympy.exp) else body.exp * sympy.log(body.base)
+    return exponent
 
 
 def beside_points(body: Expr) -> Expr:

@@ -686,3 +686,38 @@ def _double_backward(report: Report) -> str:
     details = report.details
     assert isinstance(details, CustomDetails)
     return next(str(check.verdict) for check in details.checks if check.name == "double backward")
+
+
+class TriangularSolve(torch.autograd.Function):
+    """PyTorch's forward mode of its forward takes tangents of entries that are not read for ones that are."""
+
+    @staticmethod
+    def forward(b: Tensor, a: Tensor) -> Tensor:
+        return torch.triangular_solve(b, a)[0]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(inputs[1], output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        a, x = ctx.saved_tensors
+        solved = torch.linalg.solve_triangular(a.triu().T, g, upper=False)
+        return solved, -(solved @ x.T).triu()
+
+
+class WholeTriangularSolve(TriangularSolve):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        a, x = ctx.saved_tensors
+        solved = torch.linalg.solve_triangular(a.triu().T, g, upper=False)
+        return solved, -(solved @ x.T)
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch has deprecated it
+def test_a_wrong_forward_mode_of_pytorchs_is_not_the_functions_fault() -> None:
+    inputs = {"b": torch.tensor([[2.0], [4.0]]), "a": torch.tensor([[2.0, 1.0], [0.5, 4.0]])}
+    right = gradcli.check_function(TriangularSolve, inputs)
+    assert right.verdict == "match"
+    assert "forward mode of the reference is not its derivative" in " ".join(str(right).split())
+    assert gradcli.check_function(WholeTriangularSolve, inputs).verdict == "mismatch"

@@ -115,15 +115,41 @@ def test_gradcli_custom_passes_it(program: str, inputs: dict[str, Any], tmp_path
     assert report.verdict is Verdict.MATCH, str(report)
 
 
+def test_one_that_loses_digits_that_autograd_keeps_is_refused() -> None:
+    with pytest.raises(GradcliError, match="where some entries are 1e-08 backward is not what autograd says"):
+        derived("torch.linalg.qr(a)[0]", {"a": (3, 3)})
+
+
 @pytest.mark.parametrize(
     ("program", "inputs", "words"),
     [
-        ("x**y", {"x": (3,), "y": (3,)}, "at entries of 0 backward is not finite"),
+        (
+            "x**y",
+            {"x": (3,), "y": (3,)},
+            "At entries of 0, there is no derivative by y, and autograd's is a convention.",
+        ),
+        ("hardsigmoid(x)", {"x": (3,)}, "At all points, autograd's gradient by x is not the derivative"),
     ],
 )
-def test_one_that_is_not_finite_where_autograd_is_is_refused(program: str, inputs: dict[str, Any], words: str) -> None:
-    with pytest.raises(GradcliError, match=words):
-        derived(program, inputs)
+def test_it_says_where_autograds_gradient_is_not_the_derivative(program: str, inputs: Any, words: str) -> None:
+    code = derived(program, inputs)
+    assert words in code
+    assert ("At " in derived("x*y", {"x": (3,), "y": (3,)})) is False
+    leaves = [torch.rand(shape, dtype=torch.float64, requires_grad=True) for shape in inputs.values()]
+    assert gradcheck(loaded(code).apply, leaves, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("off", [1e-3, 2e-8])
+def test_no_error_of_pytorchs_excuses_a_wrong_backward(monkeypatch: pytest.MonkeyPatch, off: float) -> None:
+    true, sixth = written.function_source, "0.16666666666666666"
+    monkeypatch.setattr(written, "function_source", lambda parts: true(parts).replace(sixth, repr((1 + off) / 6)))
+    with pytest.raises(GradcliError, match="there is no Function"):
+        derived("hardsigmoid(x)", {"x": (3,)})
+
+
+def test_a_program_that_detaches_is_refused_with_the_reason() -> None:
+    with pytest.raises(GradcliError, match="the program detaches a tensor"):
+        derived("detach(x)*y", {"x": (3,), "y": (3,)})
 
 
 def test_a_softmax_over_every_entry_does_not_overflow() -> None:
