@@ -8,21 +8,28 @@ from gradcli.ops.family import Family
 from gradcli.ops.record import ALIKE, Kind, Op
 
 FAMILY = Family("fourier", kernels="fourier")
+PRODUCT = 'movedim(einsum("...k,jk->...j", {data}, _roots({rows}, {columns}, n, {sign}, norm)), -1, dim)'
 # A long transform is one along each side of a table with the data in it, row by row, with roots of n between the two.
-PRODUCT = """x, rows = {data}, _fourier_rows(n)
+FULL = """n = input.shape[dim] if n is None else n
+rows = _fourier_rows(n)
+columns = n // rows
 if rows > 1:
-    x = pad(x, (0, n - x.shape[-1]))
-    x = reshape(x, x.shape[:-1] + (rows, n // rows))
-    x = einsum("...pq,jp->...jq", x, _roots(rows, rows, rows, {sign}, {bare}))
-    x = x*_roots(rows, n // rows, n, {sign}, norm)
-    x = einsum("...jq,kq->...kj", x, _roots(n // rows, n // rows, n // rows, {sign}, {bare}))
-    y = reshape(x, x.shape[:-2] + (n,))[..., :{length}]
+    x = 0j + _fitted(input, n, dim)
+    x = reshape(x, x.shape[:-1] + (rows, columns))
+    x = einsum("...pq,jp->...jq", x, _roots(rows, rows, rows, {sign}, {bare}))*_roots(rows, columns, n, {sign}, norm)
+    x = einsum("...jq,kq->...kj", x, _roots(columns, columns, columns, {sign}, {bare}))
+    y = movedim(reshape(x, x.shape[:-2] + (n,)), -1, dim)
 else:
-    y = einsum("...k,jk->...j", x, _roots({length}, x.shape[-1], n, {sign}, norm))
-"""
-FULL = "n = input.shape[dim] if n is None else n\n" + PRODUCT + "movedim(y, -1, dim)"
-HALF = "n = 2*(input.shape[dim] - 1) if n is None else n\n" + PRODUCT + "movedim(real(y), -1, dim)"
-WHOLE, DOUBLED = "0j + _fitted(input, n, dim)", "0j + _fitted(input, n // 2 + 1, dim)*_doubled(n)"
+    y = {product}
+y"""
+START = """n = input.shape[dim] if n is None else n
+y = fft.{full}(input, n, dim, norm).narrow(dim, 0, n // 2 + 1) if _fourier_rows(n) > 1 else {product}
+y"""
+HALF = """n = 2*(input.shape[dim] - 1) if n is None else n
+x = 0j + _fitted(input, n // 2 + 1, dim)*_doubled(n)
+y = movedim(fft.{full}(x, n, -1, norm), -1, dim) if _fourier_rows(n) > 1 else {product}
+real(y)"""
+WHOLE = "0j + _fitted(input, n, dim)"
 SEVERAL = """axes = _fourier_axes(input.ndim, s, dim)
 sizes = _fourier_lengths(input.shape, s, axes, {last})
 y = input
@@ -51,30 +58,33 @@ def _op(signature: str, definition: str, *examples: str, **more: Any) -> Op:
     return FAMILY.composite(signature, definition, *examples, complex=ALIKE, **more)
 
 
-def _along_one(name: str, sign: int, length: str, *examples: str) -> Op:
-    """Return the transform of complex or real data, of which the first coefficients are kept."""
-    return _op(f"fft.{name}(input, n=None, dim=-1, norm=None)", _product(FULL, WHOLE, sign, length), *examples)
+def _along_one(name: str, definition: str, full: str, product: dict[str, str], *examples: str) -> Op:
+    """Return a transform along one axis, in the direction of `full`; the product is that of a short one."""
+    sign, bare = (1, "'forward'") if full == "ifft" else (-1, "'backward'")  # the norm by which it is not scaled
+    written = definition.format(full=full, sign=sign, bare=bare, product=PRODUCT.format(sign=sign, **product))
+    return _op(f"fft.{name}(input, n=None, dim=-1, norm=None)", written, *examples)
 
 
-def _of_half(name: str, sign: int, *examples: str) -> Op:
-    """Return the transform of half of a spectrum, whose other half are conjugates: those that have one count twice."""
-    return _op(f"fft.{name}(input, n=None, dim=-1, norm=None)", _product(HALF, DOUBLED, sign, "n"), *examples)
-
-
-def _product(definition: str, data: str, sign: int, length: str) -> str:
-    bare = "'forward'" if sign > 0 else "'backward'"  # a direction that is not scaled
-    return definition.format(data=data, sign=sign, length=length, bare=bare)
-
-
-def _full(name: str, sign: int) -> Op:
+def _full(name: str) -> Op:
     return _along_one(
         name,
-        sign,
-        "n",
+        FULL,
+        name,
+        {"data": WHOLE, "rows": "n", "columns": "n"},
         f"fft.{name}(x).abs() | x=5",
         f"torch.fft.{name}(x, n=4, dim=0, norm='ortho').real | x=3x2",
         f"torch.fft.{name}(x, 2, norm='forward').imag | x=2x3",
     )
+
+
+def _start(name: str, full: str, *examples: str) -> Op:
+    """Return the transform of real data: the coefficients beyond the middle are conjugates of those before."""
+    return _along_one(name, START, full, {"data": WHOLE, "rows": "n // 2 + 1", "columns": "n"}, *examples)
+
+
+def _half(name: str, full: str, *examples: str) -> Op:
+    """Return the transform of such coefficients: those that have a conjugate count twice."""
+    return _along_one(name, HALF, full, {"data": "x", "rows": "n", "columns": "n // 2 + 1"}, *examples)
 
 
 def _several(name: str, inner: str, dim: str) -> Op:
@@ -117,32 +127,30 @@ def _shift(name: str, sign: int) -> Op:
 
 
 FOURIER: tuple[Op, ...] = (
-    _full("fft", -1),
-    _full("ifft", 1),
-    _along_one(
+    _full("fft"),
+    _full("ifft"),
+    _start(
         "rfft",
-        -1,
-        "n // 2 + 1",
+        "fft",
         "torch.fft.rfft(x).abs() | x=5",
         "torch.fft.rfft(x, n=4, dim=0, norm='ortho').imag | x=3x2",
     ),
-    _of_half(
+    _half(
         "irfft",
-        1,
+        "ifft",
         "torch.fft.irfft(x) | x=4",
         "torch.fft.irfft(torch.fft.rfft(x)*torch.fft.rfft(y), n=5) | x=5 y=5",
         "torch.fft.irfft(x, n=5, dim=0, norm='forward') | x=3x2",
     ),
-    _of_half(
+    _half(
         "hfft",
-        -1,
+        "fft",
         "torch.fft.hfft(x) | x=4",
         "torch.fft.hfft(x, n=5, norm='ortho') | x=2x3",
     ),
-    _along_one(
+    _start(
         "ihfft",
-        1,
-        "n // 2 + 1",
+        "ifft",
         "torch.fft.ihfft(x).abs() | x=5",
         "torch.fft.ihfft(x, n=4, dim=0, norm='forward').imag | x=3x2",
     ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sympy import Add, Expr, Mul, Pow, Sum
+from sympy import Add, Expr, Integer, Mul, Pow, Sum
 
 
 def upright(body: Any) -> Any:
@@ -18,12 +19,22 @@ def upright(body: Any) -> Any:
 def _upright(body: Any) -> Any:
     if not body.args or not body.has(Add):
         return body
-    rebuilt = body.func(*map(_upright, body.args))
-    if isinstance(rebuilt, Mul | Pow):
-        return Mul(*[part for factor in Mul.make_args(rebuilt) for part in _turned(factor)])
-    if isinstance(rebuilt, Add):
-        return Add(*[_signless(term, 1) for term in rebuilt.args])
+    parts = [*map(_upright, body.args)]
+    if isinstance(body, Mul | Pow):
+        factors = parts if isinstance(body, Mul) else [body.func(*parts)]
+        return _product([part for factor in factors for part in _turned(factor)])
+    if isinstance(body, Add):
+        return Add(*[_signless(term, 1) for term in parts])
+    rebuilt = body.func(*parts)
     return _outside(rebuilt) if isinstance(rebuilt, Sum) else rebuilt
+
+
+def _product(factors: Sequence[Any]) -> Any:
+    """Return a product; a number stays before a sum, by whose terms sympy would multiply it."""
+    whole = Mul(*factors)
+    number, rest = Mul(*[one for one in factors if one.is_Number]), [one for one in factors if not one.is_Number]
+    is_spread = isinstance(whole, Add) and len(rest) == 1 and abs(number) != 1
+    return Mul(number, *rest, evaluate=False) if is_spread else whole
 
 
 def _signless(product: Any, more: int) -> Any:
@@ -34,7 +45,7 @@ def _signless(product: Any, more: int) -> Any:
     for place, factor in enumerate(factors):
         turned = _turned_within(factor, more)
         if len(turned) > 1:
-            return Mul(*factors[:place], *turned, *factors[place + 1 :])
+            return _product([*factors[:place], *turned, *factors[place + 1 :]])
     return product
 
 
@@ -43,7 +54,7 @@ def _turned_within(factor: Any, more: int) -> tuple[Any, ...]:
     if not isinstance(factor, Sum):
         return _turned(factor, more)
     turned = _signless(-factor.function, more)
-    return (factor,) if turned == -factor.function else (-1, factor.func(turned, *factor.limits))
+    return (factor,) if turned == -factor.function else (Integer(-1), factor.func(turned, *factor.limits))
 
 
 def _turned(factor: Any, more: int = 0) -> tuple[Any, ...]:
@@ -54,7 +65,7 @@ def _turned(factor: Any, more: int = 0) -> tuple[Any, ...]:
     signs = _minus_signs(base)
     if len(base.args) - signs >= signs + more or (more and _is_difference(base)):
         return (factor,)
-    return -1, Pow(Add(*[-term for term in base.args]), power)
+    return Integer(-1), Pow(Add(*[-term for term in base.args]), power)
 
 
 def _is_difference(terms: Add) -> bool:

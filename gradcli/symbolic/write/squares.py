@@ -12,7 +12,8 @@ def squared(body: Any) -> Any:
     """Return an expression with such products as differences of squares."""
     if not body.args or not body.has(Add):
         return body
-    rebuilt = body.func(*map(squared, body.args))
+    parts = [squared(part) for part in body.args]
+    rebuilt = body if parts == [*body.args] else body.func(*parts)
     return _squared(rebuilt) if isinstance(rebuilt, Mul) else rebuilt
 
 

@@ -11,6 +11,8 @@ from gradcli.symbolic.write.signs import upright
 
 i = sympy.Symbol("i", integer=True)
 s = IndexedBase("s")[i]
+# A number before a sum stays there.
+HALVED = sympy.Mul(sympy.Rational(1, 2), a + b - x, evaluate=False)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,7 @@ s = IndexedBase("s")[i]
         (sympy.exp(y * (-a - b)), sympy.exp(-y * (a + b))),
         (y * (a - b), y * (a - b)),
         (-a - b, -a - b),
+        (HALVED, HALVED),
     ],
 )
 def test_no_factor_has_more_minus_than_plus_signs(before: Expr, after: Expr) -> None:
