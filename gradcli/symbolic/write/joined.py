@@ -13,8 +13,10 @@ LARGE = 80  # operations: factoring more takes longer than it is worth
 
 def joined(body: Any) -> Any:
     """Return an expression with such sums as one, where what differs depends on nothing but what is summed over."""
-    if not body.has(Sum) or isinstance(body, Sum):
+    if not body.has(Sum):
         return body
+    if isinstance(body, Sum):
+        return body.func(joined(body.function), *body.limits)
     parts = [joined(part) if part.args else part for part in body.args]
     return _joined(parts) if body.is_Add else body.func(*parts)
 

@@ -37,6 +37,7 @@ def pushed(composition: Composition, along: Mapping[int, Template], upstream: Te
     body = _product(composition, along)
     if not upstream.body.has(Indexed, Symbol):  # of a scalar, whose gradient is that number
         return Template((), body)
+    _check_plain(composition.scope, body, _name(upstream.body))
     return _by(composition, body, upstream, composition.shape(output))
 
 
@@ -46,6 +47,7 @@ def mapped(composition: Composition, upstream: Template, output: int, place: int
         raise NoFormulaError
     zero = Template(composition.scope.fresh(composition.shape(place)), sympy.S.Zero)
     adjoint = composition.adjoints.get(place, zero)
+    _check_plain(composition.scope, adjoint.body, _name(upstream.body))
     found = _by(composition, adjoint.body, upstream, composition.shape(output))
     return Template((*found.symbols, *adjoint.symbols), found.body)
 

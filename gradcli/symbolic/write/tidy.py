@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -159,29 +160,42 @@ def _with_logistic(body: Expr) -> list[Expr]:
 
     A power of another number is an exponential too: 2**u is exp(u*log(2)).
     """
-    found: dict[Expr, Expr] = {}
     powers: dict[Expr, Expr] = {}
     bound = bound_indices(body)
     for power in sorted(body.atoms(sympy.Pow), key=sympy.default_sort_key):
         if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
             one, other = power.base.args
             if one == 1 and _is_exponential(other) and other.free_symbols.isdisjoint(bound):
-                powers[power] = found.setdefault(other, _sigmoid(-_exponent(other))) ** -power.exp
+                powers[power] = other
+    found = _sigmoids(list(dict.fromkeys(powers.values())))
     if not found:
         return []
-    names = {value: sympy.Dummy(positive=True) for value in found.values()}
+    names = {value: sympy.Dummy(positive=True) for whole in found.values() for value in whole.atoms(Logistic)}
+    values = {other: value.xreplace(names) for other, value in found.items()}
     rest = {
-        exponential: ((1 - names[value]) / names[value]) ** times
+        exponential: ((1 - value) / value) ** times
         for exponential in filter(_is_exponential, body.atoms(sympy.exp, sympy.Pow))
-        for other, value in found.items()
+        for other, value in values.items()
         for times in (sympy.cancel(_exponent(exponential) / _exponent(other)),)
         if times.is_Integer
     }
-    rewritten = body.xreplace({power: value.xreplace(names) for power, value in powers.items()}).xreplace(rest)
+    rewritten = body.xreplace({power: values[other] ** -power.exp for power, other in powers.items()}).xreplace(rest)
     back = {name: value for value, name in names.items()}
     apart = sympy.Add(*[sympy.factor(sympy.cancel(term)) for term in sympy.Add.make_args(rewritten)])
     ways = (apart, sympy.factor(sympy.cancel(rewritten)), sympy.cancel(rewritten))
     return [_turned(way.xreplace(back)) for way in ways]
+
+
+def _sigmoids(exponentials: Sequence[Expr]) -> dict[Expr, Expr]:
+    """Return 1/(1 + v) for each exponential v, by sigmoids: 1 - sigmoid(u) for exp(u) where exp(-u) is another."""
+    exponents = [_exponent(one) for one in exponentials]
+    found = {}
+    for exponential, exponent in zip(exponentials, exponents, strict=True):
+        is_turned = exponent.could_extract_minus_sign() is False and any(
+            sympy.expand(exponent + other) == 0 for other in exponents
+        )
+        found[exponential] = 1 - _sigmoid(exponent) if is_turned else _sigmoid(-exponent)
+    return found
 
 
 def _sigmoid(argument: Expr) -> Any:

@@ -496,6 +496,15 @@ PRODUCTS: list[tuple[str, dict[str, Any], str, dict[str, str]]] = [
         {"x": "dx @ (A + A.T) + x @ dA + dA @ x", "A": "outer(dx, x) + outer(x, dx)"},
     ),
     ("sum(x**3)", {"x": (3,)}, "hvp", {"x": "6*dx*x"}),
+    (
+        "sum(log(1 + exp(-y*t)))",
+        {"y": (3,), "t": (3,)},
+        "hvp",
+        {
+            "y": "(1 - sigmoid(y*t))*(dt*y*t*sigmoid(y*t) + dy*sigmoid(y*t)*t**2 - dt)",
+            "t": "(1 - sigmoid(y*t))*(dy*y*t*sigmoid(y*t) + dt*sigmoid(y*t)*y**2 - dy)",
+        },
+    ),
     ("A @ x", {"x": (3,), "A": (2, 3)}, "jacobian", {"x": "A", "A": "x*eye(2)[:, :, None]"}),
     ("exp(x)", {"x": (3,)}, "jacobian", {"x": "diag(exp(x))"}),
     ("sum(x**2)", {"x": (3,)}, "jacobian", {"x": "2*x"}),
@@ -509,6 +518,16 @@ def test_products_with_tangents_and_jacobians(
     found = gradcli.derive(program, inputs, product=product)
     assert found.verdict is Verdict.MATCH
     assert {one.wrt: one.formula for one in found.derivatives} == formulas
+
+
+def test_a_hessian_vector_product_has_a_sum_for_what_is_summed_over_the_same() -> None:
+    found = gradcli.derive("sum(log(1 + exp(-X @ w)))", {**X, "w": (3,)}, product="hvp", constants="X")["w"]
+    assert found.formula == "X.T @ (((1 - sigmoid(X @ w))*sigmoid(X @ w))[:, None]*X) @ dw"
+    assert found.checked.verdict is Verdict.MATCH
+
+
+def test_a_jacobian_is_refused_where_parts_of_it_have_no_entry_in_index_notation() -> None:
+    assert gradcli.derive("trace(kron(X, X))", {"X": (3, 3)}, product="jacobian")["X"].formula is None
 
 
 def test_a_tangent_is_called_by_its_leaf_unless_another_leaf_is() -> None:
