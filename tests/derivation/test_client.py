@@ -81,6 +81,7 @@ def _raising_alarm() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_raising_alarm")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # an alarm within a finaliser
 def test_after_interruptions_at_random_moments_every_answer_is_right(derivations: Derivations) -> None:
     moments, cut_short = seeded(0), 0
     derivations.request(REQUESTS[:1])

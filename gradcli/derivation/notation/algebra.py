@@ -147,10 +147,10 @@ class _Algebra(Products):
         return Term(one.number, () if is_number(summed) else (summed,))
 
     def _upright(self, node: ast.expr, along: ast.keyword) -> tuple[ast.expr, ast.keyword]:
-        """Return what is summed along an axis, and that axis: a matrix, or its transpose if that is shorter."""
-        match along.value:
-            case ast.Constant(value=0 | 1 as axis) if self._either(node) is not node:
-                return self._either(node), ast.keyword(along.arg, ast.Constant(1 - axis))
+        """Return what is summed along an axis, and that axis: a matrix instead of its transpose."""
+        match node, along.value:
+            case ast.Attribute(value=matrix, attr="T"), ast.Constant(value=0 | 1 as axis):
+                return matrix, ast.keyword(along.arg, ast.Constant(1 - axis))
         return node, along
 
     def _mean(self, summed: ast.expr) -> Term:

@@ -110,7 +110,7 @@ def is_right_for_less(
     if not (largest > 0 and math.isfinite(largest)):
         return False
     factor = SMALL * 2.0 ** -math.ceil(math.log2(largest))
-    if _is_linear(call, upstream, factor):
+    if call.gap is not None or _is_linear(call, upstream, factor):
         return False
     verdicts = _verdicts_on(call, gradients, derivations, tolerance, (1.0, factor))
     return verdicts == [Verdict.MISMATCH, Verdict.MATCH]

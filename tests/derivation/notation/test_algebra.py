@@ -48,7 +48,7 @@ SIMPLE = [
     ("(X - v[:, None] + 1/2).T", None),
     ("4*Y - sum(Y, dim=0)", "4*Y - sum(Y, dim=0)"),
     ("sum(Y.T, dim=1)", "sum(Y, dim=0)"),
-    ("sum((X*A.T).T, dim=0)", "sum(X*A.T, dim=1)"),
+    ("sum((Y - Y[:, :1]).T**2, dim=0)", None),
     ("(3*Y - sum(Y, dim=1)[:, None])*(3*Y - sum(Y, dim=1)[:, None])/9", None),
     ("sum(Y, dim=0)", "sum(Y, dim=0)"),
     ("(sum(Y, dim=1)/3)[:, None]", "mean(Y, dim=1)[:, None]"),

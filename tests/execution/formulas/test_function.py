@@ -14,7 +14,8 @@ from torch.autograd import gradcheck, gradgradcheck
 import gradcli
 from gradcli.engine import derive_program
 from gradcli.errors import GradcliError, NotSupportedError
-from gradcli.execution.formulas import function as written
+from gradcli.execution.formulas import function as made
+from gradcli.execution.formulas import tried as written
 from gradcli.execution.forward.domains import parse_example
 from gradcli.ops.table import OPS
 from gradcli.report.verdict import Verdict
@@ -235,7 +236,7 @@ def test_labels_and_constants_have_no_gradient() -> None:
 @pytest.mark.parametrize("program", ["3*x if x > 0 else -x", "y = x\nwhile y*y < 9:\n    y = y*2\ny"])
 def test_a_program_that_branches_on_values_has_none(program: str) -> None:
     found = derive_program(program, Settings(command="derive", to="function"))
-    assert found.refused == f"there is no Function: {written.BRANCH}"
+    assert found.refused == f"there is no Function: {made.BRANCH}"
     assert found.verdict is Verdict.UNDECIDED
     assert "function" not in found.codes
 
@@ -246,7 +247,7 @@ def without_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any, **__: Any) -> Any:
         raise NotSupportedError("nothing is recorded")
 
-    monkeypatch.setattr(written, "recording", refused)
+    monkeypatch.setattr(made, "recording", refused)
 
 
 def test_a_wrong_backward_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
