@@ -36,7 +36,20 @@ class LocalCall:
         return [results[traced] for traced in self.call.outputs]
 
     def autograd(self, wanted: Sequence[TracedTensor]) -> list[Tensor]:
-        """Return PyTorch's own gradient of this one call."""
+        """Return PyTorch's own gradient of this one call.
+
+        By what the program has detached it is 0 where PyTorch refuses to differentiate by that.
+        """
+        try:
+            return self._autograd(wanted)
+        except RuntimeError:
+            reached = [traced for traced in wanted if traced.tensor.requires_grad]
+            if len(reached) == len(wanted):
+                raise
+        found = dict(zip(reached, self._autograd(reached), strict=True))
+        return [found[one] if one in found else torch.zeros_like(self.tensors[one]) for one in wanted]
+
+    def _autograd(self, wanted: Sequence[TracedTensor]) -> list[Tensor]:
         if not wanted:
             return []
         with torch.enable_grad():

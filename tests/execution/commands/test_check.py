@@ -146,3 +146,10 @@ def test_numerical_witnesses_that_take_too_long_are_left_out_and_the_rest_is_rep
     assert all(tensor.witnesses == {} and "--leaves" in (tensor.note or "") for tensor in report.tensors)
     alone = gradcli.check("y = x*x; y.sum()", {"x": [1.0, 2.0]}, witnesses=["finite-difference"])
     assert alone.verdict is Verdict.UNVERIFIED
+
+
+def test_what_pytorch_does_not_differentiate_by_may_jump_where_it_is_detached() -> None:
+    """Points with zeros are looked at too, where sign(t) jumps; PyTorch has no derivative of this loss by target."""
+    settings = Settings(command="check", shapes={"x": (2, 3), "t": (2, 3)})
+    report = evaluate_program("F.soft_margin_loss(x, detach(sign(t)))", settings)
+    assert report.verdict is Verdict.MATCH
