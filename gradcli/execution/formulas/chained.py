@@ -84,9 +84,8 @@ def _chained(
     calls = needed(here.trace)
     if len(calls) < LEAST or not _is_chain(here, names, calls):
         return None
-    if not any(
-        cost(text) > DIVISION for text in map(_alone, calls) if text
-    ):  # to compute again costs no more than to read
+    texts = filter(None, map(_alone, calls))
+    if all(cost(text) <= DIVISION for text in texts):  # to compute again costs no more than to read
         return None
     results = {call.outputs[0]: f"_step{place}" for place, call in enumerate(calls[:-1])}
     own = {**names, **results, here.output: OUTPUT}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,3 +66,10 @@ def _argument(value: Any, texts: Mapping[TracedTensor, str]) -> str:
         open_, close = "()" if isinstance(value, tuple) else "[]"
         return open_ + ", ".join(items) + ("," if isinstance(value, tuple) and len(items) == 1 else "") + close
     return repr(value)
+
+
+def constant(values: Any) -> str:
+    """Return the text of a constant's values, as a list has them: 1 rather than 1.0 where it has no axes."""
+    if not isinstance(values, float) or not math.isfinite(values) or values < 0:
+        return f"tensor({values!r})"
+    return str(int(values)) if values.is_integer() else repr(values)

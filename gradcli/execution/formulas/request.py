@@ -6,7 +6,6 @@ without a definition: a formula can name it, but none leads through it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from gradcli.derivation.formulas import (
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.affine import decode
+from gradcli.execution.formulas.inlined import constant
 from gradcli.execution.formulas.moves import moved, moving, positions
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
@@ -255,8 +255,7 @@ class _Graph:
             return None
         op, bound = node.origin
         if not [*nodes_in(bound)] and node.tensor.is_floating_point() and 0 < node.tensor.numel() <= MOST_WRITTEN:
-            values = node.tensor.tolist()
-            return _plain_number(values) or f"tensor({values!r})"
+            return constant(node.tensor.tolist())
         if op.name not in NAMED or any(one not in self.names for one in nodes_in(bound)):
             return None
         ordered = [bound[parameter.name] for parameter in parse_signature(op.signature)]
@@ -264,8 +263,7 @@ class _Graph:
         return f"{op.name}({', '.join(arguments)})"
 
     def _made_by(self, node: Node) -> tuple[Op | None, Mapping[str, Any]]:
-        call = self.calls.get(node)
-        if call is None:
+        if (call := self.calls.get(node)) is None:
             return None, {}
         bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
         return call.op, {**defaults(call.op.signature), **bound}
@@ -300,10 +298,3 @@ def _axes(view: AxisView) -> Axes | None:
             return None
         axes.append(tuple(group))
     return None if waiting else tuple(axes)
-
-
-def _plain_number(values: Any) -> str | None:
-    """Return a value without axes as a formula's number: 1 rather than 1.0; None for a list, and what is no number."""
-    if not isinstance(values, float) or not math.isfinite(values) or values < 0:
-        return None
-    return str(int(values)) if values.is_integer() else repr(values)
