@@ -232,10 +232,10 @@ class CodeAgain:
             raise RefusedError("the output has a different shape here")
         return double(output)
 
-    def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor]) -> bool:
+    def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None = None) -> bool:
         """Return whether other values change a truth value or an integer."""
         try:
-            replay = self.run(changed)[1]
+            replay = self.run(changed, perturb)[1]
         except RuntimeError:
             return False
         pairs = zip(replay.decisions, self.decisions, strict=False)

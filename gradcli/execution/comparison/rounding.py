@@ -18,12 +18,12 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import largest_size
-from gradcli.execution.comparison.last_bits import STEP, perturb
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.contributions import contributions, term_sizes
 from gradcli.execution.reference.decomposition import Decomposition, Inner, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
+from gradcli.execution.reference.last_bits import STEP, perturb
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.execution.reference.tensor_eval import Perturbation, identity

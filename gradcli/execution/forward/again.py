@@ -59,5 +59,5 @@ class Again(Protocol):
     def run(self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None = None) -> tuple[Tensor, Any]:
         """Return the output, and the calls, with other values; `perturb` changes the numbers that a call results in."""
 
-    def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor]) -> bool:
+    def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None = None) -> bool:
         """Return whether other values change a decision: a truth value, an integer, or which calls are made."""

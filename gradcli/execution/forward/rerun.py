@@ -139,10 +139,10 @@ class Rerun:
             raise RefusedError("the output has a different shape here")
         return tensor
 
-    def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor]) -> bool:
+    def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None = None) -> bool:
         """Return whether other values change a decision: a truth value, an integer, or which calls are made."""
         try:
-            calls = self.run(changed)[1]
+            calls = self.run(changed, perturb)[1]
         except RuntimeError:
             return False
         if calls.keys() != self.before.keys():

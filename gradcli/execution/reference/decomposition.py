@@ -17,6 +17,7 @@ from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference.definitions import definition
+from gradcli.execution.reference.last_bits import within_last_bits
 from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts, split
 from gradcli.execution.reference.tape import Tape
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
@@ -197,7 +198,8 @@ def _go_on_from_own(decomposition: Decomposition, call: TracedCall) -> None:
     for output in filter(_is_rounded, call.outputs):
         node, value = decomposition.nodes[output], double(output.tensor.detach())
         scale = max(map(_largest, filter(_is_rounded, [*call.inputs, output])), default=0.0)
-        if is_close(node.tensor, value, _rounding_of(output.tensor), scale):
+        close = is_close(node.tensor, value, _rounding_of(output.tensor), scale)
+        if close or within_last_bits(call, output, node.tensor):
             node.tensor = value
             for part, of_part in zip(parts(node), split(value), strict=True):
                 part.tensor = of_part.contiguous()

@@ -130,6 +130,7 @@ def _at_jump(
     witnesses: NumericalWitnesses, comparisons: GradientComparison, traced: TracedTensor, verdict: NumericalVerdict
 ) -> NumericalVerdict:
     """Return what the witnesses say where an op jumps; with whether that jump is lost in rounding, or is none."""
+    verdict = dataclasses.replace(verdict, jumps_alone=_jumps_alone(comparisons, traced))
     question, gradient = witnesses.question(traced), comparisons.gradients.get(traced)
     if question is None or gradient is None or gradient.is_complex() or gradient.numel() > MOST_ENTRIES:
         return verdict
@@ -144,6 +145,14 @@ def _at_jump(
         return verdict
     every = torch.eye(own.numel(), dtype=torch.float64)
     return dataclasses.replace(verdict, is_flat=is_level(line, every, own.reshape(-1), jump))
+
+
+def _jumps_alone(comparisons: GradientComparison, traced: TracedTensor) -> bool:
+    """Return whether a tensor reaches one op at a jump, with no more entries than its own, and no kink after it."""
+    calls, kinked = [*at_jumps_after(comparisons.trace, traced)], comparisons.reference.kinked
+    outputs = [output for call in calls for output in call.outputs]
+    alone = len(outputs) == 1 and outputs[0].tensor.numel() <= traced.tensor.numel()
+    return alone and outputs[0] not in kinked
 
 
 def _moves(witnesses: NumericalWitnesses, traced: TracedTensor, steps: Tensor) -> bool:

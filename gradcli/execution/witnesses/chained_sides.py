@@ -23,6 +23,7 @@ from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
+from gradcli.execution.witnesses.grain import hides_steps_of
 from gradcli.execution.witnesses.line import random_directions
 from gradcli.execution.witnesses.moving import Moving, UnknownError, is_real, largest
 from gradcli.execution.witnesses.without_compiler import uncompiled
@@ -68,14 +69,21 @@ class _JumpError(Exception):
 
 
 def look(point: Point, traced: TracedTensor, gradient: Tensor) -> Sided:
-    """Return what a program is by a tensor, beside a gradient by it."""
-    if not _is_in_reach(point.decomposition.trace, traced):
+    """Return what a program is by a tensor, beside a gradient by it; where steps are longer than stairs, only jumps."""
+    trace = point.decomposition.trace
+    if not _is_in_reach(trace, traced):
         return Sided.UNKNOWN
+    found = _looked_at(point, traced, gradient)
+    return found if found is Sided.JUMP or not hides_steps_of(trace, traced) else Sided.UNKNOWN
+
+
+def _looked_at(point: Point, traced: TracedTensor, gradient: Tensor) -> Sided:
+    trace = point.decomposition.trace
     directions = _directions(traced.tensor.numel())
     try:
         with double_precision(), torch.no_grad():
             sides = uncompiled(lambda: [_slopes(point, traced, side) for side in (directions, -directions)])
-        if any(vanishes(point, call, reached) for call, reached in _reached(point.decomposition.trace, traced)):
+        if any(vanishes(point, call, reached) for call, reached in _reached(trace, traced)):
             return Sided.LOST
     except _JumpError:
         return Sided.JUMP

@@ -161,6 +161,8 @@ def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> Ten
     is_flat = verdict is Verdict.UNDECIDED and numerical.is_flat and not numerical.hides_steps
     if is_flat or numerical.sided is Sided.SMOOTH:
         return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, LEVEL)
+    if verdict is Verdict.UNDECIDED and numerical.hides_steps and not numerical.jumps_alone:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, LOST_STEPS)
     if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or (verdict is Verdict.MATCH and not numerical.level):
         return report
     report = dataclasses.replace(report, notes=())  # they say that there is no derivative

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward.again import Again
+from gradcli.execution.forward.again import Again, Perturb
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.grain import Grain
 from gradcli.execution.witnesses.line import random_directions, real, shaped, unit
+from gradcli.execution.witnesses.noise import other_last_bits
 from gradcli.execution.witnesses.question import Question
 from gradcli.language.branching import may_branch
 from gradcli.language.program import Program
 
-# How far to go, relative to the entries.
-NEXT = 2.0**-40
+# How far to go, relative to the entries: as short as it may be, and as long as any quotient's step.
+NEXT, LONG = 2.0**-40, 2.0**-9
 # By so many entries at most that the quotients see nothing of.
 MOST_UNSEEN = 16
 
@@ -33,10 +34,18 @@ class Decisions:
     grain: Grain
 
     def by(self, traced: TracedTensor) -> bool:
-        """Return whether the program decides anything otherwise for a tiny change of a tensor."""
-        if traced not in self._known:
-            self._known[traced] = self._decides(traced)
-        return self._known[traced]
+        """Return whether the program decides otherwise for a tiny change of a tensor, or may, but for rounding."""
+        return self._openly(traced) or self.hidden(traced)
+
+    def hidden(self, traced: TracedTensor) -> bool:
+        """Return whether rounding hides what the program decides next to the point: y > sin(y) at 0.
+
+        It decides otherwise further away, and next to the point only with other last bits of what is rounded.
+        """
+        if traced not in self._hidden:
+            otherwise = not self._openly(traced) and self._decides(traced, LONG)
+            self._hidden[traced] = otherwise and self._decides(traced, NEXT, *self._last_bits)
+        return self._hidden[traced]
 
     def unseen(self, question: Question, traced: TracedTensor, gradient: Tensor) -> bool:
         """Return whether it does so by an entry whose gradient is less than what the quotients may be off by.
@@ -49,23 +58,37 @@ class Decisions:
         rows = ((question.quotients.error > claimed) & (claimed > 0.0)).nonzero()[:MOST_UNSEEN, 0]
         value = question.point[question.name]
         steps = unit(rows, value.numel())
-        return any(self._at(traced, value, shaped(shift, value)) for shift in (*steps, *-steps))
+        return any(self._at(traced, value, NEXT * shaped(shift, value)) for shift in (*steps, *-steps))
 
     @cached_property
     def _known(self) -> dict[TracedTensor, bool]:
         return {}
 
-    def _decides(self, traced: TracedTensor) -> bool:
+    def _openly(self, traced: TracedTensor) -> bool:
+        if traced not in self._known:
+            self._known[traced] = self._decides(traced, NEXT)
+        return self._known[traced]
+
+    @cached_property
+    def _hidden(self) -> dict[TracedTensor, bool]:
+        return {}
+
+    @cached_property
+    def _last_bits(self) -> Sequence[Perturb]:
+        return list(other_last_bits(self.rerun))
+
+    def _decides(self, traced: TracedTensor, step: float, *perturbed: Perturb) -> bool:
+        """Return whether the program decides otherwise that far from the point; with `perturbed`, by any of these."""
         value = self.rerun.value(traced)
         if value is None or not value.numel() or not self._may_decide_by(traced):
             return False
         ones, random = torch.ones_like(value), random_directions(1, real(value).numel())
-        shifts = [ones, -ones, shaped(random[0], value), shaped(-random[0], value)]
-        return any(self._at(traced, value, shift) for shift in shifts)
+        shifts = [step * shift for shift in (ones, -ones, shaped(random[0], value), shaped(-random[0], value))]
+        return any(self._at(traced, value, shift, perturb) for perturb in perturbed or (None,) for shift in shifts)
 
-    def _at(self, traced: TracedTensor, value: Tensor, shift: Tensor) -> bool:
-        """Return whether the program decides otherwise next to a tensor's value in some direction."""
-        return self.rerun.decides_otherwise({traced: value + NEXT * self.grain.lengths(value) * shift})
+    def _at(self, traced: TracedTensor, value: Tensor, shift: Tensor, perturb: Perturb | None = None) -> bool:
+        """Return whether the program decides otherwise where a tensor's value is shifted, relative to its lengths."""
+        return self.rerun.decides_otherwise({traced: value + self.grain.lengths(value) * shift}, perturb)
 
     def _may_decide_by(self, traced: TracedTensor) -> bool:
         """Return whether anything decided rests on a tensor; a program without branches decides in its calls."""

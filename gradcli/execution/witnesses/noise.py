@@ -52,6 +52,13 @@ def noise_of(rerun: Again, cotangent: Tensor, result: TracedTensor | None = None
     return SPENT * fine if fine >= coarse / ALIKE else max(fine, coarse / COARSER) * EPSILON / FINE
 
 
+def other_last_bits(rerun: Again) -> Iterator[Perturb]:
+    """Yield what changes the last bits of whatever a program's calls round, to one side and to the other."""
+    rounding = _Rounding(FINE, exact_calls(rerun))
+    for seed, to_one_side in product(range(1, RUNS + 1), (rounding, rounding.opposite)):
+        yield to_one_side.of_calls(seed)
+
+
 def _held(rerun: Again) -> Iterator[tuple[TracedTensor, Tensor]]:
     """Yield truth values, integers, and what is computed at a jump, with their values."""
     for call in rerun.trace.calls:

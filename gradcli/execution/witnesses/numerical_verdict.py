@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,6 +55,8 @@ class NumericalVerdict:
     """Whether it is known that the program is infinitely steep to a side."""
     hides_steps: bool = False
     """Whether an op that jumps, or what the program decides, is lost beside numbers that are too large for it."""
+    jumps_alone: bool = False
+    """Whether one op jumps, and all after it is smooth: then the program does, be it that no step shows it."""
     hides_jump: bool = False
     """Whether the jump of an op is less than what rounding leaves of the output."""
     is_flat: bool = False
@@ -181,7 +184,7 @@ class NumericalWitnesses:
         size = float(gradient.abs().nan_to_num(0.0, 0.0, 0.0).max()) if gradient.numel() else 0.0
         size = size if size > NEGLIGIBLE * question.line.magnitude else 0.0  # it is what rounding left of 0
         hides_steps = (jumps or self.rerun.may_decide) and hides_steps_of(self.run.trace, traced)
-        hides_decision = bends and verdicts == {Verdict.MATCH} and self.decisions.unseen(question, traced, gradient)
+        hides_decision = bends and self._hides_decision(question, traced, gradient, verdicts)
         return NumericalVerdict(
             reports,
             against,
@@ -191,6 +194,14 @@ class NumericalWitnesses:
             hides_steps=hides_steps,
             size=size,
         )
+
+    def _hides_decision(
+        self, question: Question, traced: TracedTensor, gradient: Tensor, verdicts: AbstractSet[Verdict]
+    ) -> bool:
+        """Return whether a decision is hidden from the witnesses that came to these verdicts."""
+        if verdicts == {Verdict.MATCH} and self.decisions.unseen(question, traced, gradient):
+            return True
+        return verdicts <= {Verdict.MATCH, Verdict.UNDECIDED} and self.decisions.hidden(traced)
 
     def _checked(self, question: Question, gradient: Tensor) -> tuple[Question, dict[str, WitnessReport]]:
         """Return what the witnesses say, and what they were asked.

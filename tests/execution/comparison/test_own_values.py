@@ -143,3 +143,12 @@ def test_a_wrong_second_derivative_beside_such_a_tie_is_wrong(dtype: str, plant:
     plant("exp", lambda value: 2.0 * torch.exp(value) - torch.exp(value).detach())
     report = in_dtype("maximum(std(x), std(x + 1)) + exp(x).sum()", "hessian", dtype, [0.1, 0.2, 0.4])
     assert report.verdict in {Verdict.MISMATCH, Verdict.UNDECIDED}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("size", [1e150, 1e160])
+def test_a_square_of_rounding_decides_at_a_kink(size: float, command: str) -> None:
+    """The variance of three equal numbers is 0; if their mean is off by a last bit, it is 1e268 or more."""
+    report = run("relu(var(x)) + log(x).sum()", command, x=[size] * 3)
+    assert report["var(x)"].verdict in {Verdict.SUBGRADIENT, Verdict.UNDECIDED}
+    assert report["x"].verdict is Verdict.MATCH

@@ -10,8 +10,8 @@ import torch
 
 import gradcli
 from gradcli.engine import evaluate_program
-from gradcli.execution.comparison.last_bits import perturb
 from gradcli.execution.comparison.rounding import RUNS, Point
+from gradcli.execution.reference.last_bits import perturb
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings

@@ -75,6 +75,11 @@ JUMPS = [
     # `positive` returns its operand: there is no other result of it
     ("positive(x) + floor(x)", 1.0, "undefined", "jumps here"),
     ("positive(floor(x)) - x - floor(x)", 1.0, "match", "the program's does not"),
+    # numbers are further apart than stairs are long: one op's jump is the program's, of two nothing is known
+    ("3*x + frac(x)", 1e17, "undefined", "jumps here"),
+    ("x - remainder(x, 1)", 1e160, "undefined", "jumps here"),
+    ("floor(x) + frac(x)", 1e17, "undecided", "numbers are so large here"),
+    ("2*maximum(x, floor(x))", 1e160, "undecided", "numbers are so large here"),
     # rounding is at a half way point, but elu(x) is x for all x > 0
     ("round(abs(x - F.elu(x)) + 0.5)", 1e160, "match", "the program's does not"),
 ]
@@ -124,3 +129,20 @@ def test_what_an_entry_decides_is_not_a_match_where_other_entries_hide_it(comman
 def test_an_entry_that_decides_nothing_may_be_less_than_rounding() -> None:
     """Beside exp(30) no quotient sees the slope of 1 by x, which is far from what x decides."""
     assert gradcli.check("where(x > 1, x, 2*x).sum() + exp(y)", {"x": [3.0, 2.0], "y": 30.0})["x"].verdict == "match"
+
+
+DECIDED = [
+    # sin(x) < x for x > 0, and both are the same number where x is as small as the shortest steps are
+    ("where(x > sin(x), x, 2*sin(x))", "undecided"),
+    ("where(x - tanh(x) > 0, x, 2*x)", "undecided"),
+    # these decide otherwise further away, and whether they do next to the point no rounding hides
+    ("where(x < maximum(x, 2*x - 0.001), 2*x, x)", "match"),
+    ("where(relu(x - 0.001) > 0*x, 2*x, x)", "match"),
+    ("where(x > sin(x) + 1e-9, 2*x, x)", "match"),
+]
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(("program", "wanted"), DECIDED)
+def test_what_rounding_makes_equal_next_to_the_point_is_no_match(command: Any, program: str, wanted: str) -> None:
+    assert command(program, {"x": 0.0})["x"].verdict == wanted
