@@ -28,7 +28,7 @@ from gradcli.execution.witnesses.chained_sides import Sided, has_no_kinks, look
 from gradcli.execution.witnesses.chance import CHANCE, rests_on_chance
 from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
 from gradcli.execution.witnesses.decisions import decides
-from gradcli.execution.witnesses.jumps import is_hidden, is_level, shortest_steps, steep
+from gradcli.execution.witnesses.jumps import is_continuous, is_hidden, is_level, shortest_steps, steep
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses
 from gradcli.language.branching import may_branch
@@ -139,11 +139,11 @@ def _at_jump(
     jump = least_jump(comparisons.trace, traced, gradients, comparisons.lost)
     if is_hidden(line, jump) or not _moves(witnesses, traced, shortest_steps(line)):
         return dataclasses.replace(verdict, hides_jump=True)
-    own = double(gradient.detach().cpu())
+    own, every = double(gradient.detach().cpu()), torch.eye(gradient.numel(), dtype=torch.float64)
+    verdict = dataclasses.replace(verdict, is_continuous=not verdict.hides_steps and is_continuous(line, every, jump))
     agrees = comparisons.compare(traced, own, comparisons.tolerance).verdict is Verdict.MATCH
     if not agrees or traced in comparisons.reference.kinked:
         return verdict
-    every = torch.eye(own.numel(), dtype=torch.float64)
     return dataclasses.replace(verdict, is_flat=is_level(line, every, own.reshape(-1), jump))
 
 

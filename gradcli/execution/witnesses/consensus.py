@@ -23,6 +23,11 @@ COMPOSED = noted(
 )
 BESIDE = noted(NoteKind.KINK, "difference quotients see a kink, but no op of the program has one here")
 LEVEL = noted(NoteKind.KINK, "the value of an op jumps here, but the program's does not")
+LEVEL_BUT = noted(
+    NoteKind.KINK,
+    "the value of an op jumps here, but the program's does not, and the differences are not accurate enough to tell its"
+    " slope",
+)
 HIDDEN = noted(
     NoteKind.KINK,
     "the program decides by its values at this point, and the differences are not accurate enough to tell whether it"
@@ -163,7 +168,10 @@ def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> Ten
         return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, LEVEL)
     if verdict is Verdict.UNDECIDED and numerical.hides_steps and not numerical.jumps_alone:
         return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, LOST_STEPS)
-    if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or (verdict is Verdict.MATCH and not numerical.level):
+    if verdict is Verdict.UNDECIDED and numerical.is_continuous:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, LEVEL_BUT)
+    lacks_sight = verdict is Verdict.MATCH and not (numerical.level or numerical.is_continuous)
+    if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or lacks_sight:
         return report
     report = dataclasses.replace(report, notes=())  # they say that there is no derivative
     if verdict.passes and numerical.hides_jump:

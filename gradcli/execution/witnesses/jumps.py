@@ -68,6 +68,12 @@ def is_level(line: Line, directions: Tensor, claimed: Tensor, jump: float) -> bo
     return jump > _visible(line) and bool((changes.abs() <= _visible(line)).all())
 
 
+def is_continuous(line: Line, directions: Tensor, jump: float) -> bool:
+    """Return whether the function changes by no more than a small part of a jump of that size next to the point."""
+    changes, _ = _changes(line, directions)
+    return jump > _visible(line) and bool((changes[:, -LAST:].abs() <= ALIKE * jump).all())
+
+
 def shortest_steps(line: Line) -> Tensor:
     """Return the shortest step of each entry that a jump is looked for by, to one side or the other."""
     every = torch.eye(line.start.numel(), dtype=torch.float64)

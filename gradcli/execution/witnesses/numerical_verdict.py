@@ -59,6 +59,8 @@ class NumericalVerdict:
     """Whether one op jumps, and all after it is smooth: then the program does, be it that no step shows it."""
     hides_jump: bool = False
     """Whether the jump of an op is less than what rounding leaves of the output."""
+    is_continuous: bool = False
+    """Whether the program is known not to jump where an op does, though its slopes are not known well."""
     is_flat: bool = False
     """Whether the program is known not to jump where an op does, though quotients are not accurate enough to tell."""
     sided: Sided = Sided.UNKNOWN

@@ -28,6 +28,9 @@ GOOD = 1e-8
 # Where quotients move further with each shorter step, their limit may be off by so many times the last move, or by
 # anything where that is more than this part of them.
 RISING, MOSTLY = 4.0, 0.1
+# Where each move is more than this part of the one before, the error is of a lower order than the first, as that of
+# x**1.5 is, which no extrapolation by whole orders takes out: it is what moves of that ratio add up to, or of the last.
+SLOW, SLOWEST = 0.55, 0.95
 # Where only the first derivative is continuous the error is of first order in the step, and 14 times the last
 # correction: `SAFETY` times this many, by which an error is allowed to be off, cover it.
 FIRST_ORDER = 2.0
@@ -166,7 +169,8 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     changes = line.changes(directions, rows, steps)
     quotients = changes / steps
     above, below = quotients[:, :3].T, quotients[:, 3:].T
-    value, correction = _limit((above + below) / 2, 4.0)
+    central = (above + below) / 2
+    value, correction = _limit(central, 4.0)
     (low, low_correction), (high, high_correction) = _limit(below, 2.0), _limit(above, 2.0)
     moved = EPSILON * (line.entries(directions, rows) + step) * quotients.abs().amax(1).nan_to_num(0.0, 0.0)
     rounding = _rounding(line, step, moved)
@@ -175,9 +179,13 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(
         nan=math.inf, posinf=math.inf
     )
-    rising = _rising((above + below) / 2, rounding)
-    sided_rising = _rising(below, rounding) + _rising(above, rounding)
-    return torch.stack([value, error + rising, low, high, sided_error + sided_rising])
+    further, sided_further = _further(central, rounding), _further(below, rounding) + _further(above, rounding)
+    return torch.stack([value, error + further, low, high, sided_error + sided_further])
+
+
+def _further(column: Tensor, rounding: Tensor) -> Tensor:
+    """Return how far off the limit of three values may be beyond what its corrections say."""
+    return _rising(column, rounding) + _slow(column, rounding)
 
 
 def _rising(column: Tensor, rounding: Tensor) -> Tensor:
@@ -188,6 +196,14 @@ def _rising(column: Tensor, rounding: Tensor) -> Tensor:
     first, last = (column[1] - column[0]).abs(), (column[2] - column[1]).abs()
     off = torch.where(last > MOSTLY * column[2].abs(), math.inf, RISING * last)
     return torch.where((last > first) & (last > rounding), off, 0.0)
+
+
+def _slow(column: Tensor, rounding: Tensor) -> Tensor:
+    """Return how far off the limit of three values may be where the last moves hardly less than the one before."""
+    first, last = (column[1] - column[0]).abs(), (column[2] - column[1]).abs()
+    ratio = last / first
+    rest = last * ratio.clamp(max=SLOWEST) / (1 - ratio.clamp(max=SLOWEST))
+    return torch.where((ratio > SLOW) & (last > rounding), rest, 0.0)
 
 
 def _rounding(line: Line, step: Tensor, moved: Tensor | float = 0.0) -> Tensor:

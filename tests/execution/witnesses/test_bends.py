@@ -75,6 +75,9 @@ JUMPS = [
     # `positive` returns its operand: there is no other result of it
     ("positive(x) + floor(x)", 1.0, "undefined", "jumps here"),
     ("positive(floor(x)) - x - floor(x)", 1.0, "match", "the program's does not"),
+    # 0**0 is 1, and so is the limit of x**(x**1.5), whose slope at 0 is 0: quotients see it grow as x**0.5*log(x) does
+    ("maximum(relu(x)**(relu(x)**1.5), x)", 0.0, "undecided", "the program's does not"),
+    ("exp(3*maximum(relu(x)**(relu(x)**1.5), x))", 0.0, "undecided", "the program's does not"),
     # numbers are further apart than stairs are long: one op's jump is the program's, of two nothing is known
     ("3*x + frac(x)", 1e17, "undefined", "jumps here"),
     ("x - remainder(x, 1)", 1e160, "undefined", "jumps here"),

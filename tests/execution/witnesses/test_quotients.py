@@ -45,6 +45,14 @@ SCALAR: list[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], list[
 NAMES = ["sin", "exp", "log", "cube", "fast sine", "reciprocal near 0", "square of large numbers"]
 
 
+@pytest.mark.parametrize("power", [1.1, 1.25, 1.5, 1.75, 2.0])
+def test_the_error_of_quotients_that_converge_slowly_is_known(power: float) -> None:
+    """The derivative of relu(x)**p at 0 is 0 for p > 1, and a quotient of step h is h**(p - 1)."""
+    found = finite_differences(lambda v: torch.relu(v["x"]) ** power, {"x": tensor([0.0])}, "x", tensor([1.0]))
+    assert abs(float(found.value)) <= SAFETY * float(found.error)
+    assert max(abs(float(found.above)), abs(float(found.below))) <= SAFETY * float(found.sided_error)
+
+
 def finite_differences(function: ScalarFunction, point: Values, name: str, cotangent: Tensor) -> Quotients:
     return by_entries(Line.of(function, point, [name], cotangent))
 
