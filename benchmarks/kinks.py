@@ -94,6 +94,9 @@ def _wanted(function: Function, truth: Truth, gradient: list[float], largest: fl
         return set() if Verdict.MISMATCH in wanted and rounding_spoils(function.drawn) else wanted
     if truth.shape is Shape.UNKNOWN or not all(mp.isfinite(entry) for entry in gradient):
         return set()
+    sides = [side for side in (*truth.below, *truth.above) if side is not None]
+    if max(map(abs, [*sides, *map(mpf, gradient)]), default=mpf(0)) <= UNDERFLOW:
+        return set()
     is_generalised, is_between = generalised(function, gradient), between(truth, gradient)
     if is_generalised is None or is_generalised != is_between or is_between != between(truth, gradient, NARROW):
         return set()

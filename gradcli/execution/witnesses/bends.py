@@ -20,7 +20,7 @@ from gradcli.execution.comparison.within_rounding import ROUNDING
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import has_nan
-from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
@@ -130,7 +130,8 @@ def _at_jump(
     witnesses: NumericalWitnesses, comparisons: GradientComparison, traced: TracedTensor, verdict: NumericalVerdict
 ) -> NumericalVerdict:
     """Return what the witnesses say where an op jumps; with whether that jump is lost in rounding, or is none."""
-    verdict = dataclasses.replace(verdict, jumps_alone=_jumps_alone(comparisons, traced))
+    alone = _jumps_alone(comparisons, traced) and not witnesses.decisions.by(traced)
+    verdict = dataclasses.replace(verdict, jumps_alone=alone)
     question, gradient = witnesses.question(traced), comparisons.gradients.get(traced)
     if question is None or gradient is None or gradient.is_complex() or gradient.numel() > MOST_ENTRIES:
         return verdict
@@ -148,11 +149,16 @@ def _at_jump(
 
 
 def _jumps_alone(comparisons: GradientComparison, traced: TracedTensor) -> bool:
-    """Return whether a tensor reaches one op at a jump, with no more entries than its own, and no kink after it."""
+    """Return whether one op at a jump reads a tensor alone, with as many results, and no other and no kink is after it.
+
+    What is between a tensor and such an op may have no slope there: floor(x**2) does not jump at 0.
+    """
     calls, kinked = [*at_jumps_after(comparisons.trace, traced)], comparisons.reference.kinked
-    outputs = [output for call in calls for output in call.outputs]
-    alone = len(outputs) == 1 and outputs[0].tensor.numel() <= traced.tensor.numel()
-    return alone and outputs[0] not in kinked
+    if len(calls) != 1 or len(calls[0].outputs) != 1:
+        return False
+    read = traced_in([calls[0].arguments.positional, calls[0].arguments.keywords])
+    output, moving = calls[0].outputs[0], [one for one in read if one is traced or not one.is_leaf]
+    return moving == [traced] and output.tensor.shape == traced.tensor.shape and output not in kinked
 
 
 def _moves(witnesses: NumericalWitnesses, traced: TracedTensor, steps: Tensor) -> bool:

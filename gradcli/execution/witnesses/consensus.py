@@ -23,6 +23,10 @@ COMPOSED = noted(
 )
 BESIDE = noted(NoteKind.KINK, "difference quotients see a kink, but no op of the program has one here")
 LEVEL = noted(NoteKind.KINK, "the value of an op jumps here, but the program's does not")
+MAY_JUMP = noted(
+    NoteKind.KINK,
+    "the value of an op jumps here, and the differences are not accurate enough to tell whether the program's does",
+)
 LEVEL_BUT = noted(
     NoteKind.KINK,
     "the value of an op jumps here, but the program's does not, and the differences are not accurate enough to tell its"
@@ -166,12 +170,13 @@ def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> Ten
     is_flat = verdict is Verdict.UNDECIDED and numerical.is_flat and not numerical.hides_steps
     if is_flat or numerical.sided is Sided.SMOOTH:
         return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, LEVEL)
-    if verdict is Verdict.UNDECIDED and numerical.hides_steps and not numerical.jumps_alone:
-        return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, LOST_STEPS)
     if verdict is Verdict.UNDECIDED and numerical.is_continuous:
         return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, LEVEL_BUT)
-    lacks_sight = verdict is Verdict.MATCH and not (numerical.level or numerical.is_continuous)
-    if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or lacks_sight:
+    blind = verdict is Verdict.MATCH and not (numerical.level or numerical.is_continuous)
+    if (blind or verdict is Verdict.UNDECIDED) and not numerical.jumps_alone:
+        notes = LOST_STEPS if numerical.hides_steps else MAY_JUMP
+        return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, notes)
+    if blind or verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED}:
         return report
     report = dataclasses.replace(report, notes=())  # they say that there is no derivative
     if verdict.passes and numerical.hides_jump:

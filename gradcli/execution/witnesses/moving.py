@@ -215,6 +215,8 @@ def _is_repeated(call: TracedCall, operand: TracedTensor) -> bool:
 def _forward(call: TracedCall, values: Tangents, tangents: Tangents) -> Iterator[tuple[TracedTensor, Tensor]]:
     """Yield the real results of a call with their slopes, by forward mode."""
     results = [traced for traced in call.outputs if is_real(traced)]
+    if not results:  # what is decided has no slopes
+        return
 
     def run(*tensors: Tensor) -> list[Tensor]:
         made = call.run({**values, **dict(zip(tangents, tensors, strict=True))})

@@ -84,6 +84,10 @@ class _Near:
         """Return the error of the one-sided quotients."""
         return (self.moving.sum(0) + self.rounding).nan_to_num(nan=math.inf)
 
+    def kinked(self, size: float) -> Tensor:
+        """Return where these differ, beside a gradient of that size."""
+        return (self.above - self.below).abs() > SAFETY * self.sided_error + SIDED * size
+
 
 def closer_look(line: Line, compared: Compared, *, known: bool = False) -> Compared:
     """Return the comparison with what is seen much nearer to the point, where a kink is near it or seems to be.
@@ -101,7 +105,7 @@ def closer_look(line: Line, compared: Compared, *, known: bool = False) -> Compa
     smooth = kinked & (apart <= before / 10) & (near.rounding <= before / 10)
     visible = (VISIBLE * near.rounding * near.step / before).maximum(_resolved(line, found, rows))
     beside, side, side_error = _beside(line, compared, rows, near, visible.minimum(near.step))
-    beside &= kinked & ~smooth
+    beside &= (kinked | near.kinked(compared.size)) & ~smooth
     middle = torch.where(beside, side, (near.above + near.below) / 2)
     off = torch.where(beside, side_error, near.rounding)
     denied = ~kinked & _denied(compared, rows, near)

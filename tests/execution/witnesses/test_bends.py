@@ -83,6 +83,8 @@ JUMPS = [
     ("x - remainder(x, 1)", 1e160, "undefined", "jumps here"),
     ("floor(x) + frac(x)", 1e17, "undecided", "numbers are so large here"),
     ("2*maximum(x, floor(x))", 1e160, "undecided", "numbers are so large here"),
+    # a step that is short enough for stairs moves nothing here, and floor(u**2) does not jump at 0
+    ("y = x - 1e160; floor(F.smooth_l1_loss(y, zeros(()), reduction='none'))", 1e160, "undecided", "jumps here"),
     # rounding is at a half way point, but elu(x) is x for all x > 0
     ("round(abs(x - F.elu(x)) + 0.5)", 1e160, "match", "the program's does not"),
 ]
@@ -149,3 +151,24 @@ DECIDED = [
 @pytest.mark.parametrize(("program", "wanted"), DECIDED)
 def test_what_rounding_makes_equal_next_to_the_point_is_no_match(command: Any, program: str, wanted: str) -> None:
     assert command(program, {"x": 0.0})["x"].verdict == wanted
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_beside_large_numbers_two_floors_may_cancel(command: Any) -> None:
+    """The standard deviation s is 0, and max(floor(s), floor(-s)) is 0 there and next to it."""
+    program = "s = std(x); floor(s) if floor(s) > floor(-s) else floor(-s)"
+    assert command(program, {"x": [1e160, 1e160]})["x"].verdict == "undecided"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_jump_along_entries_of_very_different_sizes_is_seen(command: Any) -> None:
+    """Only where both entries are less than whole is the smaller of the losses 1/2, not 0."""
+    program = "amin(F.huber_loss(x, floor(x), reduction='none'))"
+    assert command(program, {"x": [1e8, 6.0]})["x"].verdict == "undefined"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_what_is_decided_on_the_way_does_not_hide_that_a_kink_is_none(command: Any) -> None:
+    """Equal entries all move by as much: their deviation stays 0."""
+    program = "std(where(var(y) > median(y), var(y), 2*median(y)) + x)"
+    assert command(program, {"y": [1.8125, 1.8125], "x": [1.5, 1.5]})["y"].verdict == "match"
