@@ -27,7 +27,7 @@ CLOSE = mpf(10) ** -9
 RANDOM_DIRECTIONS = 3
 # Points around a kink are this far away, and quotients at them this long.
 NEARBY, SHORT = 18, 40
-POINTS = 60
+POINTS = 200
 # A gradient is in the convex hull of others if it is this near, and outside if it is this far from it.
 INSIDE, OUTSIDE = 1e-6, 1e-3
 # A slope is between others within the first of these, relative to the largest, and is clearly so within the second.

@@ -18,6 +18,7 @@ from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.witnesses.grain import LARGEST_WITH_STAIRS
 from gradcli.execution.witnesses.line import EPSILON
+from gradcli.execution.witnesses.quotients import UNDERFLOW
 from gradcli.ops.record import Kind
 
 # Results are the same within this, relative to the largest.
@@ -116,6 +117,8 @@ class Moving:
         moved = {}
         for traced, size in _sizes(call, own, moving) if fastest else ():
             value, speed = own[traced], self.tangents[traced] / fastest
+            if call.op.kind is Kind.COMPOSITE and bool((size < UNDERFLOW).any()):
+                raise UnknownError
             moved[traced] = value + self.step * size * speed
             stays = (moved[traced] == value) & (speed.abs() > SLOW)
             stays = stays & kinks if kinks is not None and kinks.shape == stays.shape else stays

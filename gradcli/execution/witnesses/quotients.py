@@ -22,6 +22,8 @@ FINE = 2.0**-18
 # Nothing is seen of a function whose changes are no larger than this many times their rounding, where that is no longer
 # small beside the function: it may do anything in between.
 LOST, COARSE = 8.0, 2.0**-32
+# The square of what is smaller is less than any number.
+UNDERFLOW = 2.0**-500
 # Estimates are of two different slopes where they are this many times further apart than their errors.
 APART = 10.0
 GOOD = 1e-8
@@ -102,7 +104,7 @@ def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
     if len(small):
         near = _nowhere(count)
         _refine(line, directions, small, local[small], near)
-        _prefer_nearer(best, near)
+        _prefer_nearer(best, near, underflows=local < UNDERFLOW)
     return _of_columns(best, line, directions)
 
 
@@ -146,16 +148,19 @@ def _is_no_step(line: Line, directions: Tensor | None, rows: Tensor, shortest: T
     return EPSILON * line.entries(directions, rows) > shortest
 
 
-def _prefer_nearer(best: Tensor, near: Tensor) -> None:
+def _prefer_nearer(best: Tensor, near: Tensor, underflows: Tensor) -> None:
     """Put quotients of shorter steps in the place of others where they are better, or of a different slope.
 
-    A derivative is what the shorter ones say, as far as they tell.
+    A derivative is what the shorter ones say, as far as they tell: where the squares of steps underflow, none is 0 that
+    is not 0 by longer ones, too.
     """
     value, error, below, above, _ = near - best
     allowed = APART * (near + best)
     apart = (value.abs() > allowed[1]) | (torch.maximum(below.abs(), above.abs()) > allowed[4])
     nearer = near[1].isfinite() & (apart | (error < 0))
+    lost = nearer & underflows & (near[[0, 2, 3]] == 0).all(0) & (best[[0, 2, 3]] != 0).any(0)
     best[:, nearer] = near[:, nearer]
+    best[:, lost] = _nowhere(int(lost.sum()))
 
 
 def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Tensor) -> Tensor:

@@ -172,3 +172,9 @@ def test_what_is_decided_on_the_way_does_not_hide_that_a_kink_is_none(command: A
     """Equal entries all move by as much: their deviation stays 0."""
     program = "std(where(var(y) > median(y), var(y), 2*median(y)) + x)"
     assert command(program, {"y": [1.8125, 1.8125], "x": [1.5, 1.5]})["y"].verdict == "match"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_kink_whose_squares_underflow_next_to_it_is_one(command: Any) -> None:
+    """The deviation of two numbers is |a - b|/sqrt(2); computed of differences below 1e-154 it is 0."""
+    assert command("log1p(std(x)/y)", {"x": [1e-160, 1e-160], "y": -40.0})["x"].verdict == "subgradient"
