@@ -34,11 +34,13 @@ MOST_ENTRIES = 64
 SHARE = 0.6
 TRACED = "core ATen, with the decompositions that PyTorch ships in the place of its kernels"
 NOT_TRACED = "nothing: there is no formula of what PyTorch computes"
+SERIES = "one of the two formulas is a series there, and the difference is less than float64 shows"
 ROUNDING = "a number in PyTorch's code is rounded to float64"
 # How far a rounded number moves what is computed with it; less is no rounding.
 LAST_PLACES, NO_PLACE = 2.0**-50, 2.0**-57
 CAUSES = {
     "kink": "a kink, where PyTorch takes one of the one-sided derivatives, or what is between them",
+    "jump": "the program jumps, and has no derivative",
     "small": "PyTorch computes something simpler there, and the difference is lost in float32",
     "undefined": "the derivative, or its formula, has no value there",
     "difference": "the formulas differ there, and running it shows no difference",
@@ -182,8 +184,10 @@ def _gradient(
 
 def _cause(region: Region) -> str:
     """Return in words why the two differ in a region."""
-    is_rounding = region.kind == "small" and NO_PLACE <= (region.error or 0.0) <= LAST_PLACES
-    return ROUNDING if is_rounding else CAUSES[region.kind]
+    error = (region.error or 0.0) if region.kind == "small" else math.inf
+    if error < NO_PLACE:
+        return SERIES
+    return ROUNDING if error <= LAST_PLACES else CAUSES[region.kind]
 
 
 def _shown(entries: Sequence[ProvedEntry]) -> ProvedEntry:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from gradcli.derivation.proof import Region
+from gradcli.errors import NotSupportedError
 from gradcli.symbolic.prove.cells import Cell, Interval, variables_of
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
 from gradcli.symbolic.prove.feasible import is_empty
+from gradcli.symbolic.prove.jumps import Jumps, reached
 from gradcli.symbolic.prove.numbers import KinkError, Point
 from gradcli.symbolic.prove.polynomials import Factor, Quotient, TooLargeError, UndefinedError
 from gradcli.symbolic.prove.sampling import EVERYWHERE, SAME, Node, Sampler, at
 from gradcli.symbolic.prove.text import written
 
 MOST_SIDES = 256
+# At so many points of a boundary it is asked whether the program jumps there.
+MOST_POINTS = 3
 # From a boundary to a point beside it.
 NEXT = Fraction(1, 10**22)
 # A difference in a cell that is no rounding of as many digits as are computed with.
@@ -40,15 +45,34 @@ class Cases(Sampler):
         self.until = until
         self.variable: int | None = None
         """The entry by which is differentiated."""
+        self.jumps: Jumps | None = None
+        """Where the program jumps by it."""
 
     def in_cell(self, cell: Cell, traced: int, derived: int) -> list[Region]:
-        """Return where the two differ in a cell; DivisionError where it is to be divided first."""
+        """Return where the two differ in a cell, or it jumps; DivisionError where it is to be divided first."""
         if is_empty(cell):
             return []
         here = Evaluation(self.nodes, self.leaves, cell, self.until)
+        self._compare(here)
         if cell.is_open:
             return self._inside(here, traced, derived)
         return self._at_a_boundary(here, traced, derived)
+
+    def _compare(self, here: Evaluation) -> None:
+        """Have all comparisons decided in a cell that the program may jump by; one of unknown outcome is left alone."""
+        for place in self.jumps.comparisons if self.jumps is not None else ():
+            with suppress(UndefinedError, NotSupportedError):
+                here.value(place)
+
+    def _is_at_a_jump(self, cell: Cell) -> bool:
+        """Return whether the program jumps at a boundary, by points of it."""
+        jumps = self.jumps
+        return jumps is not None and bool(jumps.comparisons) and any(map(jumps.at, self._on(cell)))
+
+    def _on(self, cell: Cell) -> Iterator[dict[int, Fraction]]:
+        """Yield some points of a boundary."""
+        for point in itertools.islice(self.samples(replace(cell, points={}, solved={})), MOST_POINTS):
+            yield dict(zip(self.leaves, self.with_solutions(cell, list(point.values())), strict=True))
 
     def _inside(self, here: Evaluation, traced: int, derived: int) -> list[Region]:
         """Return where the two differ in an open cell: nowhere, or all of it."""
@@ -84,6 +108,8 @@ class Cases(Sampler):
         where = self.where(here.cell)
         if here.cell.is_implicit:
             return self._on_an_equation(here.cell, where, traced, derived)
+        if self._is_at_a_jump(here.cell):
+            return [Region(where, "jump", None, None, None)]
         sides = self._sides(here, derived)
         if not sides:
             return [Region(where, "undefined", None, None, None)]
@@ -95,15 +121,40 @@ class Cases(Sampler):
         if all(is_zero(found - side) for side in sides):
             return []
         if self._is_between(here, found, sides) or self._is_between(here, found, self._tied_sides(here, derived)):
-            return [Region(where, "kink", None, None, None)]
+            return [self._at_a_kink(here.cell, where, derived)]
         point = self.point(here.cell)
         if point is None:
             return [Region(where, "unknown", None, None, None)]
         found_region = self.region(where, "difference", point, None, traced, derived)
-        return [self._told_beside(here.cell, found_region, traced, derived)]
+        return [self._told_beside(found_region, traced, derived)]
+
+    def _at_a_kink(self, cell: Cell, where: str, derived: int) -> Region:
+        """Return a kink as a region: none where a formula for some numbers meets that for others, but for a little."""
+        near = self._near(next(self._on(cell), {}), derived)
+        apart, largest = (max(near) - min(near), max(map(abs, near))) if near else (0, 0)
+        if not 0 < apart <= NEGLIGIBLE * largest:
+            return Region(where, "kink", None, None, None)
+        return Region(where, "small", None, float(apart / largest), None)
+
+    def _near(self, point: Mapping[int, Fraction], derived: int) -> list[Any]:
+        """Return the derivative to both sides of a point by the entry; nothing where there is none, or no point."""
+        own = None if self.variable is None else self.leaves[self.variable]
+        if own is None or own not in point:
+            return []
+        try:
+            beside = [{**point, own: point[own] + side * NEXT} for side in (-1, 1)]
+            return [Point(self.nodes, one, derivative=True).value(derived) for one in beside]
+        except (ArithmeticError, ValueError, TypeError):
+            return []
 
     def _on_an_equation(self, cell: Cell, where: str, traced: int, derived: int) -> list[Region]:
-        """Return where an equation holds as a region: one where the derivative itself has no value is told apart."""
+        """Return where an equation holds as a region: one where the derivative itself has no value is told apart.
+
+        An equation that the program alone compares by is of no matter to the two.
+        """
+        compared = {place for pair, sign in cell.signs.items() if sign == 0 for place in pair}
+        if not compared <= reached(self.nodes, [traced, derived]):
+            return []
         for numbers in self.candidates(cell):
             if not all(at(form, numbers) == number for form, number in cell.points.items()):
                 continue
@@ -141,18 +192,18 @@ class Cases(Sampler):
         is_small = kind == "difference" and error is not None and error <= largest
         return Region(where, "small" if is_small else kind, point, error, self._difference(traced, derived), value)
 
-    def _told_beside(self, cell: Cell, region: Region, traced: int, derived: int) -> Region:
+    def _told_beside(self, region: Region, traced: int, derived: int) -> Region:
         """Return a region at a boundary with the derivative beside it, the nearest to PyTorch's, and how far that is.
 
         At the boundary itself its formula may take one side of one choice, and the other side of another.
         """
         here = {leaf: Fraction(value) for leaf, value in region.point or ()}
-        moved = {self.leaves[variable] for variable in cell.solved}
+        near = self._near(here, derived)
         try:
             found = Point(self.nodes, here).value(traced)
-            beside = [{leaf: value + side * NEXT * (leaf in moved) for leaf, value in here.items()} for side in (-1, 1)]
-            near = [Point(self.nodes, point, derivative=True).value(derived) for point in beside]
         except (ArithmeticError, ValueError, TypeError):
+            return region
+        if not near:
             return region
         distance = max(min(near) - found, found - max(near), 0)
         largest = max(map(abs, (found, *near)))

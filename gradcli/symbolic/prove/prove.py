@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from gradcli.symbolic.prove.cells import Cell, Interval
 from gradcli.symbolic.prove.constants import meaning
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
 from gradcli.symbolic.prove.gradient import ATOMS, Gradient, Node
+from gradcli.symbolic.prove.jumps import Jumps
 from gradcli.symbolic.prove.numbers import KinkError, Point, lacks_value
 from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, UndefinedError
 from gradcli.symbolic.prove.sampling import SAME
@@ -24,6 +26,8 @@ MOST_CELLS = 600
 # How deep circuits are.
 DEEPEST = 8000
 EXACT_POINTS, MOST_DRAWN = 8, 24
+# Next to so many points it is asked whether the program jumps where something is an integer.
+MOST_STAIRS = 3
 # How much of the time the points that are run may take.
 SHARE = 0.3
 # How much of it there is for formulas, before numbers are put in.
@@ -109,8 +113,19 @@ class Prover(Cases):
         if wanted.traced is None:
             return ProvedEntry("undecided", text, None)
         self.variable = self.leaves.index(wanted.leaf) if wanted.leaf in self.leaves else None
+        self.jumps = Jumps(self.nodes, self.outputs, wanted.leaf)
         found = self._proved(wanted.traced, derived)
-        return replace(found, derived=text, traced=written(self.nodes, wanted.traced))
+        regions = (*found.regions, *self._at_stairs())
+        return replace(found, regions=regions, derived=text, traced=written(self.nodes, wanted.traced))
+
+    def _at_stairs(self) -> Iterator[Region]:
+        """Yield where the program jumps because it rounds something down or up."""
+        jumps = self.jumps
+        for place in () if jumps is None else jumps.stairs:
+            points = itertools.islice(self.samples(Cell(dict(self.start))), MOST_STAIRS)
+            if jumps is not None and any(jumps.at_integers(place, point) for point in points):
+                where = f"{written(self.nodes, int(self.nodes[place][1]))} is an integer"
+                yield Region(where, "jump", None, None, None)
 
     def _proved(self, traced: int, derived: int) -> ProvedEntry:
         pattern, order = self._pattern(traced, derived)
@@ -166,9 +181,11 @@ class Prover(Cases):
             order[place] = len(order)
             return order[place]
 
-        ends = visit(traced), visit(derived)
-        own = None if self.variable is None else order.get(self.leaves[self.variable])
-        return (*lines, *ends, own), list(order)
+        jumps = self.jumps
+        own = jumps.own if jumps is not None and jumps.comparisons else ()
+        ends = tuple(map(visit, (traced, derived, *own)))
+        entry = None if self.variable is None else order.get(self.leaves[self.variable])
+        return (*lines, *ends, entry), list(order)
 
     def _by_cells(self, traced: int, derived: int) -> Found:
         waiting, found, count = [Cell(dict(self.start))], list[tuple[Region, Cell]](), 0

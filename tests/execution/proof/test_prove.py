@@ -14,6 +14,7 @@ from torch.nn import functional
 from gradcli import engine
 from gradcli.deadline import DeadlineError
 from gradcli.errors import ExecutionError
+from gradcli.execution.proof.examine import CAUSES, SERIES
 from gradcli.render.proof import text
 from gradcli.render.style import Style
 from gradcli.report.proof import ProofReport
@@ -191,8 +192,8 @@ def test_a_conjugate_that_is_missing_is_refuted() -> None:
         ("softplus(x)", {"x = 20"}),
         ("mish(x)", {"x = 20", "x > 20"}),
         ("hardshrink(x)", {"x = 0.5", "x = -0.5"}),
-        # The two sides are those of x: y stays 1.
-        ("where(y == 1, relu(x), -x)", {"y = 1 and x = 0"}),
+        # The two sides are those of x: y stays 1, but it jumps by y.
+        ("where(y == 1, relu(x), -x)", {"y = 1 and x = 0", "y = 1"}),
         # Beside its threshold the derivative is by a recurrence: I0 - I1/x is (I0 + I2)/2.
         ("special.i1(x)", {f"{sign}{EPS} < x < 0" if sign else f"0 < x < {EPS}" for sign in ("-", "")} | EDGES),
         ("special.i0e(x)", {"x = 0", "x = 300", "x > 300", "x = -300", "x < -300"}),
@@ -373,7 +374,44 @@ def test_a_gradient_that_every_tie_gets_in_full_is_refuted_by_running_it() -> No
 
 def test_what_jumps_with_another_leaf_is_no_kink_of_this_one() -> None:
     by_x, by_y = proved("where(x > 0, x**2, y)").gradients
-    assert (by_x.verdict, by_y.verdict) == ("proved", "proved")
+    assert (by_x.verdict, by_y.verdict) == ("proved except", "proved")
+    assert [(one.region, one.cause) for one in by_x.exceptions] == [("x = 0", CAUSES["jump"])]
+
+
+@pytest.mark.parametrize(
+    ("program", "regions"),
+    [
+        ("where(x > 0, x + 1, x)", {"x = 0": "jump"}),
+        ("where(x > 1, x*x + 1, 2*x - 1)", {"x = 1": "jump"}),
+        ("where(x > 1, x*x, 2*x - 1)", {}),  # it goes on smoothly
+        ("x*(x > 0) + (x > 1)", {"x = 0": "kink", "x = 1": "jump"}),
+        ("F.hardshrink(x)", {"x = 0.5": "jump", "x = -0.5": "jump"}),
+        ("F.threshold(x, 1.0, 5.0)", {"x = 1": "jump"}),
+        ("F.threshold(x, 1.0, 1.0)", {"x = 1": "kink"}),
+        ("floor(x)*x", {"x is an integer": "jump"}),
+        ("round(x) + x", {"x + 0.5 is an integer": "jump"}),
+        ("fmod(x, 0.75)", {"x/0.75 is an integer": "jump"}),
+        ("x - floor(x**3)", {"x**3 is an integer": "jump"}),
+        ("floor(x) + remainder(x, 1)", {}),  # that is x
+    ],
+)
+def test_where_the_program_jumps_is_an_exception(program: str, regions: dict[str, str]) -> None:
+    (by_x,) = proved(program).gradients
+    assert {one.region: one.cause for one in by_x.exceptions} == {
+        where: CAUSES[kind] for where, kind in regions.items()
+    }
+    assert by_x.verdict == ("proved except" if regions else "proved")
+
+
+def test_an_entry_jumps_by_itself_alone() -> None:
+    (by_x,) = proved("where(x > tensor([0.0, 2.0]), x + tensor([1.0, 0.0]), x)", x=(2,)).gradients
+    assert [(one.region, one.cause) for one in by_x.exceptions] == [("x[0] = 0", CAUSES["jump"])]
+
+
+@pytest.mark.parametrize("program", ["sinc(x)", "special.erfcx(x)"])
+def test_where_a_series_begins_is_no_kink(program: str) -> None:
+    report = proved(program)
+    assert {one.cause for one in report.gradients[0].exceptions} == {SERIES}
 
 
 def test_a_kink_where_another_leaf_is_a_number_refutes_nothing() -> None:
