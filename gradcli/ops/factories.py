@@ -93,7 +93,7 @@ FACTORIES: tuple[Op, ...] = (
         "angle(input)",
         "0 or pi",
         "angle(x)*x | x=2x3",
-        discontinuities="input == 0",
+        discontinuities="(imag(input + 0j) == 0)*(real(input + 0j) <= 0)",
         complex="atan2(imag(input), real(input))",
     ),
     FAMILY.constant("isnan(input)", "it is not a number"),

@@ -160,6 +160,7 @@ POINTWISE: tuple[Op, ...] = (
         "atan2(input, other)",
         "where(other > 0, atan(input/other), where(input > 0, pi/2 - atan(other/input), where(input < 0, -pi/2 - atan(other/input), atan(input/other) + pi)))",
         aliases=("arctan2",),
+        discontinuities="(input == 0)*(other <= 0)",
         remedy=remedies.DIVISOR,
     ),
     _op("sinh(input)", "sinh(input)", remedy=remedies.LARGE),
