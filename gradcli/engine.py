@@ -120,7 +120,7 @@ def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
     leaves = [leaf.name for leaf in (*program.leaves, *program.made)]
     check_names(leaves, settings)
     check_reading(program, settings)
-    settings = replace(settings, retain_grad=(*settings.retain_grad, *program.retained))
+    settings = settings.having(retain_grad=(*settings.retain_grad, *program.retained))
     for name in given:
         if name not in leaves:
             raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))

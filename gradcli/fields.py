@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cache, partial
 from numbers import Integral, Real
 from types import NoneType
@@ -56,16 +56,26 @@ def check_fields(record: object) -> None:
 
     Numbers become Python's own, sequences tuples and mappings dicts. Raises InputError, which names the field.
     """
-    for name, check in _checks(type(record)).items():  # type: ignore[arg-type]  # a class is hashable
+    for name, check, default in _checks(type(record)):  # type: ignore[arg-type]  # a class is hashable
+        value = getattr(record, name)
+        if value is default:
+            continue
         try:
-            object.__setattr__(record, name, check(getattr(record, name)))
+            object.__setattr__(record, name, check(value))
         except InputError as error:
             raise error.about(name) from None
 
 
 @cache
-def _checks(owner: type) -> dict[str, Check]:
-    return {name: _check_of(kind) for name, kind in get_type_hints(owner, include_extras=True).items()}
+def _checks(owner: Any) -> list[tuple[str, Check, Any]]:
+    """Return the fields that are checked, each with a value that needs no check: its default, as it would come out."""
+    kinds = get_type_hints(owner, include_extras=True)
+    checks = [(field, _check_of(kinds[field.name])) for field in fields(owner)]
+    return [
+        (field.name, check, MISSING if field.default is MISSING else check(field.default))
+        for field, check in checks
+        if check is not _pass
+    ]
 
 
 def _check_of(kind: Any) -> Check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -160,6 +160,12 @@ class Settings:
                 self.limits.check_shape(shape)
             except LimitError as error:
                 raise error.about("shapes") from None
+
+    def having(self, **changes: Any) -> Settings:
+        """Return settings with these values: the very same where they are these already, which takes no check."""
+        return (
+            self if all(getattr(self, name) == value for name, value in changes.items()) else replace(self, **changes)
+        )
 
     @property
     def tolerance(self) -> Tolerance:

@@ -220,3 +220,11 @@ def test_a_near_word_is_suggested_and_otherwise_all_are_listed() -> None:
 def test_a_number_of_more_digits_than_python_writes_is_told() -> None:
     with pytest.raises(InputError, match=re.escape(f"points: {POSITIVE}<int>")):
         gradcli.check("x", {"x": 1.0}, points=10**5000)
+
+
+def test_settings_that_have_the_values_already_are_the_very_same() -> None:
+    settings = Settings(command="check", seed=3)
+    assert settings.having(seed=3, verify=True) is settings
+    assert settings.having(seed=4) == Settings(command="check", seed=4)
+    with pytest.raises(InputError):
+        settings.having(seed="four")

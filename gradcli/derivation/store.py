@@ -80,6 +80,8 @@ class Store:
     """The questions whose answer was not there."""
     added: int = 0
     """The answers that were put there."""
+    _sufficed: str | None = None
+    """The run that was last found to need nothing but kept answers."""
 
     @staticmethod
     def of_user(*, used: bool = True) -> Store:
@@ -106,7 +108,9 @@ class Store:
 
     def sufficed_for(self, run: str) -> bool:
         """Tell whether a run, whatever the text says that it is, needed nothing but kept answers, or will from now."""
-        return self._found("run", run) is not None
+        if self._sufficed != run and self._found("run", run) is not None:
+            self._sufficed = run
+        return self._sufficed == run
 
     def note(self, run: str) -> None:
         """Keep that a run needs nothing but kept answers, if that is so: whatever it asked is there the next time."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
+from gradcli.commands import Command
 from gradcli.inputs.arguments import parse_arguments
 from gradcli.limits import Limits
 from gradcli.settings import Settings, Shape
@@ -34,7 +36,7 @@ def with_positional(text: str, options: Sequence[str]) -> list[str]:
 def options_of(settings: Settings, said: Collection[str] = ()) -> list[str]:
     """Return the options of these settings: what is not the default, and the fields that are to be said anyway."""
     words: list[str] = []
-    default = Settings(settings.command)
+    default = _defaults(settings.command)
     for name, write in _OPTIONS.items():
         value = getattr(settings, name)
         if value != getattr(default, name) or name in said or name in _ALWAYS.get(settings.command, ()):
@@ -44,6 +46,11 @@ def options_of(settings: Settings, said: Collection[str] = ()) -> list[str]:
         if value != getattr(default.limits, entry.name):
             words += [f"--max-{entry.name.replace('_', '-')}", _number(value)]
     return words
+
+
+@cache
+def _defaults(command: Command) -> Settings:
+    return Settings(command)
 
 
 def joined(words: Sequence[str]) -> str:

@@ -62,14 +62,13 @@ def postorder(expression: SyntaxNode, *, opaque: tuple[type, ...] = ()) -> Itera
 
     An evaluator that runs only the branch taken passes `opaque=(Conditional, BooleanOperation)`.
     """
-    stack: list[tuple[SyntaxNode, bool]] = [(expression, False)]
-    while stack:
-        node, entered = stack.pop()
-        if entered or isinstance(node, opaque):
-            yield node
-            continue
-        stack.append((node, True))
-        stack.extend((child, False) for child in reversed(children(node)))
+    found, waiting = list[SyntaxNode](), [expression]
+    while waiting:  # from the last to the first: each node before what is inside it
+        node = waiting.pop()
+        found.append(node)
+        if (inside := _CHILDREN.get(type(node))) is not None and not isinstance(node, opaque):
+            waiting.extend(inside(node))
+    return reversed(found)
 
 
 def first_of(node: Expression) -> Expression | None:

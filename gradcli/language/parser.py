@@ -39,9 +39,10 @@ def parse(
     check_size(source, limits)
     source = source if definition else without_surroundings(source)
     tokens, clean = tokenize(source)
-    check_numbers(tokens, source)
-    check_nesting(tokens, source, limits)
-    check_slips(tokens, source, is_function)
+    if not definition:  # those are ours
+        check_numbers(tokens, source)
+        check_nesting(tokens, source, limits)
+        check_slips(tokens, source, is_function)
     try:
         return _program(make_source(source, clean, limits, definition=definition), tokens)
     except (RecursionError, MemoryError):
@@ -59,9 +60,10 @@ def parse_formula(text: str) -> Expression:
 def _program(source: Source, tokens: tuple[Token, ...]) -> Program:
     source, body = parse_text(source, indented=_is_indented(tokens))
     statements = build_block(body, source)
-    if not source.definition:
-        statements = with_call(statements)
-        check_output(statements, source)
+    if source.definition:
+        return Program(source.text, statements, find_leaves(statements, source))
+    statements = with_call(statements)
+    check_output(statements, source)
     calls = count_calls(statements)
     if calls > source.limits.operations:
         message = f"the program has {calls} operations, more than the limit of {source.limits.operations}"

@@ -9,11 +9,13 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from gradcli.errors import GradcliError
 
 SUMMARY = "summary"
+PLAIN = frozenset({str, int, bool})  # types of values that are JSON as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +74,21 @@ def is_optional(entry: Field[Any]) -> bool:
 
 def present(record: Any) -> Iterator[tuple[str, Any]]:
     """Yield what the JSON has of a dataclass: its fields, but for the optional ones that are None."""
-    for entry in fields(record):
-        if is_merged(entry):
-            inner = getattr(record, entry.name)
+    for name, keys, merges, may_lack in _entries_of(type(record)):  # type: ignore[arg-type]  # a class is hashable
+        if merges:
+            inner = getattr(record, name)
             yield from () if inner is None else present(inner)
             continue
-        for name in keys_of(entry):
-            value = getattr(record, name)
-            if value is not None or not is_optional(entry):
-                yield name, value
+        for key in keys:
+            value = getattr(record, key)
+            if value is not None or not may_lack:
+                yield key, value
+
+
+@cache
+def _entries_of(kind: Any) -> list[tuple[str, tuple[str, ...], bool, bool]]:
+    """Return the fields of a kind of record: their names and keys, whether one is merged, and whether optional."""
+    return [(entry.name, keys_of(entry), is_merged(entry), is_optional(entry)) for entry in fields(kind)]
 
 
 def bounded(items: Iterable[tuple[str, Any]], most: int | None) -> Iterator[tuple[str, Any]]:
@@ -104,13 +112,15 @@ def jsonable(value: Any, most: int | None = None) -> Any:
     Of a tensor of more entries than `most` the entries are left out, and what it is like stands in `summary`; of one
     that is not a field of a record, in its place.
     """
+    if value is None or type(value) in PLAIN:  # most are
+        return value
     if hasattr(value, "__dataclass_fields__"):
         return {name: jsonable(item, most) for name, item in bounded(present(value), most)}
     if _is_large(value, most):
         return jsonable(Summary.of(value))
     if isinstance(value, float):
         return _finite(value)
-    if value is None or isinstance(value, str | int):
+    if isinstance(value, str | int):
         return str(value) if isinstance(value, StrEnum) else value
     if isinstance(value, complex):
         return {"real": _finite(value.real), "imag": _finite(value.imag)}

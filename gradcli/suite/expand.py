@@ -42,10 +42,10 @@ def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) ->
 
 def _base(base: Settings, kind: Kind) -> Settings:
     """Return the settings of the command line, without those that a check of a kind does not have."""
-    base = replace(base, formulas=False)
+    base = base.having(formulas=False)
     if kind is Kind.TARGET:
         return base
-    base = replace(base, under=())
+    base = base.having(under=())
     if kind is Kind.PROGRAM:
         return base
     return replace(base, command="custom", reduce="none", points=1, claims={}, leaves=False)

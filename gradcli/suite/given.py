@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradcli.inputs.command_line import options_of
@@ -41,7 +41,7 @@ class Given:
     @property
     def options(self) -> tuple[str, ...]:
         """Return the words of the command line that the checks of a suite depend on."""
-        words = options_of(replace(self.settings, dtype="float64"), self.said - {"dtype"})
+        words = options_of(self.settings.having(dtype="float64"), self.said - {"dtype"})
         dtypes = ["--dtype", ",".join(self.dtypes or (self.settings.dtype,))] if "dtype" in self.said else []
         return (*(["--isolated"] if self.isolated else []), *words, *dtypes)
 

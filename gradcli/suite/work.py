@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -59,13 +61,21 @@ def carry_out(check: SuiteCheck) -> CheckReport:
     with ONE_AT_A_TIME:
         try:
             if check.kind not in LOADED:
-                prepare(check.program, check.settings)
+                _prepare(check)
         except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
             return _without_report(check, internal(error))
         started = time.perf_counter()
         with ended_after(longest(check)):
             found = isolated(check) if check.kind in LOADED else attempted(check)
             return replace(found, seconds=time.perf_counter() - started)
+
+
+def _prepare(check: SuiteCheck) -> None:
+    """Load what a check needs; what is loaded then stays, so that no search for garbage looks at it again."""
+    is_loaded = "torch" in sys.modules
+    prepare(check.program, check.settings)
+    if not is_loaded:
+        gc.freeze()
 
 
 @contextmanager

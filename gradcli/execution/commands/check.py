@@ -54,7 +54,7 @@ def check(program: Source, settings: Settings, given: Mapping[str, Any], derivat
     points: list[Point] = []
     gravest: Report | None = None
     for seed in range(settings.seed, settings.seed + settings.points):
-        found = _check_at(program, dataclasses.replace(settings, seed=seed), given, derivations)
+        found = _check_at(program, settings.having(seed=seed), given, derivations)
         points.append(Point(found.seed, found.verdict))
         gravest = _graver(gravest, found)
     assert gravest is not None  # noqa: S101 (there is a first point)
@@ -78,7 +78,7 @@ def _check_at(program: Source, settings: Settings, given: Mapping[str, Any], der
     """Return the report of one point: the one that the seed draws, unless values are given."""
     trace = run_at_a_point(program, settings, given)
     symbolic = settings.verify and SYMBOLIC in settings.witnesses
-    return _report(start_from(program, dataclasses.replace(settings, verify=symbolic), trace, derivations), settings)
+    return _report(start_from(program, settings.having(verify=symbolic), trace, derivations), settings)
 
 
 def _wrong_at(run: Run) -> Report:
@@ -140,9 +140,9 @@ def _place_under(run: Run, reports: Mapping[TracedTensor, TensorReport]) -> Sour
 
 def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
     """Return the tensors' reports with what the numerical witnesses say."""
-    reports = {t: dataclasses.replace(found, witnesses={}) for t, found in evaluation.reports.items()}
     if {*run.settings.witnesses} <= {SYMBOLIC}:
         return {t: dataclasses.replace(found, witnesses={}) for t, found in where_it_bends(run, evaluation).items()}
+    reports = {t: dataclasses.replace(found, witnesses={}) for t, found in evaluation.reports.items()}
     witnesses = NumericalWitnesses.of(run, run.settings.witnesses)
     until = time.monotonic() + run.settings.timeout * SHARE / run.settings.points
     for number, (traced, unasked) in enumerate(list(reports.items()), 1):

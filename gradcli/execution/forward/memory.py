@@ -115,17 +115,19 @@ def check_bytes(size: int, what: str, limits: Limits) -> None:
 def _bound(call: partial[Any], *, pointwise: bool) -> int:
     """Return a bound on the number of elements of all that a call makes: sizes and numbers, multiplied.
 
-    A pointwise op makes what its operands broadcast to. Any other may pair an operand with itself (`cov`) or with each
-    of many (`block_diag`), use a number for several axes (`eye`), or as an exponent of a length (`combinations`).
+    A pointwise op makes what its operands broadcast to. Any other may multiply its operands out (`kron`), pair an
+    operand with itself (`cov`) or with each of many (`block_diag`), use a number for several axes (`eye`), or as an
+    exponent of a length (`combinations`).
     """
     leaves = list(tree.leaves([call.args, call.keywords]))
     if pointwise:
         return _broadcast([leaf.shape for leaf in leaves if isinstance(leaf, Tensor)])
     power = 2
     exponents = [leaf for leaf in leaves if isinstance(leaf, int) and power < leaf <= LARGEST_POWER]
-    highest = max([power, *exponents])
-    sizes = math.prod(max(_size(leaf), 1) ** (highest if isinstance(leaf, Tensor) else power) for leaf in leaves)
-    return sizes * len(leaves) ** power
+    sizes = [max(_size(leaf), 1) for leaf in leaves if isinstance(leaf, Tensor)]
+    operands = max(math.prod(sizes), sum(sizes) ** max([power, *exponents]))
+    numbers = math.prod(max(_size(leaf), 1) for leaf in leaves if not isinstance(leaf, Tensor))
+    return operands * (numbers * len(leaves)) ** power
 
 
 def _broadcast(shapes: Sequence[torch.Size]) -> int:

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcli.errors import LimitError
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.without_compiler import uncompiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,20 @@ def rehearse(call: partial[Any], audience: Audience) -> Rehearsal:
     for change in (_without_entries, _without_numbers):
         positional, keywords = tree.map(change, call.args), tree.map(change, call.keywords)
         try:
-            with torch.no_grad(), warnings.catch_warnings(), torch.device("meta"), _Rehearsal(audience):
-                warnings.simplefilter("ignore")
-                result = call.func(*positional, **keywords)
+            result = uncompiled(partial(_on_stage, partial(call.func, *positional, **keywords), audience))
         except LimitError:
             raise
         except Exception:  # noqa: BLE001, S112 (the real call says what is wrong, in better words)
             continue
         return Rehearsal(tuple(tensor.shape for tensor in tree.tensors(result)), hinges=change is _without_numbers)
     return Rehearsal()
+
+
+def _on_stage(call: partial[Any], audience: Audience) -> Any:
+    """Return what a call gives of tensors on the meta device."""
+    with torch.no_grad(), warnings.catch_warnings(), torch.device("meta"), _Rehearsal(audience):
+        warnings.simplefilter("ignore")
+        return call()
 
 
 class _Rehearsal(TorchDispatchMode):

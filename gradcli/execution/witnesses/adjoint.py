@@ -16,9 +16,9 @@ from torch.autograd import forward_ad
 
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.without_compiler import uncompiled
 from gradcli.execution.witnesses.line import ALLOWED, nudged, random_directions, real, shaped
 from gradcli.execution.witnesses.question import Question
-from gradcli.execution.witnesses.without_compiler import uncompiled
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict

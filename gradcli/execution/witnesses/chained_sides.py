@@ -22,11 +22,11 @@ from gradcli.execution.comparison.vanishing import vanishes
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
+from gradcli.execution.forward.without_compiler import uncompiled
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
 from gradcli.execution.witnesses.grain import hides_steps_of
 from gradcli.execution.witnesses.line import random_directions
 from gradcli.execution.witnesses.moving import Moving, UnknownError, is_real, largest
-from gradcli.execution.witnesses.without_compiler import uncompiled
 
 # How far next to the point is, relative to the entries: what both say is believed.
 NEXT = (2.0**-22, 2.0**-27)

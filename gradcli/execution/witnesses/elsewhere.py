@@ -37,9 +37,7 @@ def look_further(
 
     What is undecided or not defined there, or a choice at a kink, is not a finding: these points are chosen for it.
     """
-    if not settings.verify or SYMBOLIC not in settings.witnesses or not isinstance(program, Program):
-        return 0, None
-    if not names_drawn(program, settings, given):
+    if not isinstance(program, Program) or not _may_find(settings) or not names_drawn(program, settings, given):
         return 0, None
     quiet = dataclasses.replace(settings, formulas=False)
     trace = run_at_a_point(program, settings, given)
@@ -48,14 +46,21 @@ def look_further(
         run = _run(program, quiet, {**given, **point}, derivations, sparse=place % 2 == 1)
         if run is None:
             continue
-        if sizes is None:
-            sizes = _sizes(evaluate_run(start_from(program, quiet, trace, derivations)))
+        if sizes is None:  # claims alone are measured by them
+            own = start_from(program, quiet, trace, derivations) if settings.claims else None
+            sizes = {} if own is None else _sizes(evaluate_run(own))
         looked_at += 1
         if _is_wrong(run, sizes):  # its graph is spent
             trace = run_program(program, settings, {**given, **point})
             again = start_from(program, settings, trace, derivations)
             return looked_at, dataclasses.replace(again, cotangent=run.cotangent)
     return looked_at, None
+
+
+def _may_find(settings: Settings) -> bool:
+    """Return whether anything can be reported from a further point: a wrong claim, or what finite differences deny."""
+    deniable = settings.dtype == "float64" and DIFFERENCES in settings.witnesses
+    return settings.verify and SYMBOLIC in settings.witnesses and (bool(settings.claims) or deniable)
 
 
 def _run(

@@ -41,13 +41,17 @@ def calls() -> Iterator[tuple[str, partial[Any]]]:
                 yield call.op.name, invocation(call.op, call.arguments, lambda traced: traced.tensor)
 
 
-def test_a_rehearsal_knows_the_shapes_of_every_op() -> None:
+def test_a_rehearsal_knows_the_shapes_of_every_op_and_stays_within_the_bound() -> None:
     known: set[str] = set()
+    made: list[int] = []
+    audience = Audience(lambda shape: made.append(shape.numel()), lambda _: None, made.append)
     with warnings.catch_warnings(), default_dtype(Settings()):
         warnings.simplefilter("ignore")
         for name, call in calls():
             real = [tensor.shape for tensor in tree.tensors(call())]
-            found = list(rehearse(call, QUIET).shapes)
+            made[:] = [0]
+            found = list(rehearse(call, audience).shapes)
+            assert max(made) <= memory._bound(call, pointwise=False), name
             assert name in DIFFERENT or found == real or (name in UNKNOWN and not found), name
             known.add(name)
     assert len(known) > 400

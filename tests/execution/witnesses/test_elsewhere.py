@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
 from gradcli.engine import evaluate_program
+from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.further import further_points
+from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.language.program import Program
 from gradcli.limits import Limits
 from gradcli.ops.programs import parse_program
+from gradcli.ops.record import Op
 from gradcli.report.check import CheckDetails
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
@@ -76,6 +80,34 @@ def test_leaves_that_are_given_stay_where_they_are() -> None:
     assert number(check("x*x", values={"x": 2.0}, shape=())) is None
     assert number(check("x*x", init="ones", shape=())) is None
     assert number(check("x*x", witnesses=("taylor",), shape=())) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "looks"),
+    [
+        ({}, True),
+        ({"witnesses": ("symbolic",)}, False),
+        ({"witnesses": ("symbolic",), "claim": "2*x"}, True),
+        ({"dtype": "float32"}, False),
+        ({"dtype": "float32", "claim": "2*x"}, True),
+    ],
+)
+def test_points_are_counted_only_where_something_can_be_reported(options: dict[str, Any], looks: bool) -> None:
+    assert bool(number(check("(x*x).sum()", **options))) is looks
+
+
+def test_a_gradient_that_is_wrong_elsewhere_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong_beyond_five(x: torch.Tensor) -> torch.Tensor:
+        return torch.where(x > 5, 2 * x.square() - x.square().detach(), x.square())
+
+    def patched(op: Op, call: BoundCall) -> Callable[..., Any]:
+        return wrong_beyond_five if op.name == "square" else target_of(op, call)
+
+    monkeypatch.setattr("gradcli.execution.forward.trace.target_of", patched)
+    report = check("square(x).sum()")
+    assert report.verdict is Verdict.MISMATCH
+    assert "further points" in (report["x"].note or "")
+    assert report["x"].dissenter == "autograd"
 
 
 def points(text: str, shape: tuple[int, ...]) -> list[dict[str, torch.Tensor]]:

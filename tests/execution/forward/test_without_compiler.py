@@ -1,4 +1,4 @@
-"""Forward mode does not load PyTorch's compiler, and leaves nothing behind that would matter to it."""
+"""Neither forward mode nor a rehearsal loads PyTorch's compiler, and leaves nothing behind that would matter to it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ CHECK = r"""
 import json, sys
 from gradcli.engine import evaluate_program
 from gradcli.settings import Settings
-program = "y = x*2 + 1; (y*tensor([1., 2.])).sum()"
-report = evaluate_program(program, Settings(command="check", values={"x": [1.0, 2.0]}, formulas=False))
+program = "y = x*2 + 1; (y*ones(90)).sum() + huber_loss(x, y)"  # the loss is rehearsed
+report = evaluate_program(program, Settings(command="check", shapes={None: (90,)}, formulas=False))
 loaded = sorted(name for name in sys.modules if name.startswith("torch._dynamo"))
 adjoint = report.tensors[0].witnesses["adjoint"].verdict
 import torch
@@ -26,7 +26,7 @@ def test_the_compiler_is_not_loaded_and_can_be_afterwards() -> None:
 
 
 def test_what_wants_more_of_the_compiler_is_run_with_it() -> None:
-    from gradcli.execution.witnesses.without_compiler import uncompiled
+    from gradcli.execution.forward.without_compiler import uncompiled
 
     runs = []
 

@@ -1,8 +1,8 @@
-"""Forward mode without PyTorch's compiler, which it loads for nothing: two seconds, a hundred megabytes, and sympy.
+"""Calls without PyTorch's compiler, which it loads for nothing: a second or two, a hundred megabytes, and sympy.
 
-Where an operand has no tangent, PyTorch asks a function of `torch._refs` for the shape of the result. Those functions
-are shielded from the compiler by `torch._dynamo.disable`, and for that it is imported. While it is not there, a
-stand-in whose `disable` changes nothing does the same; what it has shielded is forgotten afterwards.
+Where an operand of forward mode has no tangent, and where only shapes are wanted, PyTorch asks functions of
+`torch._refs`. Those are shielded from the compiler by `torch._dynamo.disable`, and for that it is imported. While it is
+not there, a stand-in whose `disable` changes nothing does the same; what it has shielded is forgotten afterwards.
 """
 
 from __future__ import annotations
