@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
+from gradcli.ops.factorisations import UNIT_VECTORS, VECTORS
 from gradcli.ops.record import Kind
 from gradcli.ops.signature import defaults
 
@@ -25,6 +26,16 @@ def plain(trace: Trace, *, everywhere: bool) -> Trace:
     """
     calls = [_plain(call, PLAIN if everywhere else {**PLAIN, **INSIDE}) for call in trace.calls]
     return replace(trace, calls=calls)
+
+
+def careful(trace: Trace) -> Trace:
+    """Return a trace whose calls are defined as code computes them with more digits."""
+    return replace(trace, calls=[_careful(call) for call in trace.calls])
+
+
+def _careful(call: TracedCall) -> TracedCall:
+    definition = call.op.definition.replace(VECTORS, UNIT_VECTORS)
+    return call if definition == call.op.definition else replace(call, op=replace(call.op, definition=definition))
 
 
 def _plain(call: TracedCall, known: Mapping[str, Callable[[Arguments], str | None]]) -> TracedCall:
