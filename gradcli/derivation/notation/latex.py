@@ -23,7 +23,7 @@ CONSTANTS = {"pi": r"\pi", "inf": r"\infty", "nan": r"\mathrm{nan}"}
 PLAIN = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det"})
 FUNCTIONS = {"sigmoid": r"\sigma", "trace": r"\operatorname{tr}", "diagonal": r"\operatorname{diag}"}
 FUNCTIONS |= {"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "lgamma": r"\log\Gamma"}
-FUNCTIONS |= {"digamma": r"\psi"}
+FUNCTIONS |= {"digamma": r"\psi", "matrix_exp": r"\exp", "expm_frechet": r"L_{\exp}"}
 ONES = r"\mathbf{1}"
 # How tightly the outermost operation binds.
 CHOICE, SUM, SIGN, HADAMARD, PRODUCT, POWER, ATOM = range(7)

@@ -60,7 +60,7 @@ class Written:
     def _is_own_transpose(self, node: ast.Call) -> bool:
         """Tell whether a matrix is a unit, a diagonal one, or the inverse of what is its own transpose."""
         name = callee(node)
-        return name in {"eye", "diag"} or (name == "inv" and self.is_symmetric(node.args[0]))
+        return name in {"eye", "diag"} or (name in {"inv", "matrix_exp"} and self.is_symmetric(node.args[0]))
 
     def is_symmetric(self, node: ast.expr) -> bool:
         """Tell whether the text of a matrix is that of its transpose."""

@@ -31,6 +31,7 @@ PROGRAMS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("tanh(x)", {"x": (3,)}, ["output"]),
     ("softmax(x, dim=-1)", {"x": (3, 2)}, ["output"]),
     ("X @ W", {"X": (4, 3), "W": (3, 2)}, ["X", "W"]),
+    ("30*matrix_exp(X)", {"X": (3, 3)}, ["X"]),
     ("x + y", {"x": (3,), "y": (3,)}, []),
     ("x.T", {"x": (3, 4)}, []),
     ("mean((X @ w - y)**2)", {"X": (4, 3), "w": (3,), "y": (4,)}, ["X", "w", "y"]),
