@@ -16,7 +16,7 @@ from gradcli.symbolic.write.text import (
     add,
     call,
     fraction,
-    is_simple,
+    fraction_of,
     named,
     number,
     operator,
@@ -126,10 +126,10 @@ class Printer:
         if coefficient != 1 and not below:
             return scaled(coefficient, self.write(rest))
         if coefficient != 1:
-            split = is_simple(coefficient)
-            above = [sympy.Integer(coefficient.p) if split else coefficient, *above]
-            above = above if above[0] != 1 else above[1:]
-            below = [sympy.Integer(coefficient.q), *below] if split and coefficient.q != 1 else below
+            parts = fraction_of(coefficient)
+            above, below = (
+                [part, *side] if part != 1 else side for part, side in zip(parts, (above, below), strict=True)
+            )
         pieces, axes = self._joined([*above, *below])
         top = product(pieces[: len(above)]) if above else Printed("1", "1")
         whole = fraction(top, product(pieces[len(above) :])) if below else top

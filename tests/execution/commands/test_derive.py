@@ -92,6 +92,13 @@ KNOWN = [
         "V",
         "softmax(Q @ K.T/2, dim=-1).T @ g",
     ),
+    (
+        "F.scaled_dot_product_attention(Q, K, V)",
+        {"Q": (2, 3, 12), "K": (2, 5, 12), "V": (2, 5, 2)},
+        "V",
+        "einsum('ijk,ijl->ikl', softmax(einsum('ijk,ilk->ijl', Q, K)/(2*sqrt(3)), dim=-1), g)",
+    ),
+    ("0.7071067811865476*x**2 + 1.23456789e-3*x*y", {"x": (3,), "y": (3,)}, "x", "g*(sqrt(2)*x + 0.00123456789*y)"),
     ("F.mse_loss(x, y)", {"x": (3, 2), "y": (3, 2)}, "x", "(x - y)/3"),
     ("F.cosine_similarity(x, y, dim=0)", {"x": (3,), "y": (3,)}, "x", "(y - x*(x @ y)/(x @ x))/(norm(x)*norm(y))"),
     (
