@@ -56,6 +56,12 @@ def symbols(text: str) -> int:
     return len(re.findall(r"\w+|\S", text))
 
 
+def _length(node: ast.expr) -> tuple[int, int]:
+    """Return how long a matrix is to read: first by how many transposes are in it, of which one is no worse outside."""
+    text = ast.unparse(node)
+    return max(text.count(".T") - 1, 0), len(text)
+
+
 def _is_loop(node: ast.AST) -> bool:
     return isinstance(node, ast.expr) and is_sum_over_indices(node)
 
@@ -200,7 +206,7 @@ class _Algebra(Products):
             return (Factor(node.args[0], is_transposed=True),)
         if isinstance(node, ast.Call) and callee(node) in ENTRYWISE:
             turned = self.across(node)
-            if len(ast.unparse(turned)) < len(ast.unparse(node)):
+            if _length(turned) < _length(node):
                 return (Factor(turned, is_transposed=True),)
         if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
             (inner,) = self.terms(node.args[0])[:1]

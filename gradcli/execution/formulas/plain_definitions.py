@@ -108,12 +108,18 @@ def _mish(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
     return "input*tanh(log(1 + exp(input)))"
 
 
+def _scaled_bessel(function: str) -> Callable[[Arguments], str | None]:
+    return lambda _: f"exp(-abs(input))*{function}(input)"
+
+
 PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
     "scaled_dot_product_attention": _attention,
     "cross_entropy": _cross_entropy,
     "nll_loss": _nll,
     "embedding": _embedding,
     "cosine_similarity": _cosine,
+    "special.i0e": _scaled_bessel("i0"),
+    "special.i1e": _scaled_bessel("special.i1"),
 }
 # These hold inside of a domain, and to the last digit of double precision where a definition takes a limit instead.
 INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {

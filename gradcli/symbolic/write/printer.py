@@ -9,6 +9,7 @@ import sympy
 from sympy import Expr, Indexed, KroneckerDelta, Mul, Piecewise, Rational, Sum, Symbol
 
 from gradcli.symbolic.derive.lowering import APPLY
+from gradcli.symbolic.write.bessel import Scaled
 from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.text import (
     Precedence,
@@ -177,6 +178,8 @@ def _torch_name(node: Any) -> tuple[str, str | None, int]:
     """Return a function's name in PyTorch, its LaTeX, and how many arguments the name stands for."""
     if isinstance(node, Logistic):
         return "sigmoid", r"\sigma", 0
+    if isinstance(node, Scaled):
+        return f"special.i{node.args[0]}e", None, 1
     if isinstance(node, sympy.polygamma):
         return ("digamma", None, 1) if node.args[0] == 0 else ("polygamma", None, 0)
     if isinstance(node, sympy.besseli) and node.args[0] in {0, 1}:

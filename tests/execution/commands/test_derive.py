@@ -99,6 +99,13 @@ KNOWN = [
         "einsum('ijk,ijl->ikl', softmax(einsum('ijk,ilk->ijl', Q, K)/(2*sqrt(3)), dim=-1), g)",
     ),
     ("0.7071067811865476*x**2 + 1.23456789e-3*x*y", {"x": (3,), "y": (3,)}, "x", "g*(sqrt(2)*x + 0.00123456789*y)"),
+    ("torch.special.i0e(x)", {"x": (3,)}, "x", "g*(special.i1e(x) - special.i0e(x)*sign(x))"),
+    (
+        "sum(relu(norm(a - p, dim=1) - c))",
+        {"a": (3, 4), "p": (3, 4), "c": ()},
+        "p",
+        "where((c - sqrt(sum((a - p)**2, dim=1)) < 0)[:, None], (p - a)/sqrt(sum((a - p)**2, dim=1))[:, None], 0)",
+    ),
     ("F.mse_loss(x, y)", {"x": (3, 2), "y": (3, 2)}, "x", "(x - y)/3"),
     ("F.cosine_similarity(x, y, dim=0)", {"x": (3,), "y": (3,)}, "x", "(y - x*(x @ y)/(x @ x))/(norm(x)*norm(y))"),
     (

@@ -129,6 +129,19 @@ def test_factors_of_nearly_singular_matrices_keep_the_digits_that_autograd_keeps
     assert float((found - right).abs().max()) <= most * float(right.abs().max())
 
 
+def test_one_of_a_number_of_entries_that_values_decide_is_refused_by_that_reason() -> None:
+    with pytest.raises(GradcliError, match=r"how many entries 'x\[x > 0\]' has depends on values"):
+        derived("x[x > 0].sum()", {"x": (2, 3)})
+
+
+def test_what_is_rewritten_is_said_of_a_function_that_is_written_from_it() -> None:
+    programs = {"tanh(log(1 + exp(x)))": False, "softmax(x, dim=0) @ log(1 + exp(y))": True}
+    for program, is_said in programs.items():
+        settings = Settings(command="derive", to="function", shapes={name: (3,) for name in "xy" if name in program})
+        found = derive_program(program, settings)
+        assert any(one.rewritten for one in found.derivatives) is is_said
+
+
 def test_one_that_loses_digits_that_autograd_keeps_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extremes, "DIGITS", 1e-10)
     with pytest.raises(GradcliError, match="where some entries are 1e-08 backward is not what autograd says"):
