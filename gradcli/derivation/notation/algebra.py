@@ -27,6 +27,7 @@ from gradcli.derivation.notation.terms import (
     collected,
     column_of,
     common_number,
+    is_unit,
     negative,
     norm_of,
     power,
@@ -289,6 +290,10 @@ class _Algebra(Products):
                 return ast.BinOp(left, ast.MatMult(), left)
             case ast.BinOp(left=left, op=ast.Mult(), right=right) if self.rank(left) == self.rank(right) == 1:
                 return self.normal(ast.BinOp(left, ast.MatMult(), right))
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if is_unit(left) and self.rank(right) == MATRIX:
+                return call("trace", self._either(right))
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if is_unit(right) and self.rank(left) == MATRIX:
+                return call("trace", self._either(left))
             case ast.BinOp(left=left, op=ast.Mult(), right=ast.Attribute(value=right, attr="T")):
                 if self.rank(left) == self.rank(right) == MATRIX:
                     return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))

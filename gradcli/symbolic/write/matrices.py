@@ -9,10 +9,10 @@ what autograd is compared with anywhere else.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import sympy
-from sympy import Expr, Integer, KroneckerDelta, Symbol
+from sympy import Expr, Indexed, Integer, KroneckerDelta, Symbol
 
 from gradcli.derivation.formulas import MatrixFunction
 from gradcli.derivation.notation.written import Written, factors_of
@@ -52,9 +52,36 @@ def _stand_in(composition: Composed, place: int, argument: int, name: str) -> Te
     shape = composition.shape(argument)
     shape = shape if name in OF_MATRIX else shape[:-2]
     made = scope.tensor(place if known is None else int(known[1:]), known[0] if known else name[0], text, shape)
+    scope.of_matrices.setdefault(_key(made), (name, argument))
     if name in OF_MATRIX and known is None and (_is_symmetric(composition, entry) or _reads_as_turned(scope, inner)):
         scope.symmetric.add(f"{name[0]}{place:05d}")
     return made
+
+
+def _key(made: Template) -> str:
+    return str(made.body.base.label.name if isinstance(made.body, Indexed) else made.body.name)
+
+
+def differential(
+    composition: Composed, key: str, indices: Indices, of: Callable[[Expr], Expr], sizes: Mapping[Symbol, int]
+) -> Expr:
+    """Return the differential of a function of a matrix at some indices; `of` returns that of an expression.
+
+    d inv(A) is -inv(A) dA inv(A), and d log det(A) is tr(inv(A) dA).
+    """
+    scope, (name, operand) = composition.scope, composition.scope.of_matrices[key]
+    *batch, row, column = composition.scope.fresh(composition.shape(operand))
+    if name == "exp" or batch:
+        raise NoFormulaError
+    inner = of(composition.entry(operand).at([row, column]))
+    turned = _stand_in(composition, int(key[1:]), operand, "inv")
+    if name == "inv":
+        first, last = indices
+        body = -turned.at([first, row]) * inner * turned.at([column, last])
+    else:
+        factor = Symbol(key, real=True) if name == "det" else Integer(1)
+        body = factor * turned.at([column, row]) * inner
+    return total(body, [index for index in (row, column) if isinstance(index, Symbol)], {**sizes, **scope.sizes})
 
 
 def _text(composition: Composed, entry: Template) -> str:
