@@ -13,7 +13,7 @@ from gradcli.symbolic.derive.differentiate import with_less_power
 from gradcli.symbolic.write import matrices
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.conditions import iverson
-from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.scope import Indices, NoFormulaError, Template
 from gradcli.symbolic.write.standing import PREFIX
 from gradcli.symbolic.write.sums import greatest, settled, total
 from gradcli.symbolic.write.unfolded import UnfoldedSum
@@ -25,7 +25,7 @@ def differentiated(composition: Composition, adjoint: Template, place: int) -> T
     Raises NoFormulaError if the leaf's entries are not what the gradient is written in.
     """
     by = composition.entry(place)
-    _check_plain(composition.scope, adjoint.body, _name(by.body))
+    _check_plain(composition, adjoint.body, _name(by.body))
     found = _by(composition, adjoint.body, by, composition.shape(place))
     return Template((*adjoint.symbols, *found.symbols), found.body)
 
@@ -38,7 +38,7 @@ def pushed(composition: Composition, along: Mapping[int, Template], upstream: Te
     body = _product(composition, along)
     if not upstream.body.has(Indexed, Symbol):  # of a scalar, whose gradient is that number
         return Template((), body)
-    _check_plain(composition.scope, body, _name(upstream.body))
+    _check_plain(composition, body, _name(upstream.body))
     return _by(composition, body, upstream, composition.shape(output))
 
 
@@ -48,7 +48,7 @@ def mapped(composition: Composition, upstream: Template, output: int, place: int
         raise NoFormulaError
     zero = Template(composition.scope.fresh(composition.shape(place)), sympy.S.Zero)
     adjoint = composition.adjoints.get(place, zero)
-    _check_plain(composition.scope, adjoint.body, _name(upstream.body))
+    _check_plain(composition, adjoint.body, _name(upstream.body))
     found = _by(composition, adjoint.body, upstream, composition.shape(output))
     return Template((*found.symbols, *adjoint.symbols), found.body)
 
@@ -62,7 +62,7 @@ def curved(composition: Composition, along: Mapping[int, Template], place: int) 
         return Template(composition.scope.fresh(composition.shape(place)), sympy.S.Zero)
     tangents = {_name(composition.entry(leaf).body): tangent for leaf, tangent in along.items()}
     for name in tangents:
-        _check_plain(composition.scope, adjoint.body, name)
+        _check_plain(composition, adjoint.body, name)
     return Template(adjoint.symbols, _Along(tangents, composition).of(adjoint.body))
 
 
@@ -84,13 +84,16 @@ def _by(composition: Composition, body: Expr, by: Template, shape: tuple[int, ..
     return Template(symbols, _Derivative(_name(by.body), symbols, composition).of(body))
 
 
-def _check_plain(scope: Scope, body: Expr, name: str) -> None:
+def _check_plain(composition: Composition, body: Expr, name: str) -> None:
     """Refuse an expression in which a tensor that depends on the leaf stands for itself: it has a derivative too."""
+    scope = composition.scope
     leaf = re.compile(rf"\b{re.escape(scope.names[name])}\b")
     keys = {getattr(atom, "name", "") for atom in body.free_symbols} - {name}
     held = {key for key in keys if key in scope.names and key not in scope.of_matrices and not key.startswith(PREFIX)}
     if any(leaf.search(scope.names[key]) for key in held):
         raise NoFormulaError
+    for key in keys & scope.of_matrices.keys():
+        _check_plain(composition, composition.entry(scope.of_matrices[key][1]).body, name)
 
 
 def _name(body: Expr) -> str:

@@ -555,6 +555,17 @@ def test_products_with_tangents_and_jacobians(
     assert {one.wrt: one.formula for one in found.derivatives} == formulas
 
 
+def test_a_matrix_in_an_inverse_that_stands_for_itself_is_no_constant() -> None:
+    program, inputs = "logdet(X @ diag(exp(x)) @ X.T + eye(4))", {"X": (4, 3), "x": (3,)}
+    assert gradcli.derive(program, inputs, wrt="x", order=2)["x"].formula is None
+    assert gradcli.derive(program, inputs, wrt="X", order=2)["X"].checked.verdict is Verdict.MATCH
+
+
+def test_a_sum_within_another_keeps_the_range_of_its_own_index() -> None:
+    found = gradcli.derive("logdet(X @ X.T + eye(4))", {"X": (4, 3)}, product="hvp")["X"]
+    assert found.checked.verdict is Verdict.MATCH
+
+
 def test_a_long_argument_of_a_softmax_stays_in_it() -> None:
     program = "F.cross_entropy(F.normalize(Z) @ F.normalize(W).T/0.1, arange(3))"
     found = gradcli.derive(program, {"Z": (3, 4), "W": (3, 4)}, wrt="Z")["Z"]
