@@ -121,7 +121,7 @@ class MatrixFunction:
     """A function of matrices."""
 
     name: str
-    """`inv`, `solve`, `det`, `logdet` or `slogdet`, whose logarithm this is."""
+    """`inv`, `solve`, `exp`, `det`, `logdet` or `slogdet`, whose logarithm this is."""
     operands: tuple[int, ...]
     """The nodes that it is a function of."""
 

@@ -65,9 +65,20 @@ elif m > n:
 else:
     q, r = linalg.qr(mT(A)); x = q @ _solve(mT(r), b)"""
 
-TRIPLES = """m = {0}.shape[-2]; n = {0}.shape[-1]; k = m if m < n else n
-t = _singular_triples(_both_sides({0}), 1 - _unit(m + n), _unit(m + n), m, {1}, 0, k)
-u = sqrt(tensor(2.0))*t[..., :m, :]; s = t[..., m + n, :]; v = sqrt(tensor(2.0))*t[..., m:m + n, :]"""
+TRIANGULAR_ROOT = (
+    "(i <= j)*(k <= i)*out[..., k, i]*out[..., k, j] + (j < i)*out[..., i, j] - (i <= j)*A[..., p, i]*A[..., p, j]"
+)
+
+# Singular vectors from those of both sides, which are as long as each other: as they are; or each of length 1, so that
+# no gradient leads along it, which code divides by small singular values only to subtract it again.
+VECTORS = "u = sqrt(tensor(2.0))*t[..., :m, :]; v = sqrt(tensor(2.0))*t[..., m:m + n, :]"
+UNIT_VECTORS = """u = t[..., :m, :]; u = u/linalg.vector_norm(u, dim=-2, keepdim=True)
+v = t[..., m:m + n, :]; v = v/linalg.vector_norm(v, dim=-2, keepdim=True)"""
+
+TRIPLES = f"""m = {{0}}.shape[-2]; n = {{0}}.shape[-1]; k = m if m < n else n
+t = _singular_triples(_both_sides({{0}}), 1 - _unit(m + n), _unit(m + n), m, {{1}}, 0, k)
+s = t[..., m + n, :]
+{VECTORS}"""
 
 REFLECTED = """v = tril({0}, -1) + eye({0}.shape[-2], {0}.shape[-1])
 {1}
@@ -288,10 +299,8 @@ reshape(_solve(reshape(a, (B.numel(), -1)), reshape(B, (-1, 1))), shape)""",
         "torch.linalg.tensorsolve(a, b, dims=(0,)) | a=6x2x3 b=2x3",
     ),
     # Orthogonal factors
-    _implicit(
-        "_triangular_root(A)",
-        "(i <= j)*(k <= i)*out[..., k, i]*out[..., k, j] + (j < i)*out[..., i, j] - (i <= j)*A[..., p, i]*A[..., p, j]",
-    ),
+    _implicit("_triangular_root(A)", TRIANGULAR_ROOT),
+    _implicit("_root_near_one(A)", TRIANGULAR_ROOT),
     _implicit("_orthonormal(A, R)", "out[..., i, k]*R[..., k, j] - A[..., i, j]"),
     FAMILY.composite(
         "linalg.qr(A, mode='reduced')",
@@ -300,7 +309,8 @@ if mode == 'r' or mode == 'complete' and m > n:
     q = _refuse("the columns of Q beyond A's are not determined")
 if _rank(A[..., :, :k], None, None) < k:
     q = _refuse("Q is not determined where the columns of A are dependent")
-a = A[..., :, :k]; r = _triangular_root(a); q = _orthonormal(a, r)
+a = A[..., :, :k]; s = detach(_triangular_root(a)); w = _orthonormal(a, s)
+u = _root_near_one(w); r = u @ s; q = mT(_solve(mT(u), mT(w)))
 (q, r if m >= n else mT(q) @ A)""",
         "torch.linalg.qr(a)[0] | a=3x3",
         "torch.linalg.qr(a).R | a=2x4x2",

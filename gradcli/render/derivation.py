@@ -119,9 +119,10 @@ def _of(one: DerivedFormula, derivation: Derivation, *, unicode: bool) -> str:
 
 def _pasted(derivation: Derivation) -> list[str]:
     if derivation.to in CODE:
-        missing = [f"# no code for {one.wrt}: {one.reason}" for one in derivation.derivatives if one.formula is None]
-        if derivation.refused or derivation.to not in derivation.codes:
-            return missing or [f"# {escape(derivation.refused or '')}"]
+        if derivation.refused:
+            return [f"# {escape(derivation.refused)}"]
+        if derivation.to not in derivation.codes:
+            return [f"# no code for {one.wrt}: {one.reason}" for one in derivation.derivatives if one.formula is None]
         return derivation.codes[derivation.to].rstrip("\n").split("\n")
     if derivation.to in MARKUP:
         return derivation.markup[derivation.to].rstrip("\n").split("\n")

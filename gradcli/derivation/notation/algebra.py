@@ -27,6 +27,7 @@ from gradcli.derivation.notation.terms import (
     collected,
     column_of,
     common_number,
+    is_unit,
     negative,
     norm_of,
     power,
@@ -54,6 +55,12 @@ def simplified(text: str, shapes: Shapes, orthogonal: frozenset[str] = frozenset
 def symbols(text: str) -> int:
     """Return how many symbols an expression has: names, numbers and signs."""
     return len(re.findall(r"\w+|\S", text))
+
+
+def _length(node: ast.expr) -> tuple[int, int]:
+    """Return how long a matrix is to read: first by how many transposes are in it, of which one is no worse outside."""
+    text = ast.unparse(node)
+    return max(text.count(".T") - 1, 0), len(text)
 
 
 def _is_loop(node: ast.AST) -> bool:
@@ -200,7 +207,7 @@ class _Algebra(Products):
             return (Factor(node.args[0], is_transposed=True),)
         if isinstance(node, ast.Call) and callee(node) in ENTRYWISE:
             turned = self.across(node)
-            if len(ast.unparse(turned)) < len(ast.unparse(node)):
+            if _length(turned) < _length(node):
                 return (Factor(turned, is_transposed=True),)
         if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
             (inner,) = self.terms(node.args[0])[:1]
@@ -283,6 +290,10 @@ class _Algebra(Products):
                 return ast.BinOp(left, ast.MatMult(), left)
             case ast.BinOp(left=left, op=ast.Mult(), right=right) if self.rank(left) == self.rank(right) == 1:
                 return self.normal(ast.BinOp(left, ast.MatMult(), right))
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if is_unit(left) and self.rank(right) == MATRIX:
+                return call("trace", self._either(right))
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if is_unit(right) and self.rank(left) == MATRIX:
+                return call("trace", self._either(left))
             case ast.BinOp(left=left, op=ast.Mult(), right=ast.Attribute(value=right, attr="T")):
                 if self.rank(left) == self.rank(right) == MATRIX:
                     return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))

@@ -102,6 +102,8 @@ OF_JAX_SUMMED_INTO = """def _summed_into(x, places, shape):
     return jnp.zeros(math.prod(shape), x.dtype).at[jnp.ravel(jnp.asarray(places))].add(jnp.ravel(x)).reshape(shape)"""
 OF_JAX_TAKE = """def _take(x, places):
     return jnp.take(x, jnp.asarray(places))"""
+OF_JAX_EXPM_FRECHET = """def _expm_frechet(a, e):
+    return jax.scipy.linalg.expm_frechet(a, e, compute_expm=False)"""
 TIMES = """def _times(x, y):
     is_nothing = (x == 0) & ~y.isfinite() | (y == 0) & ~x.isfinite()
     return torch.where(is_nothing, 0, x) * torch.where(is_nothing, 0, y)"""
@@ -140,8 +142,9 @@ OF_JAX = {
     "log_softmax": "jax.nn.log_softmax",
     "logsumexp": "jax.scipy.special.logsumexp",
     "lgamma": "jax.scipy.special.gammaln",
+    "matrix_exp": "jax.scipy.linalg.expm",
 }
-JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO}
+JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO, "expm_frechet": OF_JAX_EXPM_FRECHET}
 OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}
 
 # What raises where a matrix is singular, for code that has to go on.
@@ -156,6 +159,10 @@ SHORTEST = """def _shortest(a, b):
     one = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
     solution, _ = torch.linalg.solve_ex(torch.where(regular, a, one), b)
     return torch.where(regular, solution, torch.linalg.pinv(a) @ b)"""
+EXPM_FRECHET = """def _expm_frechet(a, e):
+    n = a.shape[-1]
+    above, below = torch.cat([a, e], -1), torch.cat([torch.zeros_like(a), a], -1)
+    return torch.linalg.matrix_exp(torch.cat([above, below], -2))[..., :n, n:]"""
 RAISING = {"torch.linalg.inv(": "_inv(", "torch.linalg.solve(": "_solve("}
 PLUS = """def _plus(gradient, other):
     \"\"\"Return the sum of a gradient and of another, which may be None.\"\"\"
@@ -169,6 +176,7 @@ OF_TORCH = {
     "inv": INV,
     "solve": SOLVE,
     "shortest": SHORTEST,
+    "expm_frechet": EXPM_FRECHET,
 }
 TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim", {}, OF_TORCH)
 NUMPY = Backend("numpy", "np", ("import numpy as np",), "axis", "keepdims", _named("np"), OF_NUMPY)

@@ -23,7 +23,7 @@ CONSTANTS = {"pi": r"\pi", "inf": r"\infty", "nan": r"\mathrm{nan}"}
 PLAIN = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det"})
 FUNCTIONS = {"sigmoid": r"\sigma", "trace": r"\operatorname{tr}", "diagonal": r"\operatorname{diag}"}
 FUNCTIONS |= {"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "lgamma": r"\log\Gamma"}
-FUNCTIONS |= {"digamma": r"\psi"}
+FUNCTIONS |= {"digamma": r"\psi", "matrix_exp": r"\exp", "expm_frechet": r"L_{\exp}"}
 ONES = r"\mathbf{1}"
 # How tightly the outermost operation binds.
 CHOICE, SUM, SIGN, HADAMARD, PRODUCT, POWER, ATOM = range(7)
@@ -61,7 +61,7 @@ class Writer:
         """Return an expression."""
         match node:
             case ast.Constant(value=value):
-                return Piece(str(value))
+                return _number(str(value))
             case ast.Name(id=name):
                 return Piece(CONSTANTS.get(name) or latex_name(name))
             case ast.UnaryOp(op=ast.USub(), operand=inner):
@@ -80,8 +80,19 @@ class Writer:
                 return self._call(node)
         return Piece(rf"\mathtt{{{escape_latex(ast.unparse(node))}}}")
 
+    def _beside(self, *nodes: ast.expr) -> list[Piece]:
+        """Return operands of what is computed entry by entry: beside a matrix, a vector is repeated in every row."""
+        is_matrix = MATRIX in {rank(node, self.ranks) for node in nodes}
+        return [
+            Piece(f"{ONES} {self._row(node).text}", PRODUCT)
+            if is_matrix and rank(node, self.ranks) == 1
+            else self.write(node)
+            for node in nodes
+        ]
+
     def _operation(self, node: ast.BinOp) -> Piece:
-        left, right = self.write(node.left), self.write(node.right)
+        is_product = isinstance(node.op, ast.MatMult)
+        left, right = map(self.write, (node.left, node.right)) if is_product else self._beside(node.left, node.right)
         match node.op:
             case ast.Add():
                 return Piece(f"{left.at_least(SUM)} + {right.at_least(PRODUCT)}", SUM)
@@ -167,9 +178,8 @@ class Writer:
             assert isinstance(test, ast.Compare)  # noqa: S101 (a delta's)
             sides = (self.write(side).text for side in (test.left, *test.comparators))
             return Piece(rf"\delta_{{{', '.join(sides)}}}")
-        rows = (
-            rf"{self.write(body).text} & {self._condition(test).text} \\ {self.write(otherwise).text} & \text{{else}}"
-        )
+        value, other = self._beside(body, otherwise)
+        rows = rf"{value.text} & {self._condition(test).text} \\ {other.text} & \text{{else}}"
         return Piece(rf"\begin{{cases}} {rows} \end{{cases}}")
 
     def _condition(self, node: ast.expr) -> Piece:
@@ -179,7 +189,8 @@ class Writer:
         if not isinstance(node, ast.Compare):
             return self.write(node)
         sign = RELATIONS[type(node.ops[0])]
-        return Piece(f"{self.write(node.left).text} {sign} {self.write(node.comparators[0]).text}", CHOICE)
+        left, right = self._beside(node.left, node.comparators[0])
+        return Piece(f"{left.text} {sign} {right.text}", CHOICE)
 
     def _call(self, node: ast.Call) -> Piece:
         if is_sum_over_indices(node):
@@ -258,6 +269,15 @@ class Writer:
         last = stop.value - 1 if isinstance(stop, ast.Constant) and isinstance(stop.value, int) else None
         high = str(last) if last is not None else f"{self.write(stop).text} - 1"
         return rf"\sum_{{{ast.unparse(loop.target)}={low}}}^{{{high}}}"
+
+
+def _number(text: str) -> Piece:
+    """Return a number, 1e-05 as a power of ten."""
+    digits, _, exponent = text.partition("e")
+    if not exponent.lstrip("+-").isdigit():
+        return Piece(text)
+    ten = f"10^{{{int(exponent)}}}"
+    return Piece(ten, POWER) if digits == "1" else Piece(rf"{digits} \cdot {ten}", PRODUCT)
 
 
 def _side_by_side(left: Piece, right: Piece) -> Piece:

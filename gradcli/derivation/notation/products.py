@@ -7,8 +7,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from gradcli.derivation.notation.ranks import MATRIX
-from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call, column_of, reduced, softmax_of
+from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call, column_of, is_unit, reduced, softmax_of
 from gradcli.derivation.notation.written import Written
+
+
+def _without_units(chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
+    """Return a chain without unit matrices, one of which stays where there is nothing else."""
+    rest = tuple(factor for factor in chain if not is_unit(factor.node))
+    return rest or chain[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,9 @@ class Products(Written):
         turned = self._turned_back(left, right)
         if turned is not None:
             return turned
+        for one, other in ((left, right), (right, left)):
+            if is_unit(other) and self.rank(one) == 1:
+                return one
         match left, right:
             case ast.Attribute(value=matrix, attr="T"), vector if self.rank(vector) == 1:
                 return ast.BinOp(vector, ast.MatMult(), matrix)
@@ -119,6 +128,7 @@ class Products(Written):
 
     def cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
         """Return a chain without neighbours one of which inverts the other; it keeps one factor."""
+        chain = _without_units(chain)
         for place in range(len(chain) - 1):
             one, other = chain[place : place + 2]
             if len(chain) > MATRIX and (are_inverse(one, other) or self._are_turned(one, other)):

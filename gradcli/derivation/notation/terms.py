@@ -13,6 +13,11 @@ from gradcli.derivation.notation.parsed import callee, names_read
 POWERS = 3  # so many equal factors in a row are a power
 
 
+def is_unit(node: ast.expr) -> bool:
+    """Tell whether an expression is a unit matrix."""
+    return isinstance(node, ast.Call) and callee(node) == "eye"
+
+
 @dataclass(frozen=True, slots=True)
 class Factor:
     """One matrix of a product."""
@@ -23,8 +28,7 @@ class Factor:
     @property
     def turned(self) -> Factor:
         """Return the transpose; a unit matrix is its own."""
-        is_unit = isinstance(self.node, ast.Call) and callee(self.node) == "eye"
-        return self if is_unit else replace(self, is_transposed=not self.is_transposed)
+        return self if is_unit(self.node) else replace(self, is_transposed=not self.is_transposed)
 
     @property
     def text(self) -> str:

@@ -53,6 +53,8 @@ class Written:
     def _call_across(self, node: ast.Call) -> ast.expr:
         if self._is_own_transpose(node):
             return node
+        if callee(node) == "outer":
+            return call("outer", *reversed(node.args))
         if callee(node) in ENTRYWISE and not node.keywords:
             return ast.Call(node.func, [self.across(argument) for argument in node.args], [])
         return ast.Attribute(node, "T")
@@ -60,7 +62,7 @@ class Written:
     def _is_own_transpose(self, node: ast.Call) -> bool:
         """Tell whether a matrix is a unit, a diagonal one, or the inverse of what is its own transpose."""
         name = callee(node)
-        return name in {"eye", "diag"} or (name == "inv" and self.is_symmetric(node.args[0]))
+        return name in {"eye", "diag"} or (name in {"inv", "matrix_exp"} and self.is_symmetric(node.args[0]))
 
     def is_symmetric(self, node: ast.expr) -> bool:
         """Tell whether the text of a matrix is that of its transpose."""
@@ -126,17 +128,20 @@ class Written:
         return inner if self.rank(inner) == 1 else None
 
     def _outer(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
-        """Return factors, a column times a row among them as an outer product."""
-        columns = [(node, column_of(node)) for node in nodes]
-        rows = [node for node, column in columns if column is None and self.rank(node) == 1]
-        tall = [(node, column) for node, column in columns if column is not None and self.rank(column) == 1]
-        others = [node for node in nodes if self.rank(node) > 1 and node not in [one for one, _ in tall]]
-        if len(rows) != 1 or len(tall) != 1 or others:
+        """Return factors, columns times rows among them as an outer product."""
+        tall = {
+            place: column for place, node in enumerate(nodes) if (column := self._vector_of_column(node)) is not None
+        }
+        rows = [node for place, node in enumerate(nodes) if self.rank(node) == 1 and place not in tall]
+        others = [node for place, node in enumerate(nodes) if self.rank(node) > 1 and place not in tall]
+        if not rows or not tall or others:
             return list(nodes)
         rest = [node for node in nodes if self.rank(node) == 0]
-        column = tall[0][1]
-        assert column is not None  # noqa: S101 (of those that have one)
-        return [*rest, call("outer", column, rows[0])]
+        return [*rest, call("outer", times([*tall.values()], []), times(rows, []))]
+
+    def _vector_of_column(self, node: ast.expr) -> ast.expr | None:
+        column = column_of(node)
+        return column if column is not None and self.rank(column) == 1 else None
 
 
 def factors_of(node: ast.expr) -> list[ast.expr]:

@@ -112,10 +112,13 @@ def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any]
     try:
         is_closed = all(one.formula is not None for one in derivation.derivatives)
         others = [other] if other else []
-        code, tried = function_code(here, others, given, asked, partial(judged, asked), is_closed=is_closed)
+        made = function_code(here, others, given, asked, partial(judged, asked), is_closed=is_closed)
     except NotSupportedError as error:
         return replace(derivation, refused=error.message)
-    return replace(derivation, codes={**derivation.codes, "function": code}, tried=tried)
+    if not (made.is_closed or here.settings.stable):  # what was rewritten for it is not in it
+        plain = tuple(replace(one, rewritten=None) for one in derivation.derivatives)
+        derivation = replace(derivation, derivatives=plain)
+    return replace(derivation, codes={**derivation.codes, "function": made.code}, tried=made.how)
 
 
 def _targets(point: Point) -> tuple[Target, ...]:

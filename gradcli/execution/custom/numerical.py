@@ -65,8 +65,24 @@ def _applied(trial: Trial, values: Values) -> Tensor:
 
 def by_differences(trial: Trial, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
     """Return what finite differences of forward say of a gradient at a point, in double precision."""
-    exact = {label: double(value.detach()) for label, value in point.items()}
-    question = Question(_function(trial), exact, name, double(cotangent), decides=True)
+    return _differences(
+        trial, Question(_function(trial), _exact(point), name, double(cotangent), decides=True), gradient
+    )
+
+
+def of_a_number(
+    trial: Trial, function: Callable[[Values], Tensor], point: Values, name: str, gradient: Tensor
+) -> Verdict:
+    """Return what finite differences of a function of values on the CPU, whose value is a number, say of a gradient."""
+    one = torch.ones((), dtype=torch.float64)
+    return _differences(trial, Question(_there(trial, function), _exact(point), name, one, decides=True), gradient)
+
+
+def _exact(point: Values) -> dict[str, Tensor]:
+    return {label: double(value.detach()) for label, value in point.items()}
+
+
+def _differences(trial: Trial, question: Question, gradient: Tensor) -> Verdict:
     try:
         reports = checked(witnesses([DIFFERENCES]), question, double(gradient), trial.tolerance)
     except (ExecutionError, RuntimeError):
@@ -79,7 +95,7 @@ def by_all(trial: Trial, point: Values, cotangent: Tensor, gradients: Gradients)
 
     Where `x = y`, 1 is a choice for either gradient of `maximum(x, y)`; along the two its slope is 1, and not 2.
     """
-    exact = {label: double(value.detach()) for label, value in point.items()}
+    exact = _exact(point)
     names = trial.wanted
     sizes, shapes = [exact[name].numel() for name in names], [exact[name].shape for name in names]
     if len({exact[name].dtype for name in names}) > 1:
@@ -97,11 +113,7 @@ def by_all(trial: Trial, point: Values, cotangent: Tensor, gradients: Gradients)
             for name, g in given
         ]
     )
-    question = Question(function, {ALL: whole}, ALL, double(cotangent), decides=True)
-    try:
-        return checked(witnesses([DIFFERENCES]), question, gradient, trial.tolerance)[DIFFERENCES].verdict
-    except (ExecutionError, RuntimeError):
-        return Verdict.UNDECIDED
+    return _differences(trial, Question(function, {ALL: whole}, ALL, double(cotangent), decides=True), gradient)
 
 
 def misled(

@@ -27,6 +27,8 @@ def at_extremes(apply: Any, point: Point, remarks: Remarks) -> str | None:
         there = _changed(point, partial(torch.full_like, fill_value=size))
         if there is None:
             continue
+        if (text := _resized(point, there)) is not None:
+            return f"how many entries '{text}' has depends on values, and a Function would be for one number of them"
         try:
             found = _pulled_back(apply, there)
         except REFUSALS as error:
@@ -52,6 +54,16 @@ def beside_extremes(apply: Any, point: Point, remarks: Remarks) -> str | None:
         if any(wrong) and not remarks.excuse(there, found, wrong, f"Where some entries are {size:g} of the others"):
             return f"where some entries are {size:g} backward is not what autograd says"
     return None
+
+
+def _resized(point: Point, there: Point) -> str | None:
+    """Return the text of the first tensor that has another shape at another point; None for none."""
+    pairs = (
+        (one, other)
+        for call, again in zip(point.trace.calls, there.trace.calls, strict=False)
+        for one, other in zip(call.outputs, again.outputs, strict=False)
+    )
+    return next((one.text for one, other in pairs if one.tensor.shape != other.tensor.shape), None)
 
 
 def _mixed(value: Tensor, size: float, first: int) -> Tensor:

@@ -34,6 +34,17 @@ NO_JVP = "There is no jvp: it has no formula of a readable length."
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A Function that has been written and run."""
+
+    code: str
+    how: str
+    """How it was run, in words."""
+    is_closed: bool
+    """Whether its backward is written from the formulas of the leaves' gradients."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Texts:
     """The formulas at one point, with the forward run in front of them."""
 
@@ -51,8 +62,8 @@ def function_code(
     judge: Judge,
     *,
     is_closed: bool,
-) -> tuple[str, str]:
-    """Return the source of a Function, and how it was run: at the point, at others, and at other lengths.
+) -> Made:
+    """Return a Function, run at the point, at others, and at other lengths.
 
     It has formulas of the leaves if there are some (`is_closed`), or else the steps of the definitions.
     Raises NotSupportedError, or InputError, with the reason where there is none.
@@ -81,12 +92,12 @@ def function_code(
 
 def _cheapest(
     here: Point, parts: FunctionParts, points: Sequence[Point], derivations: Derivations, judge: Judge
-) -> tuple[str, str]:
-    """Return the source of a Function as `_shown` does; of an elementwise chain, with the faster backward."""
+) -> Made:
+    """Return a Function of what has been made; of an elementwise chain, with the faster backward."""
     if parts.is_elementwise and parts.recorded is None:
         with suppress(NotSupportedError):
-            return tried(by_steps(here, parts, _names(here), derivations), points, judge)
-    return tried(parts, points, judge)
+            return Made(*tried(by_steps(here, parts, _names(here), derivations), points, judge), is_closed=False)
+    return Made(*tried(parts, points, judge), is_closed=parts.recorded is None)
 
 
 def _check(here: Point) -> None:

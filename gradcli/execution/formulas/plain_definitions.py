@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
+from gradcli.ops.factorisations import UNIT_VECTORS, VECTORS
 from gradcli.ops.record import Kind
 from gradcli.ops.signature import defaults
 
@@ -25,6 +26,16 @@ def plain(trace: Trace, *, everywhere: bool) -> Trace:
     """
     calls = [_plain(call, PLAIN if everywhere else {**PLAIN, **INSIDE}) for call in trace.calls]
     return replace(trace, calls=calls)
+
+
+def careful(trace: Trace) -> Trace:
+    """Return a trace whose calls are defined as code computes them with more digits."""
+    return replace(trace, calls=[_careful(call) for call in trace.calls])
+
+
+def _careful(call: TracedCall) -> TracedCall:
+    definition = call.op.definition.replace(VECTORS, UNIT_VECTORS)
+    return call if definition == call.op.definition else replace(call, op=replace(call.op, definition=definition))
 
 
 def _plain(call: TracedCall, known: Mapping[str, Callable[[Arguments], str | None]]) -> TracedCall:
@@ -97,12 +108,18 @@ def _mish(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
     return "input*tanh(log(1 + exp(input)))"
 
 
+def _scaled_bessel(function: str) -> Callable[[Arguments], str | None]:
+    return lambda _: f"exp(-abs(input))*{function}(input)"
+
+
 PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
     "scaled_dot_product_attention": _attention,
     "cross_entropy": _cross_entropy,
     "nll_loss": _nll,
     "embedding": _embedding,
     "cosine_similarity": _cosine,
+    "special.i0e": _scaled_bessel("i0"),
+    "special.i1e": _scaled_bessel("special.i1"),
 }
 # These hold inside of a domain, and to the last digit of double precision where a definition takes a limit instead.
 INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {

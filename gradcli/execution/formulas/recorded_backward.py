@@ -19,6 +19,7 @@ from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.errors import NotSupportedError, first_line
 from gradcli.execution.formulas.code_points import replayed
 from gradcli.execution.formulas.forward_source import ForwardSource
+from gradcli.execution.formulas.plain_definitions import careful
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.recorded import Recorder
 from gradcli.execution.forward.dtypes import double, double_precision
@@ -59,7 +60,7 @@ def recorded_backward(
     try:
         trace, made = _traced(point, names, recorder)
         with _recording(recorder):
-            decomposition = decompose(trace)
+            decomposition = decompose(careful(trace))
         _check(decomposition)
         derivations.request(decomposition.requests())
         with _recording(recorder):

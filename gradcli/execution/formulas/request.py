@@ -41,10 +41,10 @@ MOST_WRITTEN = 64
 POSITIONS = "_positions"
 # What adds entries up at such places.
 SUMMED_INTO = "_summed_into"
-# The ops whose derivatives have closed forms in terms of an inverse; those of equations are primitive.
+# The ops of matrices whose derivatives have closed forms; those of equations are primitive.
 NAMED = frozenset({"one_hot"})
 EQUATIONS = {"linalg.inv": "inv", "_solve": "solve"}
-DETERMINANTS = {"linalg.det": "det", "logdet": "logdet", "linalg.slogdet": "slogdet"}
+CALLS = {"linalg.det": "det", "logdet": "logdet", "linalg.slogdet": "slogdet", "linalg.matrix_exp": "exp"}
 # For all formulas of a program.
 SECONDS = 1.0
 
@@ -75,7 +75,7 @@ def as_request(
 ) -> FormulaRequest:
     """Return the tape of a real program as a request, however large the program is.
 
-    With `matrices`, inverses and determinants have their closed derivatives.
+    With `matrices`, inverses, determinants and exponentials of matrices have their closed derivatives.
     """
     tape_names = {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
     graph = _Graph(decomposition, tape_names, matrices=matrices)
@@ -149,7 +149,7 @@ class _Graph:
             if op is not None and op.name in EQUATIONS:
                 found[node] = MatrixFunction(EQUATIONS[op.name], tuple(self.numbers[one] for one in operands.values()))
         for group in self.decomposition.calls:
-            name = DETERMINANTS.get(group.call.op.name)
+            name = CALLS.get(group.call.op.name)
             (argument, *_), outputs = group.call.inputs or (None,), group.call.outputs
             if name is not None and argument is not None and outputs:
                 of = MatrixFunction(name, (self.numbers[self.decomposition.nodes[argument]],))

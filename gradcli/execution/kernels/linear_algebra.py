@@ -210,6 +210,11 @@ def triangular_root(matrix: Tensor) -> Tensor:
     return torch.linalg.qr(matrix).R
 
 
+def root_near_one(matrix: Tensor) -> Tensor:
+    """Return R of A = Q R with a positive diagonal, for A whose columns are all but orthonormal."""
+    return torch.linalg.cholesky(matrix.mH @ matrix, upper=True)
+
+
 def orthonormal(matrix: Tensor, root: Tensor) -> Tensor:
     """Return Q of A = Q R, which is A R⁻¹ without its rounding."""
     del root

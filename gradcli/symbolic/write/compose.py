@@ -28,6 +28,8 @@ from gradcli.symbolic.write.tidy import beside_points, merge_branches
 
 # What a constant without axes is called.
 NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
+# A unit matrix.
+UNIT = re.compile(r"eye\(\d+\)")
 LARGEST = 300  # operations in one expression; what is larger is not a formula to read
 
 
@@ -94,6 +96,9 @@ class Composition:
             raise NoFormulaError
         if not node.shape and NUMBER.fullmatch(node.name):
             return Template((), sympy.Rational(node.name))
+        if UNIT.fullmatch(node.name):
+            symbols = self.scope.fresh(node.shape)
+            return Template(symbols, sympy.KroneckerDelta(*symbols))
         return self.scope.tensor(place, "t", node.name, node.shape)
 
     def _defined(self, node: FormulaNode, definition: NodeDefinition) -> Template:

@@ -29,6 +29,7 @@ from gradcli.derivation.formulas import (
     WantedContribution,
 )
 from gradcli.symbolic.derive.translate import number
+from gradcli.symbolic.write.bessel import scaled_bessel
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
 from gradcli.symbolic.write.joined import joined
@@ -275,7 +276,7 @@ def _through_call(
 
 def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | None:
     """Return an adjoint's formula in the best notation that it has."""
-    body = upright(squared(joined(without_poles(tidy(scope.ordered(adjoint.body))))))
+    body = upright(squared(joined(scaled_bessel(without_poles(tidy(scope.ordered(adjoint.body)))))))
     if has_nameless(scope, body):
         return None
     for notation in (_whole, _entry):

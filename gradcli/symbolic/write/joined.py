@@ -16,9 +16,18 @@ def joined(body: Any) -> Any:
     if not body.has(Sum):
         return body
     if isinstance(body, Sum):
-        return body.func(joined(body.function), *body.limits)
+        inside = joined(body.function)
+        return body.func(sympy.factor_terms(inside) if _has_common(inside) else inside, *body.limits)
     parts = [joined(part) if part.args else part for part in body.args]
     return _joined(parts) if body.is_Add else body.func(*parts)
+
+
+def _has_common(body: Any) -> bool:
+    """Tell whether all terms of a sum have an entry of a tensor in common."""
+    several = [
+        {factor for factor in Mul.make_args(term) if isinstance(factor, Indexed)} for term in Add.make_args(body)
+    ]
+    return len(several) > 1 and bool(set.intersection(*several))
 
 
 def _joined(terms: Sequence[Any]) -> Expr:

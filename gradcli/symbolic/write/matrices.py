@@ -1,28 +1,39 @@
-"""Inverses and determinants in a composition: matrices that stand for themselves, and their closed derivatives.
+"""Inverses, determinants and exponentials in a composition: they stand for themselves, and have closed derivatives.
 
 dY of Y = inv(A) is -Y dA Y, of Y = det(A) it is Y tr(inv(A) dA), of its logarithm tr(inv(A) dA); a solution of A Y = B
-is inv(A) B. These are formulas to read: each is compared with autograd before it is shown, and none is what autograd is
-compared with anywhere else.
+is inv(A) B. Of Y = exp(A) it is Fréchet's derivative of exp at A along dA (Higham, Functions of Matrices, chapter 10),
+whose adjoint is that at Aᵀ. These are formulas to read: each is compared with autograd before it is shown, and none is
+what autograd is compared with anywhere else.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from sympy import Expr, Integer, Symbol
+import sympy
+from sympy import Expr, Indexed, Integer, KroneckerDelta, Symbol
 
 from gradcli.derivation.formulas import MatrixFunction
 from gradcli.derivation.notation.written import Written, factors_of
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.standing import by_text, whole
 from gradcli.symbolic.write.sums import total
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
 
 Contribution = tuple[int, Indices, Expr]
 LONGEST = 120
-NAMES = {"inv": "inv({})", "det": "det({})", "logdet": "logdet({})", "slogdet": "slogdet({})[1]"}
+# The functions whose value is a matrix, and symmetric where the argument is.
+OF_MATRIX = frozenset({"inv", "exp"})
+NAMES = {
+    "inv": "inv({})",
+    "det": "det({})",
+    "logdet": "logdet({})",
+    "slogdet": "slogdet({})[1]",
+    "exp": "matrix_exp({})",
+}
 
 
 def value(composition: Composed, place: int, function: MatrixFunction) -> Template:
@@ -39,11 +50,38 @@ def _stand_in(composition: Composed, place: int, argument: int, name: str) -> Te
     text = NAMES[name].format(inner)
     known = next((key for key, shown in scope.names.items() if shown == text), None)
     shape = composition.shape(argument)
-    shape = shape if name == "inv" else shape[:-2]
+    shape = shape if name in OF_MATRIX else shape[:-2]
     made = scope.tensor(place if known is None else int(known[1:]), known[0] if known else name[0], text, shape)
-    if name == "inv" and known is None and (_is_symmetric(composition, entry) or _reads_as_turned(scope, inner)):
+    scope.of_matrices.setdefault(_key(made), (name, argument))
+    if name in OF_MATRIX and known is None and (_is_symmetric(composition, entry) or _reads_as_turned(scope, inner)):
         scope.symmetric.add(f"{name[0]}{place:05d}")
     return made
+
+
+def _key(made: Template) -> str:
+    return str(made.body.base.label.name if isinstance(made.body, Indexed) else made.body.name)
+
+
+def differential(
+    composition: Composed, key: str, indices: Indices, of: Callable[[Expr], Expr], sizes: Mapping[Symbol, int]
+) -> Expr:
+    """Return the differential of a function of a matrix at some indices; `of` returns that of an expression.
+
+    d inv(A) is -inv(A) dA inv(A), and d log det(A) is tr(inv(A) dA).
+    """
+    scope, (name, operand) = composition.scope, composition.scope.of_matrices[key]
+    *batch, row, column = composition.scope.fresh(composition.shape(operand))
+    if name == "exp" or batch:
+        raise NoFormulaError
+    inner = of(composition.entry(operand).at([row, column]))
+    turned = _stand_in(composition, int(key[1:]), operand, "inv")
+    if name == "inv":
+        first, last = indices
+        body = -turned.at([first, row]) * inner * turned.at([column, last])
+    else:
+        factor = Symbol(key, real=True) if name == "det" else Integer(1)
+        body = factor * turned.at([column, row]) * inner
+    return total(body, [index for index in (row, column) if isinstance(index, Symbol)], {**sizes, **scope.sizes})
 
 
 def _text(composition: Composed, entry: Template) -> str:
@@ -87,6 +125,9 @@ def _solution(composition: Composed, place: int, function: MatrixFunction) -> Te
 
 def contributions(composition: Composed, place: int, function: MatrixFunction) -> Iterator[Contribution]:
     """Yield what the adjoint of a function of matrices contributes to those of its operands."""
+    if function.name == "exp":
+        yield _through_exponential(composition, place, function)
+        return
     given, turned = composition.adjoints[place], inverse(composition, place, function)
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(function.operands[0]))
     if function.name in {"inv", "solve"}:
@@ -94,6 +135,33 @@ def contributions(composition: Composed, place: int, function: MatrixFunction) -
         return
     factor = value(composition, place, function).at(batch) if function.name == "det" else Integer(1)
     yield function.operands[0], symbols, given.at(batch) * factor * turned.at([*batch, column, row])
+
+
+def _through_exponential(composition: Composed, place: int, function: MatrixFunction) -> Contribution:
+    """Return what exp(A) contributes to A: of a multiple of the unit matrix that of exp(A)'."""
+    given, operand = composition.adjoints[place], function.operands[0]
+    body = tidy(composition.scope.ordered(given.body))
+    delta, number = KroneckerDelta(*given.symbols), sympy.S.Zero
+    if body.has(delta):
+        number = sympy.cancel(body / delta)
+    if number != 0 and number.free_symbols.isdisjoint(given.symbols):
+        row, column = symbols = composition.scope.fresh(composition.shape(operand))
+        return operand, symbols, number * value(composition, place, function).at([column, row])
+    entry = composition.entry(operand)
+    turned = Template(entry.symbols, entry.at(entry.symbols[::-1]))
+    back = along(composition, turned, Template(given.symbols, body))
+    return operand, back.symbols, back.body
+
+
+def along(composition: Composed, entry: Template, tangent: Template) -> Template:
+    """Return Fréchet's derivative of the exponential at a matrix along another."""
+    scope = composition.scope
+    if len(entry.symbols) > 2:  # noqa: PLR2004 (of a batch of matrices there is no notation)
+        raise NoFormulaError
+    text = f"expm_frechet({_text(composition, entry)}, {whole(scope, tangent.symbols, tidy(tangent.body))})"
+    if len(text) > LONGEST:
+        raise NoFormulaError
+    return by_text(scope, text, tuple(1 if index == 0 else scope.sizes[index] for index in entry.symbols))
 
 
 def _through_equation(composition: Composed, place: int, function: MatrixFunction) -> Iterator[Contribution]:

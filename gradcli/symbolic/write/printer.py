@@ -9,6 +9,7 @@ import sympy
 from sympy import Expr, Indexed, KroneckerDelta, Mul, Piecewise, Rational, Sum, Symbol
 
 from gradcli.symbolic.derive.lowering import APPLY
+from gradcli.symbolic.write.bessel import Scaled
 from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.text import (
     Precedence,
@@ -16,7 +17,7 @@ from gradcli.symbolic.write.text import (
     add,
     call,
     fraction,
-    is_simple,
+    fraction_of,
     named,
     number,
     operator,
@@ -126,10 +127,10 @@ class Printer:
         if coefficient != 1 and not below:
             return scaled(coefficient, self.write(rest))
         if coefficient != 1:
-            split = is_simple(coefficient)
-            above = [sympy.Integer(coefficient.p) if split else coefficient, *above]
-            above = above if above[0] != 1 else above[1:]
-            below = [sympy.Integer(coefficient.q), *below] if split and coefficient.q != 1 else below
+            parts = fraction_of(coefficient)
+            above, below = (
+                [part, *side] if part != 1 else side for part, side in zip(parts, (above, below), strict=True)
+            )
         pieces, axes = self._joined([*above, *below])
         top = product(pieces[: len(above)]) if above else Printed("1", "1")
         whole = fraction(top, product(pieces[len(above) :])) if below else top
@@ -177,6 +178,8 @@ def _torch_name(node: Any) -> tuple[str, str | None, int]:
     """Return a function's name in PyTorch, its LaTeX, and how many arguments the name stands for."""
     if isinstance(node, Logistic):
         return "sigmoid", r"\sigma", 0
+    if isinstance(node, Scaled):
+        return f"special.i{node.args[0]}e", None, 1
     if isinstance(node, sympy.polygamma):
         return ("digamma", None, 1) if node.args[0] == 0 else ("polygamma", None, 0)
     if isinstance(node, sympy.besseli) and node.args[0] in {0, 1}:

@@ -45,6 +45,10 @@ class Scope:
     """The tensors that are equal to their transpose."""
     positive: set[str] = field(default_factory=set)
     """The tensors whose entries are positive."""
+    of_matrices: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """What tensors are functions of matrices: which, and the node of the matrix."""
+    reshaped: dict[str, tuple[tuple[int, ...], Template]] = field(default_factory=dict)
+    """The shapes and entries of what tensors that stand for others in a new shape were before."""
     names_constants: bool = False
     """Whether small constants, such as what keeps a divisor from 0, stay as they are written."""
     _counter: Any = field(default_factory=count)

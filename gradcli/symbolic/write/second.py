@@ -10,11 +10,12 @@ import sympy
 from sympy import Dummy, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Piecewise, Sum, Symbol
 
 from gradcli.symbolic.derive.differentiate import with_less_power
+from gradcli.symbolic.write import matrices
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.conditions import iverson
-from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.scope import Indices, NoFormulaError, Template
 from gradcli.symbolic.write.standing import PREFIX
-from gradcli.symbolic.write.sums import greatest, total
+from gradcli.symbolic.write.sums import greatest, settled, total
 from gradcli.symbolic.write.unfolded import UnfoldedSum
 
 
@@ -24,7 +25,7 @@ def differentiated(composition: Composition, adjoint: Template, place: int) -> T
     Raises NoFormulaError if the leaf's entries are not what the gradient is written in.
     """
     by = composition.entry(place)
-    _check_plain(composition.scope, adjoint.body, _name(by.body))
+    _check_plain(composition, adjoint.body, _name(by.body))
     found = _by(composition, adjoint.body, by, composition.shape(place))
     return Template((*adjoint.symbols, *found.symbols), found.body)
 
@@ -37,7 +38,7 @@ def pushed(composition: Composition, along: Mapping[int, Template], upstream: Te
     body = _product(composition, along)
     if not upstream.body.has(Indexed, Symbol):  # of a scalar, whose gradient is that number
         return Template((), body)
-    _check_plain(composition.scope, body, _name(upstream.body))
+    _check_plain(composition, body, _name(upstream.body))
     return _by(composition, body, upstream, composition.shape(output))
 
 
@@ -47,14 +48,22 @@ def mapped(composition: Composition, upstream: Template, output: int, place: int
         raise NoFormulaError
     zero = Template(composition.scope.fresh(composition.shape(place)), sympy.S.Zero)
     adjoint = composition.adjoints.get(place, zero)
-    _check_plain(composition.scope, adjoint.body, _name(upstream.body))
+    _check_plain(composition, adjoint.body, _name(upstream.body))
     found = _by(composition, adjoint.body, upstream, composition.shape(output))
     return Template((*found.symbols, *adjoint.symbols), found.body)
 
 
 def curved(composition: Composition, along: Mapping[int, Template], place: int) -> Template:
-    """Return a Hessian-vector product: the derivative by a leaf of the gradients' product with tangents."""
-    return differentiated(composition, Template((), _product(composition, along)), place)
+    """Return a Hessian-vector product: what a leaf's gradient changes by along the tangents of all of them."""
+    if place in composition.blocked:
+        raise NoFormulaError
+    adjoint = composition.adjoints.get(place)
+    if adjoint is None:
+        return Template(composition.scope.fresh(composition.shape(place)), sympy.S.Zero)
+    tangents = {_name(composition.entry(leaf).body): tangent for leaf, tangent in along.items()}
+    for name in tangents:
+        _check_plain(composition, adjoint.body, name)
+    return Template(adjoint.symbols, _Along(tangents, composition).of(adjoint.body))
 
 
 def _product(composition: Composition, along: Mapping[int, Template]) -> Expr:
@@ -75,12 +84,16 @@ def _by(composition: Composition, body: Expr, by: Template, shape: tuple[int, ..
     return Template(symbols, _Derivative(_name(by.body), symbols, composition).of(body))
 
 
-def _check_plain(scope: Scope, body: Expr, name: str) -> None:
+def _check_plain(composition: Composition, body: Expr, name: str) -> None:
     """Refuse an expression in which a tensor that depends on the leaf stands for itself: it has a derivative too."""
+    scope = composition.scope
     leaf = re.compile(rf"\b{re.escape(scope.names[name])}\b")
     keys = {getattr(atom, "name", "") for atom in body.free_symbols} - {name}
-    if any(leaf.search(scope.names[key]) for key in keys if key in scope.names and not key.startswith(PREFIX)):
+    held = {key for key in keys if key in scope.names and key not in scope.of_matrices and not key.startswith(PREFIX)}
+    if any(leaf.search(scope.names[key]) for key in held):
         raise NoFormulaError
+    for key in keys & scope.of_matrices.keys():
+        _check_plain(composition, composition.entry(scope.of_matrices[key][1]).body, name)
 
 
 def _name(body: Expr) -> str:
@@ -95,17 +108,15 @@ class _Derivative:
     """The derivative by the place of a tensor that some indices name."""
 
     def __init__(self, name: str, symbols: Indices, composition: Composition) -> None:
-        self.name, self.symbols = name, symbols
+        self.name, self.symbols, self.composition = name, symbols, composition
         self.sizes: Mapping[Symbol, int] = composition.scope.sizes
 
     def of(self, body: Any) -> Expr:
         """Return the derivative of an expression."""
         if not self._reads(body):
             return sympy.S.Zero
-        if isinstance(body, Indexed):
-            return self._place(body)
-        if isinstance(body, Symbol):
-            return sympy.S.One
+        if isinstance(body, Indexed | Symbol):
+            return self._read(body)
         if isinstance(body, Sum):
             return self._sum(body)
         if isinstance(body, Piecewise):
@@ -113,13 +124,25 @@ class _Derivative:
         return self._function(body)
 
     def _reads(self, body: Any) -> bool:
-        return any(getattr(atom, "name", None) == self.name for atom in body.free_symbols) or any(
-            isinstance(base, IndexedBase) and base.label.name == self.name for base in body.atoms(IndexedBase)
+        names = {getattr(atom, "name", None) for atom in body.free_symbols}
+        names |= {base.label.name for base in body.atoms(IndexedBase)}
+        of = self.composition.scope.of_matrices
+        return self._is_by(names) or any(
+            self._reads(self.composition.entry(of[name][1]).body) for name in names if name in of
         )
 
+    def _is_by(self, names: set[Any]) -> bool:
+        return self.name in names
+
+    def _read(self, read: Any) -> Expr:
+        """Return the derivative of a place of a tensor, or of a number."""
+        name = _name(read)
+        if name in self.composition.scope.of_matrices:
+            indices = read.indices if isinstance(read, Indexed) else ()
+            return matrices.differential(self.composition, name, indices, self.of, self.sizes)
+        return self._place(read) if isinstance(read, Indexed) else sympy.S.One
+
     def _place(self, read: Indexed) -> Expr:
-        if read.base.label.name != self.name:
-            return sympy.S.Zero
         return iverson(sympy.Eq(index, own) for index, own in zip(read.indices, self.symbols, strict=True))
 
     def _sum(self, whole: Sum) -> Expr:
@@ -146,3 +169,24 @@ class _Derivative:
                 outer = with_less_power(body.func(*arguments).diff(value)).xreplace({value: argument})
                 terms.append(Mul(outer, inner))
         return sympy.Add(*terms)
+
+
+class _Along(_Derivative):
+    """The derivative along the tangents of tensors."""
+
+    def __init__(self, tangents: Mapping[str, Template], composition: Composition) -> None:
+        super().__init__("", (), composition)
+        self.tangents = tangents
+
+    def _is_by(self, names: set[Any]) -> bool:
+        return not names.isdisjoint(self.tangents)
+
+    def _read(self, read: Any) -> Expr:
+        tangent = self.tangents.get(_name(read))
+        if tangent is None:
+            return super()._read(read)
+        return tangent.at(read.indices) if isinstance(read, Indexed) else tangent.body
+
+    def _sum(self, whole: Sum) -> Expr:
+        changed: Expr = settled(UnfoldedSum(self.of(whole.function), *whole.limits))
+        return changed

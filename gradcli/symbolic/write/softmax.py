@@ -12,7 +12,7 @@ from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 
-LONGEST_ARGUMENT = 40
+LONGEST_ARGUMENT = 160
 EXPONENTIAL, SUM = "exp(input)", "input[..., k]"
 
 

@@ -85,7 +85,10 @@ class Tangents:
         return Template(symbols, reader.expand(tuple(terms), bound))
 
     def _of_matrices(self, place: int, function: MatrixFunction) -> Template:
-        """Return the tangent of an inverse, of a solution, or of a determinant."""
+        """Return the tangent of an inverse, of a solution, of an exponential, or of a determinant."""
+        if function.name == "exp":
+            operand = function.operands[0]
+            return matrices.along(self.composition, self.composition.entry(operand), self.entry(operand))
         inverse = matrices.inverse(self.composition, place, function)
         moved = self.entry(function.operands[0])
         *batch, row, column = self.scope.fresh(self.shape(function.operands[0]))

@@ -119,7 +119,8 @@ class TensorNotation(Printer):
 
     def sum(self, node: Sum) -> Printed:
         """Return a sum as a matrix product, `sum(…, dim=…)` or einsum."""
-        body, summed = node, []
+        body, summed, before = node, [], self.sizes
+        self.sizes = {**before}  # a sum within another may have its index, of another range
         while isinstance(body, Sum):
             for variable, low, high in body.limits:
                 if low != 0 or not high.is_Integer:
@@ -127,7 +128,9 @@ class TensorNotation(Printer):
                 self.sizes[variable] = int(high) + 1
                 summed.append(variable)
             body = body.function
-        return contract(self, body, summed, self.order)
+        shown = contract(self, body, summed, self.order)
+        self.sizes = before
+        return shown
 
     def delta(self, node: KroneckerDelta) -> Printed:
         """Return a unit matrix."""

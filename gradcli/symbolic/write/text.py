@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from fractions import Fraction
 
-from sympy import Rational, Symbol
+from sympy import Expr, Integer, Rational, Symbol, sqrt
 
 from gradcli.escaping import escape_latex, latex_name
 
@@ -89,6 +90,8 @@ def _is_balanced(text: str) -> bool:
 
 # A numerator as small as this is a count.
 FEW = 64
+# A number whose square is a quotient of whole ones as small as this, but for rounding, is a root.
+LARGEST_SQUARE, ROUNDING = 4096, 5e-16
 
 
 def number(value: Rational) -> Printed:
@@ -103,6 +106,25 @@ def number(value: Rational) -> Printed:
         text = latex = repr(float(value))
         precedence = Precedence.SUM if value < 0 else Precedence.ATOM
     return Printed(text, latex, precedence)
+
+
+def fraction_of(value: Rational) -> tuple[Expr, Expr]:
+    """Return what a positive number is a quotient of: whole numbers, their square roots, or itself and 1."""
+    if is_simple(value):
+        return Integer(value.p), Integer(value.q)
+    square = (Fraction(int(value.p), int(value.q)) ** 2).limit_denominator(LARGEST_SQUARE)
+    above, below = sqrt(square.numerator), sqrt(square.denominator)
+    is_root = 0 < square.numerator <= LARGEST_SQUARE and abs(float(above) / float(below) / float(value) - 1) < ROUNDING
+    return (above, below) if is_root else (value, Integer(1))
+
+
+def root(value: Expr) -> Printed:
+    """Return a number, or the square root of a whole one."""
+    if isinstance(value, Rational):
+        return number(value)
+    outside, inside = value.as_coeff_Mul()
+    shown = Printed(f"sqrt({inside.base})", rf"\sqrt{{{inside.base}}}")
+    return shown if outside == 1 else _multiple(number(outside), shown)
 
 
 def is_simple(value: Rational) -> bool:
@@ -168,16 +190,12 @@ def power(base: Printed, exponent: Printed) -> Printed:
 def scaled(coefficient: Rational, piece: Printed) -> Printed:
     """Return a multiple of a piece: `-3*x/4`, `2*A @ B`."""
     size = abs(coefficient)
-    simple = is_simple(size)
-    front = Rational(size.p) if simple else size
+    above, below = (root(whole) for whole in fraction_of(size))
     if piece.text == "1":
         shown = number(size)
-    elif front == 1:
-        shown = piece
     else:
-        shown = _multiple(number(front), piece)
-    if simple and size.q != 1 and piece.text != "1":
-        shown = fraction(shown, number(Rational(size.q)))
+        shown = piece if above.text == "1" else _multiple(above, piece)
+        shown = shown if below.text == "1" else fraction(shown, below)
     if coefficient < 0:
         shown = add([(True, shown)])
     return shown.with_axes(piece.axes)

@@ -16,6 +16,7 @@ from gradcli.symbolic.write.sums import bound_indices, settled
 WORTH_IT = 1  # a formula is left as it is for less
 MOST_TESTS = 3
 SMALL = 1  # operations; there is no shorter way to write so few
+LONG = 10**12  # a part of a fraction
 LARGE = 60  # operations; beyond this, expanding and cancelling cost more than they give
 
 Logistic = sympy.Function("sigmoid", real=True)
@@ -73,7 +74,18 @@ def _opposite(test: Any) -> Any:
 
 
 def tidy(body: Expr) -> Expr:
-    """Return the shortest of some ways to write an expression; of equally short ones the first."""
+    """Return the shortest of some ways to write an expression; of equally short ones the first.
+
+    A number of many digits is a name meanwhile: it is no fraction whose parts are common to others, or powers.
+    """
+    long = {abs(number) for number in body.atoms(sympy.Rational) if max(abs(number.p), number.q) > LONG}
+    names = {number: sympy.Dummy(positive=True) for number in sorted(long)}
+    signed = {sign * number: sign * name for number, name in names.items() for sign in (1, -1)}
+    found: Expr = _tidy(body.xreplace(signed)).xreplace({name: number for number, name in names.items()})
+    return found
+
+
+def _tidy(body: Expr) -> Expr:
     body = _one_formula(_folded(merge_branches(_within_sums(body))))
     candidates = [body]
     if SMALL < body.count_ops() <= LARGE:

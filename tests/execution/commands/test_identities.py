@@ -42,7 +42,7 @@ def value(text: str, leaves: dict[str, torch.Tensor]) -> torch.Tensor:
     }
     names |= {"inv": torch.inverse, "matrix_power": torch.matrix_power, "logdet": torch.logdet, "diag": torch.diag}
     names |= {"eye": lambda size: torch.eye(size, dtype=torch.float64), "sum": torch.sum, "reshape": torch.reshape}
-    names |= {name: getattr(torch, name) for name in ("exp", "sqrt")}
+    names |= {name: getattr(torch, name) for name in ("exp", "sqrt", "matrix_exp")}
     return torch.as_tensor(eval(text, names | leaves))  # noqa: S307 (of the file, and gradcli's own)
 
 

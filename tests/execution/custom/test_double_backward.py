@@ -44,6 +44,34 @@ class Powers(torch.autograd.Function):
         return (g * exponents * lower).sum(-1)
 
 
+def margins(s: Tensor) -> Tensor:
+    """Return a loss that PyTorch differentiates once, and refuses to differentiate twice."""
+    return torch.nn.functional.multi_margin_loss(s, torch.tensor([2, 0]))
+
+
+class Margin(torch.autograd.Function):
+    """Has a backward that can be differentiated, where autograd's own of forward cannot."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return margins(x**2)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * torch.func.grad(margins)(x.detach() ** 2) * 2 * x
+
+
+class LostMargin(Margin):
+    """The same, but for what it takes for a constant."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * torch.func.grad(margins)(x.detach() ** 2) * 2 * x.detach()
+
+
 class Direction(torch.autograd.Function):
     """Has a part of its second derivative, which is not symmetric: autograd is not consistent with itself."""
 
@@ -104,3 +132,10 @@ def test_a_second_derivative_that_pytorch_refuses_is_no_mistake() -> None:
     report = gradcli.check_function(Accumulated, shapes={"x": (3,)})
     assert report.verdict == "match"
     assert "PyTorch refuses double backward" in str(double_backward(report).note)
+
+
+def test_finite_differences_of_backward_tell_where_pytorch_has_no_second_derivative() -> None:
+    right, wrong = (gradcli.check_function(one, shapes={"x": (2, 3)}) for one in (Margin, LostMargin))
+    assert (right.verdict, double_backward(right).verdict) == ("match", "match")
+    assert (wrong["x"].verdict, double_backward(wrong).verdict) == ("match", "mismatch")
+    assert "by 'x'" in str(double_backward(wrong).note)

@@ -14,6 +14,7 @@ from torch.autograd import gradcheck, gradgradcheck
 import gradcli
 from gradcli.engine import derive_program
 from gradcli.errors import GradcliError, NotSupportedError
+from gradcli.execution.formulas import extremes
 from gradcli.execution.formulas import function as made
 from gradcli.execution.formulas import tried as written
 from gradcli.execution.forward.domains import parse_example
@@ -30,6 +31,7 @@ PROGRAMS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("tanh(x)", {"x": (3,)}, ["output"]),
     ("softmax(x, dim=-1)", {"x": (3, 2)}, ["output"]),
     ("X @ W", {"X": (4, 3), "W": (3, 2)}, ["X", "W"]),
+    ("30*matrix_exp(X)", {"X": (3, 3)}, ["X"]),
     ("x + y", {"x": (3,), "y": (3,)}, []),
     ("x.T", {"x": (3, 4)}, []),
     ("mean((X @ w - y)**2)", {"X": (4, 3), "w": (3,), "y": (4,)}, ["X", "w", "y"]),
@@ -116,7 +118,32 @@ def test_gradcli_custom_passes_it(program: str, inputs: dict[str, Any], tmp_path
     assert report.verdict is Verdict.MATCH, str(report)
 
 
-def test_one_that_loses_digits_that_autograd_keeps_is_refused() -> None:
+@pytest.mark.parametrize(("program", "most"), [("torch.linalg.qr(a)[0]", 1e-5), ("torch.svd(a)[2]", 1e-12)])
+def test_factors_of_nearly_singular_matrices_keep_the_digits_that_autograd_keeps(program: str, most: float) -> None:
+    a = torch.tensor([[2e-8, 1.0, -1e-8], [-0.7, 3e-8, 1.6], [1e-8, 0.4, -2e-8]], dtype=torch.float64)
+    given = loaded(derived(program, {"a": (3, 3)})).apply(a.requires_grad_())
+    u = torch.tensor([[0.3, -0.7, 0.5], [1.1, 0.2, -0.4], [0.9, 0.8, -0.6]], dtype=torch.float64)
+    name, place = program.removeprefix("torch.").removesuffix("]").split("(a)[")
+    wanted = {"linalg.qr": torch.linalg.qr, "svd": torch.svd}[name](a)[int(place)]
+    found, right = (torch.autograd.grad(one, a, u)[0] for one in (given, wanted))
+    assert float((found - right).abs().max()) <= most * float(right.abs().max())
+
+
+def test_one_of_a_number_of_entries_that_values_decide_is_refused_by_that_reason() -> None:
+    with pytest.raises(GradcliError, match=r"how many entries 'x\[x > 0\]' has depends on values"):
+        derived("x[x > 0].sum()", {"x": (2, 3)})
+
+
+def test_what_is_rewritten_is_said_of_a_function_that_is_written_from_it() -> None:
+    programs = {"tanh(log(1 + exp(x)))": False, "softmax(x, dim=0) @ log(1 + exp(y))": True}
+    for program, is_said in programs.items():
+        settings = Settings(command="derive", to="function", shapes={name: (3,) for name in "xy" if name in program})
+        found = derive_program(program, settings)
+        assert any(one.rewritten for one in found.derivatives) is is_said
+
+
+def test_one_that_loses_digits_that_autograd_keeps_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extremes, "DIGITS", 1e-10)
     with pytest.raises(GradcliError, match="where some entries are 1e-08 backward is not what autograd says"):
         derived("torch.linalg.qr(a)[0]", {"a": (3, 3)})
 

@@ -13,6 +13,7 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.checks.contract import same
+from gradcli.execution.custom.numerical import of_a_number
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.forward.refusals import REFUSALS
@@ -24,6 +25,8 @@ from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 
 NAME = "double backward"
+# What the upstream gradient is called among the inputs.
+UPSTREAM = "grad_output"
 # The node that once_differentiable leaves, to raise an error where a second derivative passes it.
 ONCE = "Error"
 MARKED = noted(NoteKind.CONTRACT, "backward is marked once_differentiable: PyTorch refuses a second one")
@@ -40,15 +43,20 @@ def double_backward(trial: Trial) -> Check:
     weights = {
         name: trial.symmetrised(name, _weight(trial.point[name], place)) for place, name in enumerate(trial.wanted)
     }
-    wanted = _right(trial, weights, trial.point)
     try:
         given = applied.gradients(cotangent, create_graph=True)
         if any(g is not None and g.grad_fn is not None and g.grad_fn.name().endswith(ONCE) for g in given.values()):
             return Check(NAME, Verdict.MATCH, MARKED)
         with refusals("double backward"):
-            found = _second(given, weights, {**applied.leaves, "grad_output": cotangent})
+            found = _second(given, weights, {**applied.leaves, UPSTREAM: cotangent})
     except ExecutionError as error:
         return Check(NAME, Verdict.MATCH, noted(NoteKind.CONTRACT, f"{error.message.rstrip('.')}; {UNMARKED}"))
+    try:
+        wanted = _right(trial, weights, trial.point)
+    except NoReferenceError:
+        if (check := _by_differences(trial, weights, found)) is None:
+            raise
+        return check
     wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name])]
     if wrong:
         noise = rounding_error(lambda point: _right(trial, weights, point), trial.point)
@@ -65,11 +73,38 @@ def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values) -> dict[s
     cotangent = trial.probe.to(recording.output.dtype, copy=True).requires_grad_()
     right = pulled_back(recording, cotangent, create_graph=True)
     try:
-        return _second(right, weights, {**recording.leaves, "grad_output": cotangent})
+        return _second(right, weights, {**recording.leaves, UPSTREAM: cotangent})
     except REFUSALS as error:
         raise NoReferenceError(
             f"PyTorch cannot differentiate forward's own calls twice: {first_line(error).removesuffix('.')}"
         ) from None
+
+
+def _by_differences(trial: Trial, weights: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Check | None:
+    """Compare with finite differences of backward itself, whose gradient is right; None if they are not sure.
+
+    It is for a reference that PyTorch cannot differentiate twice.
+    """
+    point = {**trial.point, UPSTREAM: trial.probe}
+    if any(value.dtype != torch.float64 for value in (*(point[name] for name in trial.wanted), trial.probe)):
+        return None
+
+    def product(values: Values) -> Tensor:
+        there = {name: values[name].detach().requires_grad_(own.requires_grad) for name, own in trial.point.items()}
+        with torch.enable_grad():  # quotients are taken without
+            given = apply(trial.subject, there).gradients(values[UPSTREAM])
+        return torch.stack([trial.probe.new_zeros(()), *_parts(given, weights)]).sum()
+
+    verdicts = {name: of_a_number(trial, product, point, name, value) for name, value in found.items()}
+    wrong = [name for name, verdict in verdicts.items() if verdict is Verdict.MISMATCH]
+    if wrong:
+        return Check(NAME, Verdict.MISMATCH, (Note(NoteKind.SCOPE, "silently wrong"), *map(_denied, wrong[:2])))
+    return Check(NAME, Verdict.MATCH) if all(verdict.passes for verdict in verdicts.values()) else None
+
+
+def _denied(name: str) -> Note:
+    words = f"the second derivative by '{name}' is not what finite differences of backward say"
+    return Note(NoteKind.CAUSE, words, name)
 
 
 def _weight(value: Tensor, place: int) -> Tensor:
@@ -83,7 +118,7 @@ def _second(
 ) -> dict[str, Tensor]:
     """Return the derivative of Σ weight · gradient with respect to each leaf; zeros where nothing depends on it."""
     wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
-    parts = [inner(weights[name], g) for name, g in gradients.items() if g is not None and g.requires_grad]
+    parts = _parts({name: g for name, g in gradients.items() if g is not None and g.requires_grad}, weights)
     zeros = {name: torch.zeros_like(leaf) for name, leaf in wanted.items()}
     if not parts:
         return zeros
@@ -92,6 +127,10 @@ def _second(
         total, list(wanted.values()), retain_graph=True, allow_unused=True
     )
     return {name: zeros[name] if g is None else g.detach() for name, g in zip(wanted, found, strict=True)}
+
+
+def _parts(gradients: Mapping[str, Tensor | None], weights: Mapping[str, Tensor]) -> list[Tensor]:
+    return [inner(weights[name], g) for name, g in gradients.items() if g is not None]
 
 
 def inner(weight: Tensor, value: Tensor) -> Tensor:
