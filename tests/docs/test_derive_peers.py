@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import gradcli
-from gradcli.derivation.notation.algebra import symbols
+from gradcli.derivation.notation.written import symbols
 from gradcli.report.verdict import Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "derive-peers.md"

@@ -8,7 +8,6 @@ product, and the root of a sum of squares is a norm.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -32,7 +31,7 @@ from gradcli.derivation.notation.terms import (
     norm_of,
     power,
 )
-from gradcli.derivation.notation.written import ENTRYWISE
+from gradcli.derivation.notation.written import ENTRYWISE, compact, symbols
 
 
 def simplified(text: str, shapes: Shapes, orthogonal: frozenset[str] = frozenset()) -> str:
@@ -52,11 +51,6 @@ def simplified(text: str, shapes: Shapes, orthogonal: frozenset[str] = frozenset
     return min((compact(ast.unparse(way)) for way in ways), key=symbols)
 
 
-def symbols(text: str) -> int:
-    """Return how many symbols an expression has: names, numbers and signs."""
-    return len(re.findall(r"\w+|\S", text))
-
-
 def _length(node: ast.expr) -> tuple[int, int]:
     """Return how long a matrix is to read: first by how many transposes are in it, of which one is no worse outside."""
     text = ast.unparse(node)
@@ -65,13 +59,6 @@ def _length(node: ast.expr) -> tuple[int, int]:
 
 def _is_loop(node: ast.AST) -> bool:
     return isinstance(node, ast.expr) and is_sum_over_indices(node)
-
-
-def compact(text: str) -> str:
-    """Return an expression with the factors of a product close together."""
-    for sign in ("*", "/", "**"):
-        text = text.replace(f" {sign} ", sign)
-    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from gradcli.derivation.notation.algebra import compact
 from gradcli.derivation.notation.parsed import is_number, parsed
+from gradcli.derivation.notation.written import compact
 
 MOST_REPEATED = 3  # equal factors that are written one after the other instead of as a power
 

@@ -9,8 +9,8 @@ import ast
 from collections.abc import Collection
 from functools import partial, reduce
 
-from gradcli.derivation.notation.algebra import compact
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
+from gradcli.derivation.notation.written import compact
 
 
 def without_points(text: str, leaves: Collection[str]) -> tuple[str, str | None]:

@@ -9,9 +9,9 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gradcli.derivation.notation.algebra import compact, symbols
 from gradcli.derivation.notation.differences import one_way
 from gradcli.derivation.notation.parsed import is_number, parsed
+from gradcli.derivation.notation.written import compact, symbols
 
 NAMES = "stuvwrabcdefhklmn"
 # Symbols that a part has at least, a product of matrices at least, and that naming it saves at least.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from gradcli.derivation.notation.algebra import compact
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
+from gradcli.derivation.notation.written import compact
 
 OVERFLOWS, CANCELS = "overflows", "loses digits"
 Rule = Callable[[ast.expr], ast.expr | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -156,3 +157,15 @@ def _operands(node: ast.expr) -> list[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         return [*_operands(node.left), node.right]
     return [node]
+
+
+def symbols(text: str) -> int:
+    """Return how many symbols an expression has: names, numbers and signs."""
+    return len(re.findall(r"\w+|\S", text))
+
+
+def compact(text: str) -> str:
+    """Return an expression with the factors of a product close together."""
+    for sign in ("*", "/", "**"):
+        text = text.replace(f" {sign} ", sign)
+    return text

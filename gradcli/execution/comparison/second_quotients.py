@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
@@ -13,7 +14,10 @@ from gradcli.execution.forward.rerun import again
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import stacked
+from gradcli.execution.reference.nodes import Node
+from gradcli.execution.reference.tape import condition
 from gradcli.execution.run import Run
+from gradcli.ops.record import Kind
 
 # Each entry that is moved takes six gradients.
 MOST_ENTRIES = 64
@@ -66,9 +70,28 @@ def gradients_nearby(run: Run, leaves: Sequence[TracedTensor]) -> Gradients:
 
 
 def _bends(decomposition: Decomposition) -> bool:
-    """Return whether an op of the program is at one of its kinks."""
-    masks = (node.kinks() for node in decomposition.tape.nodes if node.kinks is not None)
-    return any(bool(mask.any()) for mask in masks)
+    """Return whether an op is at one of its kinks, or where its definition is another one to a side."""
+    nodes = decomposition.tape.nodes
+    masks = (node.kinks() for node in nodes if node.kinks is not None)
+    return any(bool(mask.any()) for mask in masks) or any(map(_is_at_a_change, nodes))
+
+
+def _is_at_a_change(node: Node) -> bool:
+    """Return whether two values are equal that an op's definition compares."""
+    if node.origin is None or not node.edges:
+        return False
+    op, operands = node.origin
+    bound = {**dict(node.edges[0].request.numbers), **operands}
+    compared = _compared(op.definition) if op.kind is Kind.POINTWISE else ()
+    return any(bool(condition(text, bound).any()) for text in compared)
+
+
+@cache
+def _compared(definition: str) -> tuple[str, ...]:
+    """Return, of each order in a definition, that the two are equal."""
+    found = (part for part in ast.walk(ast.parse(definition)) if isinstance(part, ast.Compare))
+    orders = [part for part in found if isinstance(part.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)]
+    return tuple(f"({ast.unparse(part.left)}) == ({ast.unparse(part.comparators[0])})" for part in orders)
 
 
 def _columns(

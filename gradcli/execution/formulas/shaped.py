@@ -15,10 +15,11 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.derivation.notation.algebra import compact, simplified, symbols
+from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.sharing import shared
+from gradcli.derivation.notation.written import compact, symbols
 from gradcli.execution.formulas.closed import Form, Target, closed_forms, known_shapes, targets, upstream_name
 from gradcli.execution.formulas.points import Point, with_lengths
 from gradcli.execution.formulas.verified import difference, trusted, value_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from gradcli.derivation.notation.algebra import compact, symbols
 from gradcli.derivation.notation.code import Wanted, source
 from gradcli.derivation.notation.function_parts import OUTPUT
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
+from gradcli.derivation.notation.written import compact, symbols
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.executed import executed
 from gradcli.execution.formulas.points import Point

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from gradcli.derivation.notation.algebra import simplified, symbols
+from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.points import without_points
 from gradcli.derivation.notation.sharing import shared
+from gradcli.derivation.notation.written import symbols
 
 SHAPES = {"A": (3, 3), "B": (3, 3), "X": (3, 3), "Y": (4, 3), "v": (3,), "w": (3,), "s": (), "t": ()}
 SIMPLE = [

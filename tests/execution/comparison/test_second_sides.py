@@ -9,9 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from gradcli.commands import Command
+from gradcli.engine import evaluate_program
 from gradcli.execution.comparison.second_sides import Sides, compare_by_sides, sides_of
 from gradcli.report.comparison import Comparison
 from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 
 def column(*functions: Callable[[float], float]) -> Callable[[float], Tensor]:
@@ -92,3 +95,37 @@ def test_a_second_derivative_that_is_right_keeps_its_verdict() -> None:
 def test_a_jump_is_no_derivative_though_both_sides_are_equal() -> None:
     sides = Sides(torch.ones(1), torch.ones(1), torch.ones(1), 0.0)
     assert not sides.agree
+
+
+AT_A_CUT = {"x": -1.0, "y": 0.0}
+SECOND = [
+    # 1/2 z² for |z| <= 1, and |z| - 1/2 beyond: its second derivative is 1 to one side of 1, and 0 to the other
+    ("F.huber_loss(x, y)", {"x": 2.0, "y": 1.0}, "subgradient"),
+    ("F.huber_loss(x, y, delta=2.0, reduction='sum')", {"x": -1.0, "y": 1.0}, "subgradient"),
+    ("F.celu(x)*y", {"x": 0.0, "y": 1.0}, "subgradient"),
+    # a formula for each side, of one function
+    ("sigmoid(x)*y", {"x": 0.0, "y": 1.0}, "match"),
+    ("logaddexp(x, y)", {"x": 1.0, "y": 1.0}, "match"),
+    # atan2 jumps by 2π across the cut
+    ("x*x*atan2(y, x)", AT_A_CUT, "undefined"),
+    ("x*x*angle(complex(x, y))", AT_A_CUT, "undefined"),
+    ("x*x*atan2(y, x)", {"x": 1.0, "y": 0.0}, "match"),
+]
+
+
+@pytest.mark.parametrize("command", ["hessian", "double-backward"])
+@pytest.mark.parametrize(("program", "point", "verdict"), SECOND)
+def test_the_second_derivative_where_an_op_changes(
+    program: str, point: dict[str, float], verdict: str, command: Command
+) -> None:
+    report = evaluate_program(program, Settings(values=point, command=command, formulas=False))
+    assert report.verdict == verdict
+
+
+@pytest.mark.parametrize("command", ["eval", "check"])
+@pytest.mark.parametrize("program", ["atan2(y, x)*y", "atan2(y, x)*sin(y)", "angle(complex(x, y))*y"])
+def test_a_jump_times_zero_is_a_kink(program: str, command: Command) -> None:
+    """Next to (-1, 0) that is π|y|."""
+    report = evaluate_program(program, Settings(values=AT_A_CUT, command=command, formulas=False))
+    assert report["y"].verdict == "subgradient"
+    assert report["x"].verdict == "match"
