@@ -24,6 +24,7 @@ from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.forward.without_compiler import uncompiled
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
+from gradcli.execution.reference.nodes import Node
 from gradcli.execution.witnesses.grain import hides_steps_of
 from gradcli.execution.witnesses.line import random_directions
 from gradcli.execution.witnesses.moving import Moving, UnknownError, is_real, largest
@@ -112,9 +113,14 @@ def has_no_kinks(decomposition: Decomposition, traced: TracedTensor) -> bool:
 
 
 def _may_bend(group: DecomposedCall) -> bool:
+    """Return whether a call may; what an equation defines may where that is singular: the least singular value at 0."""
     call = group.call
     known = call.op.discontinuities is not None or call.gap is not None or call.inner is not None
-    return known or not all(map(is_real, call.outputs)) or any(node.kinks is not None for node in group.nodes)
+    return known or not all(map(is_real, call.outputs)) or any(map(_has_kinks, group.nodes))
+
+
+def _has_kinks(node: Node) -> bool:
+    return node.kinks is not None or any(edge.request.unknown is not None for edge in node.edges)
 
 
 def _is_in_reach(trace: Trace, traced: TracedTensor) -> bool:

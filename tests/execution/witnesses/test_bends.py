@@ -178,3 +178,9 @@ def test_what_is_decided_on_the_way_does_not_hide_that_a_kink_is_none(command: A
 def test_a_kink_whose_squares_underflow_next_to_it_is_one(command: Any) -> None:
     """The deviation of two numbers is |a - b|/sqrt(2); computed of differences below 1e-154 it is 0."""
     assert command("log1p(std(x)/y)", {"x": [1e-160, 1e-160], "y": -40.0})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("program", ["torch.linalg.svd(A).S.prod()", "torch.linalg.svd(A).S.sum()"])
+def test_the_least_singular_value_has_a_kink_at_zero(program: str) -> None:
+    """Of a matrix of rank 1 the product is |det A| next to it, and the sum the nuclear norm."""
+    assert gradcli.check(program, {"A": [[1.0, 2.0], [2.0, 4.0]]})["A"].verdict == "subgradient"
