@@ -82,16 +82,22 @@ def _is_at_a_change(node: Node) -> bool:
         return False
     op, operands = node.origin
     bound = {**dict(node.edges[0].request.numbers), **operands}
-    compared = _compared(op.definition) if op.kind is Kind.POINTWISE else ()
-    return any(bool(condition(text, bound).any()) for text in compared)
+    compared = _compared(op.definition) if op.kind is Kind.POINTWISE else {}
+    lacking = {name for name, value in bound.items() if value is None}  # what is compared with it is not in question
+    return any(bool(condition(text, bound).any()) for text, names in compared.items() if not names & lacking)
 
 
 @cache
-def _compared(definition: str) -> tuple[str, ...]:
-    """Return, of each order in a definition, that the two are equal."""
+def _compared(definition: str) -> Mapping[str, frozenset[str]]:
+    """Return, of each order in a definition, that the two are equal; with the names in it."""
     found = (part for part in ast.walk(ast.parse(definition)) if isinstance(part, ast.Compare))
     orders = [part for part in found if isinstance(part.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)]
-    return tuple(f"({ast.unparse(part.left)}) == ({ast.unparse(part.comparators[0])})" for part in orders)
+    return {
+        f"({ast.unparse(part.left)}) == ({ast.unparse(part.comparators[0])})": frozenset(
+            node.id for node in ast.walk(part) if isinstance(node, ast.Name)
+        )
+        for part in orders
+    }
 
 
 def _columns(

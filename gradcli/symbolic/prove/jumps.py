@@ -33,13 +33,9 @@ class Jumps:
     """The jumps of a circuit's outputs by one entry of a leaf; without slots, to keep what may jump."""
 
     nodes: Sequence[Node]
-    outputs: Sequence[int]
+    own: Sequence[int]
+    """The outputs that depend on the entry."""
     leaf: int
-
-    @cached_property
-    def own(self) -> list[int]:
-        """Return the outputs that depend on the entry."""
-        return [output for output in dict.fromkeys(self.outputs) if self._depends(output)]
 
     @cached_property
     def comparisons(self) -> list[int]:
@@ -74,7 +70,7 @@ class Jumps:
             if place in seen:
                 continue
             seen.add(place)
-            if self.nodes[place][0] in RELATIONS | STAIRS and self._depends(place):
+            if self.nodes[place][0] in RELATIONS | STAIRS and place in self._dependent:
                 found.append(place)
             waiting += self._operands(place)
         return found
@@ -92,16 +88,14 @@ class Jumps:
         return name in ORDERS and {then, otherwise} == {int(operand) for operand in compared}
 
     @cached_property
-    def _reaches(self) -> dict[int, bool]:
-        return {}
-
-    def _depends(self, place: int) -> bool:
-        """Return whether a node's value depends on the entry, be it that no gradient passes."""
-        for at in range(len(self._reaches), place + 1):
-            name, *operands = self.nodes[at]
-            through = name not in ATOMS and any(self._reaches[int(operand)] for operand in operands)
-            self._reaches[at] = at == self.leaf or through
-        return self._reaches[place]
+    def _dependent(self) -> set[int]:
+        """Return the nodes whose values depend on the entry, be it that no gradient passes."""
+        found = {self.leaf}
+        for place in sorted(reached(self.nodes, self.own)):  # operands come first
+            name, *operands = self.nodes[place]
+            if name not in ATOMS and not found.isdisjoint(map(int, operands)):
+                found.add(place)
+        return found
 
     def _changes(self, point: Mapping[int, Fraction], step: Fraction) -> Iterator[tuple[Any, Any]]:
         """Yield how far each output moves to the two sides of a point at most, and its size there."""
@@ -150,6 +144,16 @@ def reached(nodes: Sequence[Node], places: Sequence[int]) -> set[int]:
             found.add(place)
             name, *operands = nodes[place]
             waiting += [] if name in ATOMS else [int(operand) for operand in operands]
+    return found
+
+
+def by_leaves(nodes: Sequence[Node], outputs: Sequence[int]) -> dict[int, list[int]]:
+    """Return the outputs that depend on each leaf."""
+    found: dict[int, list[int]] = {}
+    for output in dict.fromkeys(outputs):
+        for place in reached(nodes, [output]):
+            if nodes[place][0] == "leaf":
+                found.setdefault(place, []).append(output)
     return found
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 from gradcli.derivation.proof import EntryVerdict, Proof, ProofRequest, ProvedEntry, Region, Rounded, Wanted
 from gradcli.errors import NotSupportedError
@@ -16,7 +17,7 @@ from gradcli.symbolic.prove.cells import Cell, Interval
 from gradcli.symbolic.prove.constants import meaning
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
 from gradcli.symbolic.prove.gradient import ATOMS, Gradient, Node
-from gradcli.symbolic.prove.jumps import Jumps
+from gradcli.symbolic.prove.jumps import Jumps, by_leaves
 from gradcli.symbolic.prove.numbers import KinkError, Point, lacks_value
 from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, UndefinedError
 from gradcli.symbolic.prove.sampling import SAME
@@ -113,7 +114,7 @@ class Prover(Cases):
         if wanted.traced is None:
             return ProvedEntry("undecided", text, None)
         self.variable = self.leaves.index(wanted.leaf) if wanted.leaf in self.leaves else None
-        self.jumps = Jumps(self.nodes, self.outputs, wanted.leaf)
+        self.jumps = Jumps(self.nodes, self._dependent.get(wanted.leaf, []), wanted.leaf)
         found = self._proved(wanted.traced, derived)
         regions = (*found.regions, *self._at_stairs())
         return replace(found, regions=regions, derived=text, traced=written(self.nodes, wanted.traced))
@@ -122,10 +123,18 @@ class Prover(Cases):
         """Yield where the program jumps because it rounds something down or up."""
         jumps = self.jumps
         for place in () if jumps is None else jumps.stairs:
-            points = itertools.islice(self.samples(Cell(dict(self.start))), MOST_STAIRS)
-            if jumps is not None and any(jumps.at_integers(place, point) for point in points):
+            if jumps is not None and any(jumps.at_integers(place, point) for point in self._anywhere):
                 where = f"{written(self.nodes, int(self.nodes[place][1]))} is an integer"
                 yield Region(where, "jump", None, None, None)
+
+    @cached_property
+    def _dependent(self) -> Mapping[int, Sequence[int]]:
+        return by_leaves(self.nodes, self.outputs)
+
+    @cached_property
+    def _anywhere(self) -> Sequence[Mapping[int, Fraction]]:
+        """Return some points of the whole domain."""
+        return list(itertools.islice(self.samples(Cell(dict(self.start))), MOST_STAIRS))
 
     def _proved(self, traced: int, derived: int) -> ProvedEntry:
         pattern, order = self._pattern(traced, derived)
