@@ -82,14 +82,17 @@ class DerivativeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Arbitration:
-    """Which number a pointwise derivative is, to many digits: Σ cotangent · ∂formula/∂wrt over some points."""
+    """Which number a pointwise derivative is, to many digits: Σ cotangent · ∂formula/∂wrt over some points.
+
+    Without `wrt` it is the formula's value, Σ cotangent · formula.
+    """
 
     formula: str
     """The op's definition, as the op table has it."""
     numbers: tuple[tuple[str, Any], ...]
     """The static parameters by name."""
-    wrt: str
-    """The operand whose derivative it is."""
+    wrt: str | None
+    """The operand whose derivative it is; None for the value."""
     points: tuple[tuple[tuple[str, str], ...], ...]
     """The operands' values by name at each point, exactly: the text of a fraction."""
     cotangents: tuple[str, ...]

@@ -19,6 +19,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcli.execution.code.compiled import as_written
+from gradcli.execution.code.constants import Constants
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.mapped import Mapped, vmaps_seen
@@ -35,7 +36,6 @@ from gradcli.execution.forward.call_kinds import (
     DECIDING,
     DIFFERENTIATING,
     HOOKING,
-    LEAVING,
     is_question,
     may_write,
 )
@@ -56,8 +56,7 @@ class Follower(TorchFunctionMode):
     def __init__(self, root: nn.Module | None = None) -> None:
         super().__init__()
         self.steps = Steps(root)
-        self.leaving: list[tuple[str, SourcePlace | None]] = []
-        """By what numbers left PyTorch that depend on what requires grad, and where."""
+        self.constants = Constants()
         self.hooked: list[tuple[Followed, SourcePlace | None]] = []
         """The values whose tensors have hooks, and where these were registered."""
         self._is_paused = self.decides = False
@@ -87,11 +86,12 @@ class Follower(TorchFunctionMode):
         """Run one call of the code, and follow it."""
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
         if self._is_paused or is_question(call):
-            return call.run()
+            return call.run() if self._is_paused else self.constants.ask(call)
         if call.short in DIFFERENTIATING or any(map(is_functorch_wrapped_tensor, call.tensors)):
             refuse_kept_graph(call, place_of(user_frame()))
             with self.paused():
                 result = call.run()
+                self.constants.differentiated(call, result)
                 if call.short == "grad" and not any(map(is_functorch_wrapped_tensor, call.tensors)):
                     self.steps.frame = user_frame()
                     note_gradients(self.steps, call, result)
@@ -99,8 +99,7 @@ class Follower(TorchFunctionMode):
         wanted = [tensor for tensor in call.tensors if tensor.requires_grad]
         self.steps.frame = user_frame() if wanted else None
         self._name(wanted)
-        if wanted and call.short in LEAVING:
-            self.leaving.append((call.short, place_of(self.steps.frame)))
+        self.constants.meet(call, wanted, lambda: place_of(self.steps.frame or user_frame()))
         self.decides |= call.short in DECIDING
         if wanted and call.short in HOOKING:
             self.hooked.append((self.steps.traced(wanted[0]), place_of(self.steps.frame)))
@@ -108,7 +107,7 @@ class Follower(TorchFunctionMode):
                 return call.run()
         if not wanted or not torch.is_grad_enabled():
             self.steps.values.keep(may_write(call))
-            return call.run()
+            return self.constants.pass_on(call)
         return self._follow(call)
 
     def _name(self, tensors: Sequence[Tensor]) -> None:

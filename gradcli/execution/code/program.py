@@ -172,7 +172,7 @@ class CodeProgram:
         trace.ran = replace(
             trace.ran,
             path=path,
-            leaving=tuple(follower.leaving),
+            constants=tuple(follower.constants.found),
             decides=follower.decides,
             hooked=tuple(follower.hooked),
         )

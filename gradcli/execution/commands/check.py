@@ -18,6 +18,7 @@ from gradcli.execution.run import Run, report, start_from
 from gradcli.execution.targets.frames import defined_at
 from gradcli.execution.witnesses.bends import where_it_bends, witnessed
 from gradcli.execution.witnesses.claims_at_kinks import judged_claims
+from gradcli.execution.witnesses.consensus import ELSE
 from gradcli.execution.witnesses.elsewhere import look_further
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
@@ -40,11 +41,8 @@ UNASKED = noted(
     "finite differences and the Taylor remainder were not asked, for lack of time: `--timeout` gives more, and "
     "`--leaves` leaves out the non-leaves",
 )
-LEFT = (
-    "a number leaves PyTorch by {}, from a tensor that requires grad: for autograd it is a constant, and the output "
-    "may depend on it; `.detach()` says that it is one"
-)
-# The verdicts that are explained by a number that has left PyTorch.
+LEFT = "for autograd it is a constant, and the output may depend on it; `.detach()` says that it is one"
+# The verdicts that are explained by what autograd takes for a constant.
 EXPLAINED = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.UNDECIDED})
 FURTHER = noted(NoteKind.SCOPE, "at one of the further points, which has the values above")
 
@@ -99,7 +97,7 @@ def _report(run: Run, settings: Settings) -> Report:
     reports = dict(evaluation.reports)
     if settings.verify:
         reports = _with_reasons(run, evaluation, _with_witnesses(run, evaluation))
-    reports = {traced: _with_numbers_left(run, found) for traced, found in reports.items()}
+    reports = {traced: _with_constants(run, found) for traced, found in reports.items()}
     for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
     followed = reports  # a step is known to be wrong only where the code was followed
@@ -174,14 +172,13 @@ def _with_reasons(
     return reports
 
 
-def _with_numbers_left(run: Run, found: TensorReport) -> TensorReport:
-    """Return a tensor's report; no pass where code took numbers out of PyTorch, by which the output changes too."""
-    if run.trace.ran is None or not run.trace.ran.leaving or found.verdict not in EXPLAINED:
+def _with_constants(run: Run, found: TensorReport) -> TensorReport:
+    """Return a tensor's report; no pass where code took for a constant by what the output changes too."""
+    if run.trace.ran is None or not run.trace.ran.constants or found.verdict not in EXPLAINED:
         return found
-    name, place = run.trace.ran.leaving[0]
-    where = "" if place is None else f" at {place.file}:{place.line}"
-    notes = noted(NoteKind.SCOPE, LEFT.format(f"{name}(){where}"))
-    return dataclasses.replace(found, verdict=Verdict.UNDECIDED, notes=(*notes, *found.notes))
+    notes = noted(NoteKind.SCOPE, f"{run.trace.ran.constants[0].said()}: {LEFT}")
+    others = tuple(note for note in found.notes if note not in ELSE)  # this is why difference quotients are others
+    return dataclasses.replace(found, verdict=Verdict.UNDECIDED, notes=(*notes, *others))
 
 
 def _with_claim(found: TensorReport, claim: Claim) -> TensorReport:

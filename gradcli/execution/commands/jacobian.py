@@ -12,7 +12,14 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import functional
 from gradcli.execution.comparison.derivatives import Expected
-from gradcli.execution.comparison.leaf_derivatives import leaf_report, noise_of, undefined_of, wanted_leaves, weighed
+from gradcli.execution.comparison.leaf_derivatives import (
+    infinite_of,
+    leaf_report,
+    noise_of,
+    undefined_of,
+    wanted_leaves,
+    weighed,
+)
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.jacobian import Rows
@@ -51,6 +58,7 @@ def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTenso
         return {}
     derived = run.derivations.known
     rows, undefined = Rows.of(run.decomposition, leaves, derived), undefined_of(run)
+    infinite = infinite_of(run, undefined)
     noise = noise_of(run, rows.values, lambda other: Rows.of(other, leaves, derived).values, scale=lambda: 1.0)
     return {
         leaf: Expected(
@@ -60,6 +68,7 @@ def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTenso
             undefined=undefined.notes.get(leaf, ()),
             jumps=leaf in undefined.jumping,
             noise=partial(noise, leaf),
+            infinite=partial(infinite, leaf),
         )
         for leaf in leaves
     }

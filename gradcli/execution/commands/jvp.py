@@ -14,6 +14,7 @@ from gradcli.errors import InputError, first_line
 from gradcli.execution.autograd import functional
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.leaf_derivatives import (
+    infinite_of,
     leaf_report,
     moved_output,
     noise_of,
@@ -92,6 +93,7 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
         return {} if product is None else {"product": product}
 
     noise = noise_of(run, {} if value is None else {"product": value}, again, lambda: _size(gradients, tangents))
+    infinite = infinite_of(run, undefined)
     directions = {leaf: double(tangent) for leaf, tangent in tangents.items()}
     return Expected(
         value=value,
@@ -100,6 +102,7 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
         undefined=next((undefined.notes[leaf] for leaf in without), ()),
         jumps=bool(without) and undefined.jumping.issuperset(without),
         noise=None if value is None else lambda: noise("product"),
+        infinite=lambda: next((truth for leaf in moving if (truth := infinite(leaf)) is not None), None),
         along=lambda place: (moved_output(run, directions, place), _scale(directions)),
     )
 

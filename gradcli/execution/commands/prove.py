@@ -89,9 +89,8 @@ def _of_code(program: Source, settings: Settings, trace: Trace) -> Provable:
     if not isinstance(program, CodeProgram):
         raise InputError("prove takes programs, functions and Functions")
     leaves = {leaf.name: leaf for leaf in trace.leaves if leaf.name}
-    if trace.ran is not None and trace.ran.leaving:
-        name, _ = trace.ran.leaving[0]
-        raise UnprovableError(f"a number leaves PyTorch by {name}()")
+    if trace.ran is not None and trace.ran.constants:
+        raise UnprovableError(trace.ran.constants[0].said())
 
     def function(given: Mapping[str, Tensor]) -> Tensor:
         return program.run(given, settings)[1]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gradcli.execution.autograd.local_call import STEP
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.overflow import Overflow
 from gradcli.execution.comparison.second_sides import BETWEEN, Sides, compare_by_sides
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import has_nan
@@ -62,7 +63,8 @@ class Expected:
     made, `undefined` says what makes the point one without a derivative, and `jumps` that it is no more than a jump of
     one op. `noise` measures what rounding leaves open. `along` gives, for a flat place of the derivative, the function
     whose slope it is, of a shift, and the scale of that shift. `sides` are the derivatives to both sides of a point at
-    which the program bends; `exists` says whether there is one there.
+    which the program bends; `exists` says whether there is one there. `infinite` says what an infinite one is in truth,
+    if it is none.
     """
 
     value: Tensor | None
@@ -74,6 +76,7 @@ class Expected:
     along: Callable[[int], tuple[Callable[[float], float], float]] | None = None
     sides: Sides | None = None
     exists: bool = True
+    infinite: Callable[[], Overflow | None] | None = None
 
 
 def compare_derivative(found: Tensor, expected: Expected, tolerance: Tolerance) -> Comparison:
@@ -89,6 +92,9 @@ def compare_derivative(found: Tensor, expected: Expected, tolerance: Tolerance) 
     if expected.sides is not None and comparison.notes != HINGES:
         sides = _granted(double(found), expected, expected.sides, tolerance)
         comparison = compare_by_sides(double(found), sides, comparison, exists=expected.exists)
+    if comparison.verdict is Verdict.MATCH and expected.infinite is not None and bool(found.isinf().any()):
+        truth = expected.infinite()
+        comparison = comparison if truth is None else comparison.explained(truth.verdict, truth.notes)
     if comparison.verdict is Verdict.MATCH and expected.kinked is not None:
         return comparison.explained(Verdict.SUBGRADIENT, at_kink(expected.kinked))
     return comparison

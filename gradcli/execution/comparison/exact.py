@@ -1,4 +1,4 @@
-"""What a pointwise call contributes to one entry of an operand, by its derivative to 50 digits."""
+"""What a pointwise call computes at one entry, and what it contributes to one of an operand, to 50 digits."""
 
 from __future__ import annotations
 
@@ -27,15 +27,36 @@ def exact_contribution(
     read = (entries == place).nonzero()[:, 0].tolist()
     if not 0 < len(read) <= MOST_TERMS:
         return None
-    views = edge.layout.views
-    operands = {name: views[name].undo(value) for name, value in edge.operands.items()}
-    spread = {name: value.expand(shape).flatten() for name, value in operands.items()}
+    spread = _operands(node, edge)
     cotangent = upstream.expand(shape).flatten()
     if not all(bool(value[read].isfinite().all()) for value in (*spread.values(), cotangent)):
         return None  # no fraction is NaN or infinite
     points = tuple(tuple((name, _text(value[i])) for name, value in spread.items()) for i in read)
     cotangents = tuple(_text(cotangent[i]) for i in read)
     return derivations.arbitrate(Arbitration(edge.request.formula, edge.request.numbers, edge.name, points, cotangents))
+
+
+def exact_value(derivations: Derivations, node: Node, place: int) -> Fraction | None:
+    """Return the entry at a flat place that a pointwise node's operands make, as numbers; None if sympy has none.
+
+    Its parameters are the numbers that they are in double precision, as they are for PyTorch.
+    """
+    edge = node.edges[0]
+    given = {name: value for name, value in edge.request.numbers if isinstance(value, float)}
+    at = {name: value[place] for name, value in _operands(node, edge).items()}
+    at |= {name: torch.tensor(value, dtype=torch.float64) for name, value in given.items()}
+    if not all(bool(value.isfinite()) for value in at.values()):
+        return None
+    numbers = tuple((name, value) for name, value in edge.request.numbers if name not in given)
+    point = tuple((name, _text(value)) for name, value in at.items())
+    answer = derivations.arbitrate(Arbitration(edge.request.formula, numbers, None, (point,), ("1",)))
+    return Fraction(answer.text) if answer is not None and answer.extent == "number" else None
+
+
+def _operands(node: Node, edge: Edge) -> dict[str, Tensor]:
+    """Return the operands of a pointwise node by name, an entry for each of the node's."""
+    views = edge.layout.views
+    return {name: views[name].undo(value).expand(node.tensor.shape).flatten() for name, value in edge.operands.items()}
 
 
 def _text(value: Tensor) -> str:

@@ -17,6 +17,9 @@ from gradcli.report.comparison import Comparison
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
+# A gradient that is off by more than this part of the largest entry is plainly wrong.
+PLAIN = 1e-4
+
 
 @dataclass(slots=True)
 class Excuses:
@@ -27,6 +30,7 @@ class Excuses:
     """Returns a tensor and all others whose gradients differ: these are measured at once."""
     _noise: dict[float | None, Noise[TracedTensor]] = field(default_factory=dict)
     _conditioning: dict[tuple[bool, int], Noise[TracedTensor]] = field(default_factory=dict)
+    _moved: Noise[TracedTensor] | None = None
 
     def within_noise(
         self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance
@@ -84,6 +88,21 @@ class Excuses:
             known = self.point.noise(wanted) if lower is None else self.point.lower_noise(wanted, lower)
             self._noise[lower] = known
         return known.rounding_error(traced)
+
+    def moves(self, traced: TracedTensor, gradient: Tensor) -> bool:
+        """Return whether rounding moves the symbolic derivative by as much as a gradient is off, where it is most.
+
+        No algorithm is excused by that, but what the derivative is, to so many digits, is not known. One run tells;
+        none is made of what is plainly wrong.
+        """
+        reference = self.point.reference.values[traced]
+        error = (gradient - reference).abs().reshape(-1)
+        place = int(error.nan_to_num(nan=torch.inf).argmax())
+        if not error[place] <= PLAIN * reference.abs().max():
+            return False
+        if self._moved is None or traced not in self._moved.values:
+            self._moved = self.point.noise(self.differing(traced), runs=1)
+        return bool(self._moved.scatter(traced).reshape(-1)[place] >= error[place])
 
     def _condition(self, traced: TracedTensor, runs: int, *, lower: bool) -> Noise[TracedTensor]:
         """Return how far gradients move with the last bits of the leaves, of the dtype that they are in."""

@@ -42,6 +42,7 @@ from gradcli.tolerance import Tolerance
 BY_DIFFERENCE_QUOTIENT = (
     f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
 )
+MOVED = "the symbolic derivative, which rounding moves by as much, is"
 TOO_LARGE = noted(
     NoteKind.UNDEFINED, "the derivative is not infinite, but too large for the dtype that it is computed in"
 )
@@ -154,6 +155,8 @@ class GradientComparison:
 
     def _at_own_values(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues) -> Comparison:
         """Return the verdict on a gradient that is not the derivative: unknown where it is that at PyTorch's values."""
+        if not tolerance.normwise and self._excuses.moves(traced, gradient):
+            clues = dataclasses.replace(clues, right=MOVED)
         # What rounding excuses has no cause.
         comparison = compare(gradient, self.reference.values[traced], tolerance, 0.0, clues)
         if not self._own_values().admit(traced, gradient, self._differing(traced)):

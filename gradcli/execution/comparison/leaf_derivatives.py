@@ -15,6 +15,7 @@ from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.derivatives import Doubts, Expected, compare_derivative
 from gradcli.execution.comparison.nonfinite import resting_on_jumps, resting_on_nonfinite
 from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
+from gradcli.execution.comparison.overflow import Overflow, resting_on_overflow
 from gradcli.execution.comparison.own_values import OwnValues
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.comparison.rounding import Lower, Noise, scattered, scattered_by
@@ -63,6 +64,16 @@ def undefined_of(run: Run) -> Undefined:
     made = resting_on_nonfinite_output(run.trace, run.cotangent) | resting_on_nonfinite(run.trace, found)
     jumps = resting_on_jumps(run.trace, found)
     return Undefined(jumps | made, frozenset(jumps.keys() - made.keys()), found)
+
+
+def infinite_of(run: Run, undefined: Undefined) -> Callable[[TracedTensor], Overflow | None]:
+    """Return what the infinite derivatives by a tensor are in truth, if they are none; found when first asked for."""
+
+    @cache
+    def found() -> Mapping[TracedTensor, Overflow]:
+        return resting_on_overflow(run.trace, undefined.gradients, run.derivations)
+
+    return lambda traced: found().get(traced)
 
 
 def noise_of(

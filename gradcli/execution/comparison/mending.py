@@ -109,20 +109,26 @@ def called(traced: TracedTensor) -> str:
 
 
 def mends(trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None) -> bool:
-    """Return whether every gradient is finite with calls rewritten, and the output, where it is finite, stays."""
+    """Return whether calls, rewritten, and every gradient are finite, and the output, where it is finite, stays.
+
+    A gradient may be finite and wrong where the value of a call has overflowed: x/norm(x) is 0 then.
+    """
     output = trace.output.tensor.detach()
     try:
         with warnings.catch_warnings(action="ignore"):  # what is tried is not the user's program
-            moved, gradients = _rerun(trace, attempts, cotangent)
+            moved, made = _rerun(trace, attempts, cotangent)
     except (*REFUSALS, GradcliError):
         return False
     finite = output.isfinite()
     stays = moved.shape == output.shape and bool(((moved - output).abs() <= MOVED * (1 + output.abs()))[finite].all())
-    return stays and all(bool(gradient.isfinite().all()) for gradient in gradients)
+    return stays and all(bool(tensor.isfinite().all()) for tensor in made)
 
 
 def _rerun(trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-    """Return the output and all gradients of a trace with calls rewritten: a leaf's alone may hide a NaN behind it."""
+    """Return the output, and what is to be finite, of a trace with calls rewritten: their results, and all gradients.
+
+    A leaf's gradient alone may hide a NaN behind it.
+    """
     with torch.enable_grad():
         known = {leaf: leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad) for leaf in trace.leaves}
         known = run_with(trace, attempts, known)
@@ -130,7 +136,8 @@ def _rerun(trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None) 
         v = torch.ones_like(output) if cotangent is None else cotangent
         tensors = [tensor for tensor in known.values() if tensor.requires_grad]
         found: tuple[Tensor | None, ...] = torch.autograd.grad(output, tensors, v, allow_unused=True)
-    return output.detach(), [gradient for gradient in found if gradient is not None]
+    results = [known[traced].detach() for attempt in attempts for traced in attempt.call.outputs]
+    return output.detach(), [*results, *(gradient for gradient in found if gradient is not None)]
 
 
 def run_with(

@@ -1,4 +1,4 @@
-"""Infinite gradients that overflowed: of derivatives too large for the dtype, or of steps on the way to them.
+"""Infinite gradients that are no infinite derivatives: too large for the dtype, or made by rounding on the way to them.
 
 An infinite derivative is infinite at its point alone: that of the root at 0. One that overflows is so next to it too.
 """
@@ -18,6 +18,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.exact import exact_contribution
 from gradcli.execution.comparison.nonfinite import resting
+from gradcli.execution.comparison.rounded_points import is_rounded
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.indices import show_index, unravel
@@ -34,11 +35,18 @@ Gradients = Mapping[TracedTensor, Tensor | None]
 LARGEST = Fraction(sys.float_info.max)
 # How far to go from a point, relative to its entries, and from an entry that is 0.
 NEXT, FROM_ZERO = 2.0**-20, 2.0**-500
+AT_ROUNDED = (
+    "the derivative of '{}' is infinite only at the values to which rounding takes its operands here; without rounding "
+    "the gradient is another"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """What an infinite gradient is in truth: `mismatch` if the dtype holds it, and `undefined` if it holds no such."""
+    """What an infinite gradient is in truth: `mismatch` if the dtype holds it, and `undefined` if it holds no such.
+
+    It is `undecided` where rounding made the point at which a derivative is infinite.
+    """
 
     verdict: Verdict
     notes: Notes
@@ -104,8 +112,24 @@ def _overflows(
     for traced, contribution in zip(wanted, local.autograd(wanted), strict=True):
         for place in contribution.reshape(-1).isinf().nonzero()[:1, 0].tolist():
             known = _exactly(calls, local, traced, place) or _nearby(local, traced, place)
-            text = f"of '{local.call.outputs[0].text}'"
-            yield traced, None if known == INFINITE else _overflow(text, traced, place, known)
+            if known == INFINITE:
+                yield traced, _at_rounded(calls, local, traced, contribution.isinf())
+            else:
+                yield traced, _overflow(f"of '{local.call.outputs[0].text}'", traced, place, known)
+
+
+def _at_rounded(calls: _Calls, local: LocalCall, traced: TracedTensor, infinite: Tensor) -> Overflow | None:
+    """Return what is infinite only at the point that rounding made of a call's operands; None of what is infinite."""
+    nodes = {traced: infinite}
+    if local.call.op.kind is Kind.POINTWISE:
+        shape = local.call.outputs[0].tensor.shape
+        operands = [one for one in local.call.inputs if one.tensor.is_floating_point()]
+        nodes = {one: infinite.expand(shape).double().sum_to_size(one.tensor.shape) > 0 for one in operands}
+    known = {calls.decomposition.nodes[one]: mask for one, mask in nodes.items()}
+    if not is_rounded(calls.decomposition, calls.derivations, known):
+        return None
+    text = local.call.outputs[0].text
+    return Overflow(Verdict.UNDECIDED, noted(NoteKind.ROUNDING, AT_ROUNDED.format(text), text))
 
 
 # What is said of a number: that it is infinite, that it overflows on the way, or the number itself.

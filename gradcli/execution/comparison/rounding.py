@@ -70,7 +70,7 @@ class Noise(Generic[Key]):
 
     def rounding_error(self, key: Key) -> Tensor:
         """Return how far from the reference each entry may be and still agree with it."""
-        return (self.width * self._scatter(key)).clamp(max=self.ceiling)
+        return (self.width * self.scatter(key)).clamp(max=self.ceiling)
 
     def condition_error(self, key: Key, *, normwise: bool = False) -> Tensor:
         """Return how far from the reference each entry may truly be, as far as the precision can tell.
@@ -90,9 +90,10 @@ class Noise(Generic[Key]):
 
     def scatter_error(self, key: Key) -> Tensor:
         """Return the same where it is known that nothing jumps."""
-        return UNKNOWN_WIDTH * self._scatter(key)
+        return UNKNOWN_WIDTH * self.scatter(key)
 
-    def _scatter(self, key: Key) -> Tensor:
+    def scatter(self, key: Key) -> Tensor:
+        """Return how far the perturbed runs have moved each entry at most."""
         return (self.perturbed[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
 
 

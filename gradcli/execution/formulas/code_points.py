@@ -25,7 +25,7 @@ from gradcli.execution.targets.function.sampling import moved
 from gradcli.settings import Settings
 from gradcli.tolerance import CLOSENESS
 
-NUMBERS_LEAVE = "a number leaves PyTorch by {}(), and the formulas would take it for a constant"
+TAKEN = "{}, and the formulas would take it for a constant"
 # Of what has no name in the code.
 CONSTANT, LEAF = "c", "leaf"
 
@@ -117,10 +117,8 @@ def valued(program: CodeProgram, settings: Settings, given: Mapping[str, Any]) -
 
 def _refuse(trace: Trace) -> None:
     """Refuse what no formula can follow."""
-    if trace.ran is not None and trace.ran.leaving:
-        name, place = trace.ran.leaving[0]
-        where = "" if place is None else f" ({place.file}:{place.line})"
-        raise NotSupportedError(NUMBERS_LEAVE.format(name) + where)
+    if trace.ran is not None and trace.ran.constants:
+        raise NotSupportedError(TAKEN.format(trace.ran.constants[0].said()))
     for call in trace.calls:
         why = "the code differentiates" if call.inner is not None else call.gap
         if why is not None:

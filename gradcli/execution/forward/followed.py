@@ -31,14 +31,27 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Constant:
+    """What autograd takes for a constant, though it depends on what requires grad."""
+
+    text: str
+    """What happens, with braces where the place belongs."""
+    place: SourcePlace | None
+
+    def said(self) -> str:
+        """Return what happens, and where."""
+        return self.text.format("" if self.place is None else f" at {self.place.file}:{self.place.line}")
+
+
+@dataclass(frozen=True, slots=True)
 class Ran:
     """How code ran, beside its trace."""
 
     steps: tuple[Step, ...]
     path: str | None = None
     """Where the output is in what the code returned."""
-    leaving: tuple[tuple[str, SourcePlace | None], ...] = ()
-    """By what numbers left PyTorch that depend on what requires grad, and where."""
+    constants: tuple[Constant, ...] = ()
+    """What the code computed with that autograd takes for constants."""
     decides: bool = False
     """Whether the code decided by values of tensors."""
     hooked: tuple[tuple[Followed, SourcePlace | None], ...] = ()

@@ -12,10 +12,13 @@ from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.exact import exact_contribution
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.forward.trace import TracedCall
+from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.nodes import ComplexNode, Edge, Node
 from gradcli.execution.run import Run
 from gradcli.ops.record import Kind
+
+# How many times as far off a wrong derivative is as a right one, and by what part of it where no last bits do that.
+WORSE, GROSS = 100.0, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,9 @@ class Settlement:
     @property
     def dissenter(self) -> str | None:
         """Return which of the two is wrong; None where neither or both may be."""
-        if self.autograd > 100 * self.symbolic:
+        if self.autograd > WORSE * self.symbolic:
             return "autograd"
-        return "symbolic" if self.symbolic > 100 * self.autograd else None
+        return "symbolic" if self.symbolic > WORSE * self.autograd else None
 
 
 def arbitrate(run: Run, comparisons: GradientComparison) -> Settlement | None:
@@ -63,12 +66,31 @@ def _settle_edge(run: Run, call: TracedCall, node: Node, edge: Edge, upstream: T
     if found is None or place is None or found.extent != "number":
         return None
     exact = Fraction(found.text)
-    errors = [abs(float(Fraction(float(value.flatten()[place])) - exact)) for value in (theirs, ours)]
-    words = (
-        f"to 50 digits the derivative of '{call.outputs[0].text}' is {float(exact):.17g} there: autograd is off by "
-        f"{errors[0]:.1e}, the symbolic derivative by {errors[1]:.1e}"
-    )
+    errors = [_error(value, place, exact) for value in (theirs, ours)]
+    begun = f"to 50 digits the derivative of '{call.outputs[0].text}' is {float(exact):.17g} there: autograd is off by"
+    words = f"{begun} {errors[0]:.1e}, the symbolic derivative by {errors[1]:.1e}"
+    own = _at_own_values(call, traced, upstream, place)
+    if own is not None and _error(own, place, exact) > max(WORSE * max(errors), GROSS * abs(float(exact))):
+        # The call's backward is right, and its operand is not.
+        values = [float(one.flatten()[place]) for one in (double(traced.tensor), decomposition.nodes[traced].tensor)]
+        operand = traced.name or traced.text
+        errors[0] = _error(own, place, exact)
+        why = f"because '{operand}' is {values[0]:.6g} in PyTorch and {values[1]:.6g} by definition"
+        words = f"{begun} {errors[0]:.1e}, {why}"
     return Settlement(errors[0], errors[1], words)
+
+
+def _error(value: Tensor, place: int, exact: Fraction) -> float:
+    """Return how far an entry is off."""
+    return abs(float(Fraction(float(value.flatten()[place])) - exact))
+
+
+def _at_own_values(call: TracedCall, traced: TracedTensor, upstream: Tensor, place: int) -> Tensor | None:
+    """Return PyTorch's gradient of a call at its own values of the operands; None where an entry is not finite."""
+    with double_precision():
+        local = LocalCall(call, {one: double(one.tensor.detach()) for one in call.inputs}, [upstream])
+        (found,) = local.autograd([traced])
+    return found if bool(found.flatten()[place].isfinite()) else None
 
 
 def _worst(theirs: Tensor, ours: Tensor) -> int | None:

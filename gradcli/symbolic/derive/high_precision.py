@@ -1,9 +1,9 @@
-"""A pointwise derivative at single points, to 50 digits: it settles who is right where two gradients part."""
+"""A pointwise derivative, or value, at single points to 50 digits: it settles who is right where two gradients part."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import sympy
 from sympy import Expr, Rational, Symbol
@@ -29,17 +29,27 @@ Point = Mapping[Symbol, Expr]
 def arbitrate(request: Arbitration) -> Arbitrated:
     """Return the number that is asked for, to DIGITS digits.
 
-    Raises ValueError where the derivative does not exist, as at a kink.
+    Raises ValueError where the derivative does not exist, as at a kink. A value that is a fraction is given exactly.
     """
     operands = [name for name, _ in request.points[0]]
-    entry = build(request.formula, dict.fromkeys(operands, ""), dict(request.numbers), "")
+    terms = build(request.formula, dict.fromkeys(operands, ""), dict(request.numbers), "").terms
+    if request.wrt is None:
+        return _valued(_total(request, lambda point: _placed(sympy.Add(*terms), point)))
     wrt = scalar(request.wrt)
-    derivative = sum((sympy.diff(term, wrt) for term in entry.terms), sympy.S.Zero)
-    total = sympy.S.Zero
-    for point, cotangent in zip(request.points, request.cotangents, strict=True):
-        exact = {scalar(name): Rational(value) for name, value in point}
-        total += Rational(cotangent) * _at(derivative, wrt, exact)
-    return _arbitrated(_number(total))
+    derivative = sum((sympy.diff(term, wrt) for term in terms), sympy.S.Zero)
+    return _arbitrated(_number(_total(request, lambda point: _at(derivative, wrt, point))))
+
+
+def _total(request: Arbitration, at: Callable[[Point], Expr]) -> Expr:
+    """Return the sum over the points of a request, each weighted by its cotangent."""
+    points = ({scalar(name): Rational(value) for name, value in point} for point in request.points)
+    weights = map(Rational, request.cotangents)
+    return sympy.Add(*(weight * at(point) for point, weight in zip(points, weights, strict=True)))
+
+
+def _valued(value: Expr) -> Arbitrated:
+    """Return a value, however small it is."""
+    return Arbitrated(str(value)) if value.is_Rational else _arbitrated(_number(value), smallest=sympy.S.Zero)
 
 
 def _at(derivative: Expr, wrt: Symbol, point: Point) -> Expr:
@@ -73,10 +83,10 @@ def _number(value: Expr) -> Expr:
     return found
 
 
-def _arbitrated(value: Expr) -> Arbitrated:
+def _arbitrated(value: Expr, smallest: Expr = SMALLEST) -> Arbitrated:
     if value in INFINITE:
         return Arbitrated("infinity", "infinite")
     if abs(value) > LARGEST:
         short = str(value.evalf(SHORT))
         return Arbitrated(short if len(short) <= LONGEST else "a number of many digits", "too large")
-    return Arbitrated(str(value) if abs(value) > SMALLEST else "0")
+    return Arbitrated(str(value) if abs(value) > smallest else "0")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import mpmath
 import pytest
 import torch
 
@@ -47,3 +48,17 @@ def test_a_few_runs_say_what_all_might_come_to(count: int) -> None:
     error = Noise({"x": value}, {"x": some}, 1.0).condition_error("x")
     far = {1: 1 / CHANCE, 2: math.sqrt(1 / CHANCE)}[count]
     torch.testing.assert_close(error, torch.tensor([far * UNKNOWN_WIDTH * 2e-9, 0.0], dtype=torch.float64))
+
+
+def test_a_number_that_rounding_moves_is_not_said_to_be_the_derivative() -> None:
+    """In exact arithmetic the slope by x[1] is 0 to 16 digits: what x + 1e8 is rounded to makes 5e-9 of it."""
+    values = [0.1, 0.2, 0.3]
+    with mpmath.workdps(60):
+        exact = mpmath.mpf(values[1]) - mpmath.fsum(map(mpmath.mpf, values)) / 3
+    assert abs(exact) < 1e-16
+    found = evaluate_program("var(x + 1e8)", Settings(values={"x": values}, formulas=False))["x"]
+    assert found.symbolic is not None
+    assert abs(float(found.symbolic.value[1])) > 1e-9
+    assert "the symbolic derivative, which rounding moves by as much, is" in str(found.note)
+    plain = evaluate_program("norm(x)", Settings(values={"x": [3e-200, 4e-200]}, formulas=False))["x"]
+    assert "the derivative is 0.8" in str(plain.note)

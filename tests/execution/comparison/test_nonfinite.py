@@ -136,6 +136,14 @@ def test_what_mends_nothing_is_not_offered(program: str, value: Any) -> None:
     assert "write" not in text
 
 
+@pytest.mark.parametrize(("program", "value"), [("w**3", 1e110), ("norm(w)", [1e200, 1e200])])
+def test_what_leaves_a_value_infinite_mends_nothing(program: str, value: Any) -> None:
+    """1e330 is larger than any double, and so is the square of 1e200 under a root."""
+    note = evaluate(program, value)["w"].note or ""
+    assert "is infinite here" in note
+    assert "write" not in note
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's, of a spread of one entry
 @pytest.mark.parametrize("program", ["std(w)", "var(w)"])
 def test_the_spread_of_one_entry_is_divided_by_n(program: str) -> None:

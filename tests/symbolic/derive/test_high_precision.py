@@ -36,6 +36,16 @@ def test_fifty_digits(formula: str, wrt: str, derivative: object) -> None:
         assert abs(mpmath.mpf(found) - right) <= mpmath.mpf(10) ** -45 * abs(right)
 
 
+def test_a_value_is_exact_where_it_is_a_fraction_and_else_has_fifty_digits_however_small() -> None:
+    tiny = Fraction(1e-250)
+    power = Arbitration("x**2 + 1 - 1", (), None, ((("x", str(tiny)),),), ("1",))
+    assert Fraction(arbitrate(power).text) == tiny**2
+    root = Arbitration("sqrt(x)**5", (), None, ((("x", str(tiny)),),), ("1",))
+    with mpmath.workdps(80):
+        right = mpmath.sqrt(mpmath.mpf(1e-250)) ** 5
+        assert abs(mpmath.mpf(arbitrate(root).text) - right) <= mpmath.mpf(10) ** -45 * right
+
+
 def test_the_terms_of_an_operand_that_is_broadcast_add_up() -> None:
     points = [{"x": Fraction(k), "y": Y} for k in (1, 2, 3)]
     found = arbitrate(request("x**2*y", "y", points, [Fraction(1), Fraction(10), Fraction(100)])).text

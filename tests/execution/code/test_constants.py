@@ -1,0 +1,90 @@
+"""Gradients without a graph: for autograd they are constants, and the output changes by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+import gradcli
+from gradcli.report.report import TensorReport
+from gradcli.report.verdict import Verdict
+
+
+def asked(x: Tensor) -> Tensor:
+    (g,) = torch.autograd.grad((x**3).sum(), x)
+    return (x * (g + 1)).sum()
+
+
+def read_as_a_number(x: Tensor) -> Tensor:
+    (g,) = torch.autograd.grad((x**3).sum(), x)
+    return (x * g.sum().item()).sum()
+
+
+def filled(x: Tensor) -> Tensor:
+    w = (2 * x).detach().requires_grad_()
+    (w**3).sum().backward()
+    assert w.grad is not None
+    return (x * w.grad).sum()
+
+
+def written(x: Tensor) -> Tensor:
+    (g,) = torch.autograd.grad((x**3).sum(), x)
+    kept = torch.zeros(2, dtype=torch.float64)
+    kept[:] = g
+    return (x * kept).sum()
+
+
+def detached(x: Tensor) -> Tensor:
+    (g,) = torch.autograd.grad((x**3).sum(), x)
+    return (x * g.detach()).sum()
+
+
+def unused(x: Tensor) -> Tensor:
+    (g,) = torch.autograd.grad((x**3).sum(), x)
+    (2 * g).norm()
+    return (x**2).sum()
+
+
+def with_a_graph(x: Tensor) -> Tensor:
+    (g,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
+    return (x * g).sum()
+
+
+# What computes with a gradient, in which of its lines, and what is said of it.
+USED: list[tuple[Callable[[Tensor], Tensor], int, str]] = [
+    (asked, 2, "the code computes at {} with a gradient that `torch.autograd.grad` returned without"),
+    (read_as_a_number, 2, "a number leaves PyTorch by item() at {}, from a gradient without a graph"),
+    (filled, 4, "the code computes at {} with a `.grad` that its own backward() has filled"),
+    (written, 4, "the code computes at {} with a gradient that `torch.autograd.grad` returned without"),
+]
+
+
+def checked(function: Callable[[Tensor], Tensor], *witnesses: str) -> TensorReport:
+    report = gradcli.check(function, {"x": torch.tensor([1.0, 2.0], dtype=torch.float64)}, witnesses=witnesses)
+    return report["x"]
+
+
+@pytest.mark.parametrize(("function", "line", "words"), USED)
+def test_a_gradient_without_a_graph_leaves_all_undecided_and_is_named(
+    function: Callable[[Tensor], Tensor], line: int, words: str
+) -> None:
+    found = checked(function, "symbolic")
+    place = f"tests/execution/code/test_constants.py:{function.__code__.co_firstlineno + line}"
+    assert found.verdict is Verdict.UNDECIDED
+    assert words.format(place) in str(found.note)
+
+
+@pytest.mark.parametrize("function", [detached, unused, with_a_graph])
+def test_a_gradient_that_is_detached_or_unused_or_has_a_graph_is_no_such_constant(
+    function: Callable[[Tensor], Tensor],
+) -> None:
+    assert checked(function, "symbolic").verdict is Verdict.MATCH
+
+
+def test_forward_is_not_blamed_for_a_constant() -> None:
+    found = checked(asked, "symbolic", "finite-difference")
+    assert (found.verdict, found.dissenter) == (Verdict.UNDECIDED, "finite-difference")
+    assert "forward may not compute" not in str(found.note)
