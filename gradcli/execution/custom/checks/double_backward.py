@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import zip_longest
 
 import torch
@@ -14,7 +15,7 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.checks.contract import same
 from gradcli.execution.custom.reference import SUBJECT, WHO
-from gradcli.execution.custom.rounding import rounding_error
+from gradcli.execution.custom.rounding import rounding_of_both
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.targets.function.sampling import moved
 from gradcli.execution.targets.function.subject import Values, refusals
@@ -40,7 +41,7 @@ def double_backward(trial: Trial) -> Check:
     weights = {
         name: trial.symmetrised(name, _weight(trial.point[name], place)) for place, name in enumerate(trial.wanted)
     }
-    wanted = _right(trial, weights, trial.point)
+    wanted = _right(trial, weights, trial.point, trial.probe)
     try:
         given = applied.gradients(cotangent, create_graph=True)
         if any(g is not None and g.grad_fn is not None and g.grad_fn.name().endswith(ONCE) for g in given.values()):
@@ -51,7 +52,8 @@ def double_backward(trial: Trial) -> Check:
         return Check(NAME, Verdict.MATCH, noted(NoteKind.CONTRACT, f"{error.message.rstrip('.')}; {UNMARKED}"))
     wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name])]
     if wrong:
-        noise = rounding_error(lambda point: _right(trial, weights, point), trial.point)
+        rights, owns = partial(_right, trial, weights), partial(_own, trial, weights)
+        noise = rounding_of_both(rights, owns, (trial.point, trial.probe), trial.tolerance)
         wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name], noise[name])]
     if not wrong:
         return Check(NAME, Verdict.MATCH)
@@ -59,10 +61,10 @@ def double_backward(trial: Trial) -> Check:
     return Check(NAME, Verdict.MISMATCH, notes)
 
 
-def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values) -> dict[str, Tensor]:
+def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values, v: Tensor) -> dict[str, Tensor]:
     """Return the second derivatives of the reference at a point, in its dtype; NoReferenceError if it has none."""
     recording = trial.recorded(point)
-    cotangent = trial.probe.to(recording.output.dtype, copy=True).requires_grad_()
+    cotangent = v.detach().to(recording.output.dtype, copy=True).requires_grad_()
     right = pulled_back(recording, cotangent, create_graph=True)
     try:
         return _second(right, weights, {**recording.leaves, "grad_output": cotangent})
@@ -70,6 +72,15 @@ def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values) -> dict[s
         raise NoReferenceError(
             f"PyTorch cannot differentiate forward's own calls twice: {first_line(error).removesuffix('.')}"
         ) from None
+
+
+def _own(trial: Trial, weights: Mapping[str, Tensor], point: Values, v: Tensor) -> dict[str, Tensor]:
+    """Return backward's own second derivatives at a point, in its dtype."""
+    applied = trial.apply(point)
+    cotangent = v.detach().to(applied.output.dtype, copy=True).requires_grad_()
+    given = applied.gradients(cotangent, create_graph=True)
+    with refusals("double backward"):
+        return _second(given, weights, {**applied.leaves, "grad_output": cotangent})
 
 
 def _weight(value: Tensor, place: int) -> Tensor:

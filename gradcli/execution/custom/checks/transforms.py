@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,8 +15,9 @@ from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.rounding import rounding_of_both
 from gradcli.execution.forward.refusals import REFUSALS
-from gradcli.execution.targets.function.subject import joined, refusals
+from gradcli.execution.targets.function.subject import Values, joined, refusals
 from gradcli.execution.targets.function.trial import Trial, pulled_back
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, noted
@@ -22,6 +25,8 @@ from gradcli.report.verdict import Verdict
 
 BATCH = 3
 STEP = 0.125
+# What a Function gives, and what is right.
+Results = tuple[Tensor, Tensor]
 
 
 def jvp(trial: Trial) -> Check | None:
@@ -40,7 +45,9 @@ def jvp(trial: Trial) -> Check | None:
     except ExecutionError as error:
         return Check("jvp", Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
     wanted = _pushed(trial, tangents)
-    return _check("jvp", found, wanted, trial)
+    return _check(
+        "jvp", trial, (found, wanted), lambda there: (_forward_mode(there, tangents), _pushed(there, tangents))
+    )
 
 
 def _forward_mode(trial: Trial, tangents: dict[str, Tensor]) -> Tensor:
@@ -70,18 +77,23 @@ def vmap(trial: Trial) -> Check | None:
     """Compare the Function under torch.func.vmap with one call after the other; None if it claims no vmap."""
     if not (getattr(trial.subject.function, "generate_vmap_rule", False) or _has(trial, "vmap")):
         return None
-    names = trial.wanted
-
-    def each(*values: Tensor) -> Tensor:
-        return joined(trial.subject.apply({**trial.point, **dict(zip(names, values, strict=True))}), trial.places)
-
     try:
-        with refusals("vmap"), warnings.catch_warnings(), torch.no_grad():
-            batch, wanted = _sampled(trial, each)
-            found = torch.func.vmap(each)(*batch)
+        results = _mapped(trial)
     except ExecutionError as error:
         return Check("vmap", Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
-    return _check("vmap", found, wanted, trial)
+    return _check("vmap", trial, results, _mapped)
+
+
+def _mapped(trial: Trial) -> tuple[Tensor, Tensor]:
+    """Return what torch.func.vmap makes of a batch, and what each sample is alone."""
+
+    def each(*values: Tensor) -> Tensor:
+        changed = dict(zip(trial.wanted, values, strict=True))
+        return joined(trial.subject.apply({**trial.point, **changed}), trial.places)
+
+    with refusals("vmap"), warnings.catch_warnings(), torch.no_grad():
+        batch, wanted = _sampled(trial, each)
+        return torch.func.vmap(each)(*batch), wanted
 
 
 def _sampled(trial: Trial, each: Callable[..., Tensor]) -> tuple[list[Tensor], Tensor]:
@@ -99,8 +111,17 @@ def _alone(trial: Trial, each: Callable[..., Tensor], step: float) -> tuple[list
     return batch, torch.stack([each(*(value[k] for value in batch)) for k in range(BATCH)])
 
 
-def _check(name: str, found: Tensor, wanted: Tensor, trial: Trial) -> Check:
-    comparison = compare(found, wanted, trial.tolerance, clues=Clues(name, f"{name}'s gradient"))
+def _check(name: str, trial: Trial, results: Results, again: Callable[[Trial], Results]) -> Check:
+    """Compare what is found with what is right; both found `again` elsewhere say how far rounding moves them."""
+    clues = Clues(name, f"{name}'s gradient")
+    comparison = compare(*results, trial.tolerance, clues=clues)
+    if comparison.verdict is Verdict.MISMATCH and results[0].shape == results[1].shape:
+
+        def side(which: int, point: Values, _: Tensor) -> dict[str, Tensor]:
+            return {name: again(replace(trial, point=point))[which]}
+
+        noise = rounding_of_both(partial(side, 1), partial(side, 0), (trial.point, trial.probe), trial.tolerance)[name]
+        comparison = compare(*results, trial.tolerance, noise, clues)
     return Check(name, comparison.verdict, comparison.notes)
 
 
