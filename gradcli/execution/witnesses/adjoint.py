@@ -65,7 +65,7 @@ class Adjoint:
         limit = tolerance.relative * (found.terms + float(terms.abs().sum()))
         limit += question.excused * float(direction.abs().sum())
         if not difference <= limit:
-            limit += ALLOWED * _rounding(question, point, direction, found, float(terms.sum()))
+            limit += ALLOWED * _rounding(question, point, direction, found)
         if not math.isfinite(difference):
             return None
         if difference <= limit:
@@ -95,7 +95,7 @@ def _by_forward_mode(question: Question, point: Tensor, direction: Tensor) -> Te
         return None if found is None else found.detach()
 
 
-def _rounding(question: Question, point: Tensor, direction: Tensor, found: Product, reverse: float) -> float:
+def _rounding(question: Question, point: Tensor, direction: Tensor, found: Product) -> float:
     """Return how far a change of all inputs in their last places moves the number by either mode.
 
     It is infinite where forward mode has none there. Entries of the input move by random signs, and by turns: nothing
@@ -107,7 +107,8 @@ def _rounding(question: Question, point: Tensor, direction: Tensor, found: Produ
     places = [alone, *(nudged_values(question.point, seed) for seed in SEEDS)]
     questions = [dataclasses.replace(question, point=values) for values in places]
     moved = [_forward_at(there, direction) - found.value for there in questions]
-    moved += [_reverse_at(there, direction, reverse) - reverse for there in questions]
+    reverse = [_reverse_at(there, direction) for there in (question, *questions)]
+    moved += [value - reverse[0] for value in reverse if math.isfinite(value - reverse[0])]
     return max(map(abs, moved))
 
 
@@ -116,11 +117,10 @@ def _forward_at(question: Question, direction: Tensor) -> float:
     return math.inf if found is None else found.value
 
 
-def _reverse_at(question: Question, direction: Tensor, known: float) -> float:
-    """Return (Jᵀ u)·v at a point; what is `known` of it nearby where autograd refuses it there, or it is not finite."""
+def _reverse_at(question: Question, direction: Tensor) -> float:
+    """Return (Jᵀ u)·v at a point; NaN where autograd refuses it."""
     gradient = _by_reverse_mode(question, question.point[question.name].detach().clone().requires_grad_())
-    value = known if gradient is None else float((real(gradient).reshape(-1).to(torch.float64) * direction).sum())
-    return value if math.isfinite(value) else known
+    return math.nan if gradient is None else float((real(gradient).reshape(-1).to(torch.float64) * direction).sum())
 
 
 def _by_reverse_mode(question: Question, leaf: Tensor) -> Tensor | None:
