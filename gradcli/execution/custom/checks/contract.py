@@ -138,6 +138,11 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
+def is_float(value: object) -> bool:
+    """Return whether a value is a floating-point tensor."""
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
 def is_random(applied: Applied, cotangent: Tensor) -> bool:
     """Return whether backward gives other gradients when it is called again with the same upstream gradient."""
     first, second = applied.gradients(cotangent), applied.gradients(cotangent)

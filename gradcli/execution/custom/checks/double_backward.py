@@ -12,8 +12,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, first_line
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.custom.causes.overwritten import overwritten
-from gradcli.execution.custom.checks.contract import same
+from gradcli.execution.custom.checks.contract import is_float, same
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.execution.custom.rounding import rounding_of_both
 from gradcli.execution.forward.refusals import REFUSALS
@@ -31,7 +30,6 @@ MARKED = noted(NoteKind.CONTRACT, "backward is marked once_differentiable: PyTor
 UNMARKED = "nothing wrong comes of an error, and `once_differentiable` would say that there is no second one"
 # What backward reads, in words, and its value.
 Kept = tuple[str, Tensor]
-RISK = "changed in place before backward it would give a wrong gradient and no error: use ctx.save_for_backward"
 
 
 def double_backward(trial: Trial) -> Check:
@@ -152,29 +150,3 @@ def _kept(applied: Applied) -> list[Kept]:
     words = "an intermediate result of shape {} that forward saves"
     kept = [*stored, *((words.format(tuple(tensor.shape)), tensor) for tensor in saved)]
     return [(what, tensor) for what, tensor in kept if is_float(tensor) and not tensor.requires_grad]
-
-
-def is_float(value: object) -> bool:
-    """Return whether a value is a floating-point tensor."""
-    return isinstance(value, Tensor) and value.is_floating_point()
-
-
-def saved_tensors(trial: Trial) -> Check:
-    """Check that what backward reads of inputs and outputs is saved by save_for_backward, not kept on ctx.
-
-    What is kept on ctx is not watched: changed in place before backward, it gives a wrong gradient and no error.
-    """
-    changed = overwritten(trial)
-    if changed is not None:
-        return Check("saved tensors", Verdict.MISMATCH, noted(NoteKind.CAUSE, changed))
-    applied = trial.apply()
-    known = {tensor.data_ptr(): f"the input '{name}'" for name, tensor in applied.given.items()}
-    known |= {item.data_ptr(): f"output {place}" for place, item in enumerate(applied.outputs) if is_float(item)}
-    held: dict[str, Tensor] = {name: value for name, value in vars(applied.node).items() if is_float(value)}
-    wrong = [f"ctx.{name} is {known[value.data_ptr()]}" for name, value in held.items() if value.data_ptr() in known]
-    if wrong:
-        notes = (*(Note(NoteKind.CONTRACT, words) for words in wrong), Note(NoteKind.REMEDY, RISK))
-        return Check("saved tensors", Verdict.MISMATCH, notes)
-    names = ", ".join(f"ctx.{name}" for name in held)
-    words = f"{names} holds a tensor that is neither input nor output" if held else None
-    return Check("saved tensors", Verdict.MATCH, noted(NoteKind.CONTRACT, words))
