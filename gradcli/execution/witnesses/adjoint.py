@@ -96,20 +96,28 @@ def _by_forward_mode(question: Question, point: Tensor, direction: Tensor) -> Te
 
 
 def _rounding(question: Question, point: Tensor, direction: Tensor, found: Product) -> float:
-    """Return how far a change of all inputs in their last places moves the number by either mode.
+    """Return how far a change of what is given in its last places moves the number by either mode.
 
     It is infinite where forward mode has none there. Entries of the input move by random signs, and by turns: nothing
     may change where all of them move alike. Where terms cancel, one mode may be exact and the other not, and a sum of a
-    few of them is often the very same: that takes several tries.
+    few of them is often the very same: that takes several tries. Both directions move too, for the number is linear in
+    them, and it may be their differences that are rounded.
     """
     turns = 1 - 2 * (torch.arange(real(point).numel(), dtype=torch.float64) % 2)
     alone = {**question.point, question.name: nudged(point, turns.reshape(real(point).shape) * real(point))}
-    places = [alone, *(nudged_values(question.point, seed) for seed in SEEDS)]
-    questions = [dataclasses.replace(question, point=values) for values in places]
-    moved = [_forward_at(there, direction) - found.value for there in questions]
-    reverse = [_reverse_at(there, direction) for there in (question, *questions)]
+    there = [(dataclasses.replace(question, point=alone), direction)]
+    there += [_nudged(question, direction, seed) for seed in SEEDS]
+    moved = [_forward_at(*one) - found.value for one in there]
+    reverse = [_reverse_at(*one) for one in ((question, direction), *there)]
     moved += [value - reverse[0] for value in reverse if math.isfinite(value - reverse[0])]
     return max(map(abs, moved))
+
+
+def _nudged(question: Question, direction: Tensor, seed: int) -> tuple[Question, Tensor]:
+    """Return a question and a direction, both moved in their last places."""
+    both = nudged_values({"u": question.cotangent, "v": direction}, seed)
+    point = nudged_values(question.point, seed + len(both))
+    return dataclasses.replace(question, point=point, cotangent=both["u"]), both["v"]
 
 
 def _forward_at(question: Question, direction: Tensor) -> float:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import gradcli
-from gradcli.report.custom import CustomDetails
+from gradcli.report.custom import Check, CustomDetails
 
 
 class Total(torch.autograd.Function):
@@ -90,7 +90,12 @@ def failing(function: type, given: dict[str, Any], shapes: dict[str, tuple[int, 
     report = gradcli.check_function(function, given, shapes=shapes, constants=constants)
     assert isinstance(report.details, CustomDetails)
     assert report.details.checks is not None
-    return [check.name for check in report.details.checks if not check.verdict.passes]
+    return [check.name for check in report.details.checks if not check.verdict.passes or _denies_pytorch(check)]
+
+
+def _denies_pytorch(check: Check) -> bool:
+    """Return whether PyTorch's forward mode is said to be wrong, which leaves the verdict as it is."""
+    return check.name == "adjoint identity" and check.notes != ()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
