@@ -226,3 +226,26 @@ def test_what_is_wrong_where_an_output_is_not_used_is_found(wrong: type, words: 
     verdict, said = note(gradcli.check_function(wrong, {"x": x}), "zeros in grad_output")
     assert verdict == "mismatch"
     assert words in said
+
+
+def from_the_start(x: Tensor, g: Tensor) -> Tensor:
+    return 2 * g * torch.as_strided(x, x.shape, x.stride(), 0)
+
+
+def upstream_from_the_start(x: Tensor, g: Tensor) -> Tensor:
+    return 2 * x * torch.as_strided(g, g.shape, g.stride(), 0)
+
+
+@pytest.mark.parametrize(
+    ("backward", "words"), [(from_the_start, "inputs"), (upstream_from_the_start, "a grad_output")]
+)
+def test_a_slice_begins_somewhere_in_its_storage(backward: Formula, words: str) -> None:
+    base = torch.arange(6.0, dtype=torch.float64)
+    x, g = base[3:], base[1:4]
+    assert not torch.equal(backward(x, g), 2 * x * g)
+    report = gradcli.check_function(function(square, backward), shapes={"x": (3,)})
+    assert isinstance(report.details, CustomDetails)
+    failed = [check for check in report.details.checks or () if not check.verdict.passes]
+    assert [check.name for check in failed] == ["non-contiguous tensors"]
+    assert f"for {words} that " in failed[0].notes[0].words
+    assert "slice" in failed[0].notes[0].words

@@ -134,6 +134,17 @@ def strided(value: Tensor) -> Tensor:
     return torch.stack([value, value], dim=-1)[..., 0] if value.ndim else value.clone()
 
 
+def sliced(point: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the same values in tensors that begin somewhere in a longer storage."""
+    return {name: offset(value).requires_grad_(value.requires_grad) for name, value in point.items()}
+
+
+def offset(value: Tensor) -> Tensor:
+    """Return the same values in the second half of a longer tensor."""
+    value = value.detach()
+    return torch.stack([torch.zeros_like(value), value])[1]
+
+
 def expanded(point: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """Return a point whose inputs are expanded along their first axis, with a stride of 0; None if none has one."""
     made = {
