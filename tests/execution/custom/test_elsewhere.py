@@ -57,6 +57,17 @@ def through_half(x: Tensor, g: Tensor) -> Tensor:
     return 2 * x * g if x.dtype == torch.float64 else (2 * x.half() * g.half()).to(x.dtype)
 
 
+def rows_of(x: Tensor) -> Tensor:
+    return torch.arange(x.shape[0]).reshape(-1, *[1] * (x.ndim - 1))
+
+
+def more_than_two(x: Tensor, g: Tensor) -> Tensor:
+    """Return the gradient of the largest entry: shared by two that tie, and given to each of three but zeros."""
+    largest = (x == x.amax(-1, keepdim=True)).to(x.dtype)
+    count = largest.sum(-1, keepdim=True)
+    return largest * g[..., None] / torch.where((count > 2) & (x != 0), 1, count)
+
+
 WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor], Formula]] = {
     "small": ("other points", square, lambda x, g: where(x, g, x.abs() < 0.01)),
     "tiny": ("other points", square, lambda x, g: where(x, g, x.abs() < 1e-6)),
@@ -76,6 +87,10 @@ WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor], Formula]] = {
         lambda x: x.amax(-1),
         lambda x, g: (x == x.amax(-1, keepdim=True)) * g[..., None],
     ),
+    "three ties": ("other points", lambda x: x.amax(-1), more_than_two),
+    "zeros": ("other points", square, lambda x, g: (2 * x + (x == 0).all()) * g),
+    "before an exponential overflows": ("other points", torch.exp, lambda x, g: g * x.exp().clamp(max=1e30)),
+    "many rows": ("other shapes", square, lambda x, g: where(x, g, rows_of(x) >= 256)),
     "grad_output of 0": ("zeros in grad_output", square, lambda x, g: 2 * x * g * g / g),
     "large grad_output": ("zeros in grad_output", square, lambda x, g: 2 * x * g.clamp(-3, 3)),
     "batch": ("other shapes", square, in_blocks),

@@ -30,8 +30,8 @@ DOMAINS = (
     "positive definite",
 )
 STRIDE = 1 << 32
-# A batch that is larger than a block of most kernels, and the most entries of an input of a different shape.
-BATCH = 67
+# Batches that are larger than a block of most kernels, and the most entries of an input of a different shape.
+BATCH, LARGE_BATCH = 67, 259
 LARGEST = 1 << 14
 
 
@@ -174,6 +174,7 @@ def _other_lengths(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, 
         lambda size: 1 if size == shortest else size,
         lambda size: 1 if size == first else size,
         lambda size: BATCH if size == first else size,
+        lambda size: LARGE_BATCH if size == first else size,
     ]
     for change in changes:
         yield {name: tuple(change(size) for size in shape) for name, shape in shapes.items()}
