@@ -57,10 +57,14 @@ NO_CLUES = Clues()
 
 def likely_cause(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:
     """Return in words how a wrong gradient relates to the right one, of the same shape; or None."""
+    return next(likely_causes(gradient, reference, clues), None)
+
+
+def likely_causes(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> Iterator[str]:
+    """Yield in words every way in which a wrong gradient relates to the right one, of the same shape."""
     finite = bool(gradient.isfinite().all()) and bool(reference.isfinite().all())
-    if not finite or not bool((reference != 0).any()) or clues.near(gradient, reference):
-        return None  # what is nearly right has no cause that a number could name
-    return next(_causes(gradient, reference, clues), None)
+    if finite and bool((reference != 0).any()) and not clues.near(gradient, reference):
+        yield from _causes(gradient, reference, clues)  # what is nearly right has no cause that a number could name
 
 
 def _causes(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:

@@ -15,7 +15,7 @@ from gradcli.execution.autograd.backward import cotangent_of
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.reports import report_on
-from gradcli.execution.custom.checks import contract, double_backward, elsewhere, shapes, transforms
+from gradcli.execution.custom.checks import contract, double_backward, elsewhere, linear, saved, shapes, transforms
 from gradcli.execution.custom.gradients import MISLED, compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.forward.recording import Recording
@@ -40,11 +40,11 @@ Checking = Callable[[Trial], "Check | None"]
 ALWAYS: Mapping[str, Checking] = {
     "gradients returned": contract.gradients_returned,
     "no gradient missing": contract.no_gradient_missing,
-    "linear in grad_output": contract.is_linear,
+    "linear in grad_output": linear.is_linear,
     "needs_input_grad": contract.needs_input_grad,
     "deterministic": contract.is_deterministic,
     "arguments unmodified": contract.leaves_arguments_alone,
-    "saved tensors": double_backward.saved_tensors,
+    "saved tensors": saved.saved_tensors,
     "jvp": transforms.jvp,
     "vmap": transforms.vmap,
 }

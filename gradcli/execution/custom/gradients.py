@@ -9,18 +9,16 @@ import torch
 
 from gradcli.derivation.formulas import Formula
 from gradcli.errors import ExecutionError
-from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.reports import report_on, symbolic_side
-from gradcli.execution.custom.causes.elsewhere import Pairs, other_pairs
+from gradcli.execution.custom.causes.agreed import Agreed
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
 from gradcli.execution.custom.causes.swapped import swapped
-from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.checks.contract import is_random
 from gradcli.execution.custom.numerical import by_differences, misled, numerical
-from gradcli.execution.custom.reference import CluesOf, Compared, Side, compared, side
+from gradcli.execution.custom.reference import Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.targets.function.trial import Applied, Gradients, Trial
@@ -144,10 +142,9 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
     written = formulas.collect() if formulas else {}  # before anything else is derived
     judged, other = [], shown
     if trial.settings.verify:
-        clues = _clues(trial)
-        first = compared(trial, gradients, shown, clues)
+        first = compared(trial, gradients, shown)
         other = side(trial, trial.probe)
-        second = compared(trial, probed, other, clues)
+        second = compared(trial, probed, other)
         denied = misled(trial, (first, second), said, (shown, other))
         judged = [
             CheckedGradient(
@@ -171,18 +168,6 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
     return ComparedGradients(
         tuple(tensors), tuple(_checks(judged, shown)), shown, misled=any(item.misled for item in judged)
     )
-
-
-def _clues(trial: Trial) -> CluesOf:
-    """Return what gives the clues of an input: with its gradients elsewhere, which are computed once if at all."""
-    pairs: dict[str, Pairs] = {}
-
-    def clues(name: str, side: Side) -> Clues:
-        if not pairs:
-            pairs.update(other_pairs(trial))
-        return replace(clues_of(name, side), others=pairs[name])
-
-    return clues
 
 
 def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
@@ -288,8 +273,19 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     meant = swapped(trial, name) or surrogate(trial, name)
     if meant is not None:
         return meant
-    ones = trial.right(torch.ones_like(trial.probe))[name]
-    if ones.shape == probed.gradient.shape and is_close(probed.gradient, ones, scale=trial.scale(name)):
+    if _ignores_upstream(trial, name):
         return "backward ignores grad_output: this is the gradient for one that is all ones"
-    known = region(trial, name) or probed.cause or repaired(trial, name)
-    return known or missing_product(name, probed.gradient, other) or item.shown.cause
+    found = region(trial, name)
+    if found is not None:
+        return found
+    agreed = Agreed.of(trial, name, probed.gradient, other)
+    return agreed.cause() or repaired(trial, name) or agreed.product()
+
+
+def _ignores_upstream(trial: Trial, name: str) -> bool:
+    """Return whether backward gives the gradient for ones, which is not zero, whatever the upstream gradient is."""
+    ones, scale = trial.right(torch.ones_like(trial.probe))[name], trial.scale(name)
+    if is_close(torch.zeros_like(ones), ones, scale=scale):
+        return False
+    found = [trial.apply().gradients(v)[name] for v in (trial.probe, -trial.probe, trial.probe**2)]
+    return all(g is not None and g.shape == ones.shape and is_close(g.detach(), ones, scale=scale) for g in found)

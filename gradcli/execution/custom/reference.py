@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -32,9 +32,6 @@ SAME = 1e-9
 
 # How far rounding may move a gradient that cancels, relative to that for a random upstream gradient.
 ROUNDING = 1e-13
-
-# What may explain a gradient that is wrong: its clues, made only where one is.
-CluesOf = Callable[[str, "Side"], Clues]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +63,6 @@ class Compared:
     gradient: Tensor
     autograd: Comparison
     symbolic: Comparison | None
-
-    @property
-    def cause(self) -> str | None:
-        """Return what is likely wrong with it, as far as its entries tell."""
-        return (self.symbolic or self.autograd).cause
 
 
 def side(trial: Trial, cotangent: Tensor) -> Side:
@@ -114,44 +106,42 @@ def noise_of(trial: Trial, scale: float, tolerance: Tolerance | None = None) -> 
     return scale * (tolerance.relative if tolerance.normwise else ROUNDING)
 
 
-def compared(trial: Trial, gradients: Gradients, side: Side, clues_of: CluesOf) -> dict[str, Compared]:
+def compared(trial: Trial, gradients: Gradients, side: Side) -> dict[str, Compared]:
     """Return how each input's gradient compares with the references."""
     found = {}
     for name in trial.wanted:
         given = gradients.get(name)
         gradient = torch.zeros_like(trial.point[name]) if given is None else given.detach()
         if name in side.right:
-            found[name] = _one(trial, name, gradient, side, clues_of)
+            found[name] = _one(trial, name, gradient, side)
         else:
             found[name] = Compared(name, gradient, Comparison.undecided(side.gap), None)
     return found
 
 
-def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesOf) -> Compared:
+def _one(trial: Trial, name: str, gradient: Tensor, side: Side) -> Compared:
     own, right = double(gradient), double(side.right[name])
     noise = noise_of(trial, trial.scale(name))
     autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
     if autograd.verdict is Verdict.MISMATCH and trial.tolerance.normwise:
         noise += rounding_error(lambda point: trial.right(side.cotangent, point), trial.point)[name]
         autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
-    wrong = autograd.verdict is Verdict.MISMATCH
-    clues = clues_of(name, side) if wrong else Clues(WHO, SUBJECT)
     if side.comparisons is None:
-        autograd = compare(own, right, trial.tolerance, noise, clues) if wrong else autograd
         return Compared(name, gradient, autograd, None)
-    symbolic = _symbolic(side.comparisons, side.leaf(name), gradient, trial.tolerance, clues)
-    if wrong and symbolic.verdict is Verdict.MATCH:  # PyTorch's gradient of the reference is the one that is off
+    symbolic = _symbolic(side.comparisons, side.leaf(name), gradient, trial.tolerance)
+    if (
+        autograd.verdict is Verdict.MISMATCH and symbolic.verdict is Verdict.MATCH
+    ):  # PyTorch's gradient of the reference is the one that is off
         autograd = dataclasses.replace(autograd, verdict=Verdict.MATCH, notes=symbolic.notes)
     return Compared(name, gradient, autograd, symbolic)
 
 
 def _symbolic(
-    comparisons: GradientComparison, leaf: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues
+    comparisons: GradientComparison, leaf: TracedTensor, gradient: Tensor, tolerance: Tolerance
 ) -> Comparison:
     reference = comparisons.reference
     if leaf in reference.undecided:
         return Comparison.undecided(reference.undecided[leaf])
     if leaf not in reference.values:
         return Comparison.undecided(f"'{leaf.name}' has no symbolic derivative")
-    own = dataclasses.replace(clues, who=WHO, subject=SUBJECT)
-    return comparisons.compare(leaf, double(gradient), tolerance, own)
+    return comparisons.compare(leaf, double(gradient), tolerance, Clues(WHO, SUBJECT))

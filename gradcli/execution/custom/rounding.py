@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,10 +11,17 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.targets.function.subject import Values
+from gradcli.execution.targets.function.trial import Trial
+from gradcli.tolerance import Tolerance
 
 Results = Callable[[Values], Mapping[str, Tensor]]
+# Results of a point and an upstream gradient, in which gradients are linear: its last bits count as those of inputs do.
+ResultsOfBoth = Callable[[Values, Tensor], Mapping[str, Tensor]]
+UPSTREAM = "the upstream gradient"
 # Inputs are moved by half a unit in the last place so often, and what moves with them counts so many times.
 RUNS, WIDTH = 4, 8.0
+# The most that counts of the rounding of a backward that may be wrong, relative to the largest gradient.
+CEILING = 1e-10
 
 
 def rounding_error(results: Results, point: Values) -> dict[str, float]:
@@ -28,6 +36,51 @@ def rounding_error(results: Results, point: Values) -> dict[str, float]:
         exact = runs[0]
     errors = {name: [_largest(double(run[name]) - double(value)) for run in runs] for name, value in exact.items()}
     return {name: WIDTH * max(found) for name, found in errors.items()}
+
+
+def rounding_of_gradients(
+    trial: Trial, cotangent: Tensor, point: Values | None = None, used: int | None = None
+) -> dict[str, float]:
+    """Return how far rounding may move backward's gradients by each input, and those of the reference.
+
+    It is asked at the trial's point if no other is given; where one output alone is `used`, of that one.
+    """
+    place = trial.point if point is None else point
+    zeros = {name: torch.zeros_like(value) for name, value in place.items() if value.requires_grad}
+
+    def right(near: Values, v: Tensor) -> dict[str, Tensor]:
+        return trial.right(v.detach(), near)
+
+    def own(near: Values, v: Tensor) -> dict[str, Tensor]:
+        applied = trial.apply(near)
+        gradients = applied.gradients(v.detach().to(applied.output.dtype), used=used)
+        return {name: zeros[name] if g is None else g.detach() for name, g in gradients.items()}
+
+    return rounding_of_both(right, own, (place, cotangent), trial.tolerance)
+
+
+def rounding_of_both(
+    right: ResultsOfBoth, own: ResultsOfBoth, at: tuple[Values, Tensor], tolerance: Tolerance
+) -> dict[str, float]:
+    """Return the rounding error of right results, or of one's own if that is larger: they may be computed otherwise.
+
+    It is that `at` a point and an upstream gradient. Of one's own, which may be wrong, counts no more than a small part
+    of the largest of all results.
+    """
+    point, cotangent = at
+    inputs = {**point, UPSTREAM: cotangent.detach().clone().requires_grad_()}
+    errors = rounding_error(partial(_split, right), inputs)
+    most = max((_largest(double(value)) for value in right(point, cotangent).values()), default=0.0)
+    most *= tolerance.relative if tolerance.normwise else CEILING
+    try:
+        others = rounding_error(partial(_split, own), inputs)
+    except (ExecutionError, RuntimeError):  # it may refuse a point nearby, and then tells nothing of its own
+        others = {}
+    return {name: max(error, min(others.get(name, 0.0), most)) for name, error in errors.items()}
+
+
+def _split(results: ResultsOfBoth, inputs: Values) -> Mapping[str, Tensor]:
+    return results({name: value for name, value in inputs.items() if name != UPSTREAM}, inputs[UPSTREAM])
 
 
 def _exact(value: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ consistent with itself, and not whether the function is the one that a definitio
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch.autograd import forward_ad
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.without_compiler import uncompiled
-from gradcli.execution.witnesses.line import ALLOWED, nudged, random_directions, real, shaped
+from gradcli.execution.witnesses.line import ALLOWED, nudged, nudged_values, random_directions, real, shaped
 from gradcli.execution.witnesses.question import Question
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import WitnessReport
@@ -26,6 +27,9 @@ from gradcli.tolerance import Tolerance
 from gradcli.witnesses import WitnessRow
 
 INCONSISTENT = noted(NoteKind.WITNESS, "autograd is not consistent with itself: u·(J v) is not (Jᵀ u)·v")
+
+# How all inputs are moved in their last places, to see what rounding does.
+SEEDS = (5, 15, 25, 35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +96,48 @@ def _by_forward_mode(question: Question, point: Tensor, direction: Tensor) -> Te
 
 
 def _rounding(question: Question, point: Tensor, direction: Tensor, found: Product) -> float:
-    """Return how far a change of the point in its last places moves the product: infinite where it has none there.
+    """Return how far a change of what is given in its last places moves the number by either mode.
 
-    Entries move by random signs, and by turns: nothing may change where all of them move alike.
+    It is infinite where forward mode has none there. Entries of the input move by random signs, and by turns: nothing
+    may change where all of them move alike. Where terms cancel, one mode may be exact and the other not, and a sum of a
+    few of them is often the very same: that takes several tries. Both directions move too, for the number is linear in
+    them, and it may be their differences that are rounded.
     """
-    shape = real(point).shape
-    random = random_directions(1, real(point).numel(), seed=5)[0].sign()
-    turns = 1 - 2 * (torch.arange(random.numel(), dtype=torch.float64) % 2)
-    return max(_moved(question, point, direction, found, signs.reshape(shape)) for signs in (random, turns))
+    turns = 1 - 2 * (torch.arange(real(point).numel(), dtype=torch.float64) % 2)
+    alone = {**question.point, question.name: nudged(point, turns.reshape(real(point).shape) * real(point))}
+    there = [(dataclasses.replace(question, point=alone), direction)]
+    there += [_nudged(question, direction, seed) for seed in SEEDS]
+    moved = [_forward_at(*one) - found.value for one in there]
+    reverse = [_reverse_at(*one) for one in ((question, direction), *there)]
+    moved += [value - reverse[0] for value in reverse if math.isfinite(value - reverse[0])]
+    return max(map(abs, moved))
 
 
-def _moved(question: Question, point: Tensor, direction: Tensor, found: Product, signs: Tensor) -> float:
-    other = product(question, nudged(point, signs * real(point)), direction)
-    return math.inf if other is None else abs(other.value - found.value)
+def _nudged(question: Question, direction: Tensor, seed: int) -> tuple[Question, Tensor]:
+    """Return a question and a direction, both moved in their last places."""
+    both = nudged_values({"u": question.cotangent, "v": direction}, seed)
+    point = nudged_values(question.point, seed + len(both))
+    return dataclasses.replace(question, point=point, cotangent=both["u"]), both["v"]
+
+
+def _forward_at(question: Question, direction: Tensor) -> float:
+    found = product(question, question.point[question.name], direction)
+    return math.inf if found is None else found.value
+
+
+def _reverse_at(question: Question, direction: Tensor) -> float:
+    """Return (Jᵀ u)·v at a point; NaN where autograd refuses it."""
+    gradient = _by_reverse_mode(question, question.point[question.name].detach().clone().requires_grad_())
+    return math.nan if gradient is None else float((real(gradient).reshape(-1).to(torch.float64) * direction).sum())
+
+
+def _by_reverse_mode(question: Question, leaf: Tensor) -> Tensor | None:
+    with warnings.catch_warnings(), torch.enable_grad():
+        warnings.simplefilter("ignore")
+        try:
+            output = question.differentiable({**question.point, question.name: leaf})
+            cotangent = double(question.cotangent).to(output.dtype)
+            found: tuple[Tensor | None, ...] = torch.autograd.grad(output, leaf, cotangent, allow_unused=True)
+        except (RuntimeError, NotImplementedError, GradcliError):
+            return None
+    return found[0]

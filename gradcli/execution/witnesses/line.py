@@ -184,6 +184,17 @@ def nudged(point: Tensor, sizes: Tensor) -> Tensor:
     return torch.view_as_complex(moved) if point.is_complex() else moved
 
 
+def nudged_values(point: Values, seed: int) -> dict[str, Tensor]:
+    """Return a point with every real entry moved in its last places, up or down at random; a zero stays."""
+    moved = dict(point)
+    for number, (name, value) in enumerate(point.items()):
+        if value.is_floating_point() or value.is_complex():
+            sizes = real(value.detach())
+            signs = random_directions(1, sizes.numel(), seed + number)[0].sign().reshape(sizes.shape)
+            moved[name] = nudged(value.detach(), signs.to(sizes) * sizes)
+    return moved
+
+
 def shaped(part: Tensor, like: Tensor) -> Tensor:
     """Return real numbers in the shape of a tensor, complex if it is."""
     if like.is_complex():

@@ -7,6 +7,7 @@ consistent with itself.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.graph import reachable
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.without_compiler import uncompiled
-from gradcli.execution.witnesses.line import ALLOWED, nudged, random_directions, real, shaped
+from gradcli.execution.witnesses.line import ALLOWED, nudged, nudged_values, random_directions, real, shaped
 from gradcli.execution.witnesses.question import Question
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.report import WitnessReport
@@ -38,6 +39,8 @@ ASYMMETRIC = noted(
 )
 # The node that once_differentiable leaves, to raise an error where a second derivative passes it.
 ONCE = "Error"
+# How all inputs are moved in their last places, to see what rounding does.
+SEEDS = (15, 25)
 REFUSED = (*REFUSALS, GradcliError)
 
 
@@ -59,6 +62,15 @@ class Products:
             return 0.0, 0.0
         sizes = torch.stack([self.forward, self.reverse[0]]).abs()
         return float((self.forward - self.reverse[0]).abs().max()), float(sizes.max())
+
+    def distance(self, other: Products | None) -> float:
+        """Return how far products with the directions are from those elsewhere, by either way; infinite without any."""
+        if other is None:
+            return math.inf
+        change = float((self.reverse - other.reverse).abs().max())
+        if self.forward is not None and other.forward is not None:
+            change = max(change, float((self.forward - other.forward).abs().max()))
+        return change * float(self.directions.abs().sum())
 
     @property
     def asymmetry(self) -> tuple[float, float]:
@@ -165,12 +177,14 @@ def _gradient(question: Question, leaf: Tensor) -> Tensor | None:
 
 
 def _rounding(question: Question, point: Tensor) -> float:
-    """Return how far a change of the point in its last places moves the products: infinite where it has none there."""
+    """Return how far a change of all inputs in their last places moves the products: infinite without any there.
+
+    It moves both ways, and several times: where the terms of a product cancel, it is often the very same by chance.
+    """
     here = products(question, point)
-    signs = random_directions(1, real(point).numel(), seed=5)[0].sign().reshape(real(point).shape)
     sizes = torch.where(real(point) == 0, torch.ones_like(real(point)), real(point))
-    there = products(question, nudged(point, signs * sizes))
-    if here is None or there is None:
-        return math.inf
-    change = (here.reverse - there.reverse).abs()
-    return float(change.max()) * float(here.directions.abs().sum())
+    signs = random_directions(1, real(point).numel(), seed=5)[0].sign().reshape(sizes.shape)
+    places = [{**question.point, question.name: nudged(point, signs * sizes)}]
+    places += [nudged_values(question.point, seed) for seed in SEEDS]
+    there = [products(dataclasses.replace(question, point=values), values[question.name]) for values in places]
+    return math.inf if here is None else max(map(here.distance, there))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -721,3 +721,44 @@ def test_a_wrong_forward_mode_of_pytorchs_is_not_the_functions_fault() -> None:
     assert right.verdict == "match"
     assert "forward mode of the reference is not its derivative" in " ".join(str(right).split())
     assert gradcli.check_function(WholeTriangularSolve, inputs).verdict == "mismatch"
+
+
+class KeptOnTheClass(torch.autograd.Function):
+    kept: ClassVar[list[Tensor]]
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004 (PyTorch's signature)
+        KeptOnTheClass.kept = [x]
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:  # noqa: ARG004 (PyTorch's signature)
+        return 2 * g * KeptOnTheClass.kept[-1]
+
+
+class KeptInAStack(KeptOnTheClass):
+    kept: ClassVar[list[Tensor]] = []
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004 (PyTorch's signature)
+        KeptInAStack.kept.append(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        if not hasattr(ctx, "own"):
+            ctx.own = KeptInAStack.kept.pop()
+        return 2 * g * ctx.own
+
+
+@pytest.mark.parametrize("function", [KeptOnTheClass, KeptInAStack])
+def test_what_is_kept_elsewhere_than_on_ctx_is_found_by_a_second_forward(function: type) -> None:
+    x, z = (torch.tensor([value], dtype=torch.float64, requires_grad=True) for value in (1.0, 5.0))
+    first, second = function.apply(x), function.apply(z)
+    first.backward()
+    second.backward()
+    assert x.grad != 2 * x
+    report = gradcli.check_function(function, shapes={"x": (3,)})
+    found = check(report, "saved tensors")
+    assert found.verdict.value == "mismatch"
+    assert "once forward has run again before backward" in found.notes[0].words

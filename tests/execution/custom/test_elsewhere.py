@@ -57,6 +57,17 @@ def through_half(x: Tensor, g: Tensor) -> Tensor:
     return 2 * x * g if x.dtype == torch.float64 else (2 * x.half() * g.half()).to(x.dtype)
 
 
+def rows_of(x: Tensor) -> Tensor:
+    return torch.arange(x.shape[0]).reshape(-1, *[1] * (x.ndim - 1))
+
+
+def more_than_two(x: Tensor, g: Tensor) -> Tensor:
+    """Return the gradient of the largest entry: shared by two that tie, and given to each of three but zeros."""
+    largest = (x == x.amax(-1, keepdim=True)).to(x.dtype)
+    count = largest.sum(-1, keepdim=True)
+    return largest * g[..., None] / torch.where((count > 2) & (x != 0), 1, count)
+
+
 WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor], Formula]] = {
     "small": ("other points", square, lambda x, g: where(x, g, x.abs() < 0.01)),
     "tiny": ("other points", square, lambda x, g: where(x, g, x.abs() < 1e-6)),
@@ -76,6 +87,10 @@ WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor], Formula]] = {
         lambda x: x.amax(-1),
         lambda x, g: (x == x.amax(-1, keepdim=True)) * g[..., None],
     ),
+    "three ties": ("other points", lambda x: x.amax(-1), more_than_two),
+    "zeros": ("other points", square, lambda x, g: (2 * x + (x == 0).all()) * g),
+    "before an exponential overflows": ("other points", torch.exp, lambda x, g: g * x.exp().clamp(max=1e30)),
+    "many rows": ("other shapes", square, lambda x, g: where(x, g, rows_of(x) >= 256)),
     "grad_output of 0": ("zeros in grad_output", square, lambda x, g: 2 * x * g * g / g),
     "large grad_output": ("zeros in grad_output", square, lambda x, g: 2 * x * g.clamp(-3, 3)),
     "batch": ("other shapes", square, in_blocks),
@@ -226,3 +241,26 @@ def test_what_is_wrong_where_an_output_is_not_used_is_found(wrong: type, words: 
     verdict, said = note(gradcli.check_function(wrong, {"x": x}), "zeros in grad_output")
     assert verdict == "mismatch"
     assert words in said
+
+
+def from_the_start(x: Tensor, g: Tensor) -> Tensor:
+    return 2 * g * torch.as_strided(x, x.shape, x.stride(), 0)
+
+
+def upstream_from_the_start(x: Tensor, g: Tensor) -> Tensor:
+    return 2 * x * torch.as_strided(g, g.shape, g.stride(), 0)
+
+
+@pytest.mark.parametrize(
+    ("backward", "words"), [(from_the_start, "inputs"), (upstream_from_the_start, "a grad_output")]
+)
+def test_a_slice_begins_somewhere_in_its_storage(backward: Formula, words: str) -> None:
+    base = torch.arange(6.0, dtype=torch.float64)
+    x, g = base[3:], base[1:4]
+    assert not torch.equal(backward(x, g), 2 * x * g)
+    report = gradcli.check_function(function(square, backward), shapes={"x": (3,)})
+    assert isinstance(report.details, CustomDetails)
+    failed = [check for check in report.details.checks or () if not check.verdict.passes]
+    assert [check.name for check in failed] == ["non-contiguous tensors"]
+    assert f"for {words} that " in failed[0].notes[0].words
+    assert "slice" in failed[0].notes[0].words

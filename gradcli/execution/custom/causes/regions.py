@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,16 +38,34 @@ class Seen:
     wrong: Tensor
     tells: Tensor
     ties: Tensor
+    twins: Mapping[str, Tensor]
+    """Which are those of another input of the same shape."""
 
     @staticmethod
     def joined(parts: Sequence[Seen]) -> Seen:
         """Return the entries of several points."""
         fields = ("values", "wrong", "tells", "ties")
-        return Seen(*(torch.cat([getattr(part, field) for part in parts]) for field in fields))
+        twins = {name: torch.cat([part.twins[name] for part in parts]) for name in parts[0].twins}
+        values, wrong, tells, ties = (torch.cat([getattr(part, field) for part in parts]) for field in fields)
+        return Seen(values, wrong, tells, ties, twins)
 
     def where(self, mask: Tensor) -> Seen:
         """Return some of the entries."""
-        return Seen(self.values[mask], self.wrong[mask], self.tells[mask], self.ties[mask])
+        twins = {name: equal[mask] for name, equal in self.twins.items()}
+        return Seen(self.values[mask], self.wrong[mask], self.tells[mask], self.ties[mask], twins)
+
+    @property
+    def alone(self) -> Tensor:
+        """Return which entries are no other entry's, of this input or another."""
+        equal = self.ties.clone()
+        for twin in self.twins.values():
+            equal |= twin
+        return ~equal
+
+    def is_within(self, region: Tensor) -> bool:
+        """Return whether the wrong entries are some of a region, with enough of them and of right ones elsewhere."""
+        right = self.tells & ~self.wrong & ~region
+        return bool((self.wrong <= region).all()) and min(int(self.wrong.sum()), int(right.sum())) >= FEWEST
 
     def is_exactly(self, region: Tensor) -> bool:
         """Return whether the wrong entries are those of a region, with enough of them and of right ones."""
@@ -105,7 +123,7 @@ def _is_denied(trial: Trial, name: str, point: Values, inside: Tensor) -> bool:
 
 def _beyond(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
     """Return the region on one side of a number, or of it and its negative; at these there may be kinks."""
-    inside = seen.where(~_is_one_of(seen.values, numbers) & ~seen.ties)
+    inside = seen.where(~_is_one_of(seen.values, numbers) & seen.alone)
     for number in sorted(numbers, key=abs):
         for sign, compares in SIDES.items():
             if inside.is_exactly(compares(inside.values, number)):
@@ -124,11 +142,10 @@ def _at(name: str, seen: Seen, numbers: Sequence[float]) -> Region | None:
         if alone.is_exactly(alone.values == number):
             return Region(f"{name} = {number:g}", lambda seen, n=number: seen.values == n)  # type: ignore[misc]
     inside = seen.where(~_is_one_of(seen.values, numbers))
-    tied = bool((inside.wrong <= inside.ties).all())
-    right = inside.tells & ~inside.wrong & ~inside.ties
-    if tied and min(int(inside.wrong.sum()), int(right.sum())) >= FEWEST:
+    if inside.is_within(inside.ties):
         return Region(f"entries of {name} tie", lambda seen: seen.ties)
-    return None
+    twin = next((other for other, equal in inside.twins.items() if inside.is_within(equal)), None)
+    return None if twin is None else Region(f"{name} = {twin}", lambda seen: seen.twins[twin])
 
 
 SIDES: dict[str, Callable[[Tensor, float], Tensor]] = {"<": torch.lt, ">": torch.gt}
@@ -151,8 +168,9 @@ def _points(trial: Trial, name: str, numbers: Sequence[float]) -> Iterator[Value
         part = 0.1 + 0.8 * torch.rand(own.numel(), generator=generator, dtype=torch.float64)
         between = low[which] + part * (high - low)[which]
         yield _with(trial, name, between)
+        yield {**_with(trial, name, between), **_others_negated(trial, name)}
         yield _with(trial, name, torch.where(entries % 2 == shift % 2, between[entries // 2 * 2], between))
-        for other in _like(trial, name):
+        for other in _like(trial.point, name).values():
             yield _with(trial, name, torch.where(entries % 2 == shift % 2, other, between))
         if own.ndim > 1:
             yield _with(trial, name, tied_rows(between.reshape(own.shape)))
@@ -160,11 +178,17 @@ def _points(trial: Trial, name: str, numbers: Sequence[float]) -> Iterator[Value
         yield _with(trial, name, torch.where((entries + shift) % 2 == 0, at, between))
 
 
-def _like(trial: Trial, name: str) -> list[Tensor]:
-    """Return the entries of the other inputs of an input's shape: at a point all but the one stay as they are."""
-    shape = trial.point[name].shape
-    others = [value for other, value in trial.point.items() if other != name and value.shape == shape]
-    return [double(value.detach()).reshape(-1) for value in others if value.is_floating_point()]
+def _others_negated(trial: Trial, name: str) -> dict[str, Tensor]:
+    """Return the other inputs that are differentiated, of the other sign: a region need not be of one input alone."""
+    others = {other: trial.point[other] for other in trial.wanted if other != name}
+    return {other: (-value.detach()).requires_grad_() for other, value in others.items()}
+
+
+def _like(point: Values, name: str) -> dict[str, Tensor]:
+    """Return the entries of the other inputs of an input's shape, by name."""
+    shape = point[name].shape
+    others = {other: value for other, value in point.items() if other != name and value.shape == shape}
+    return {other: double(v.detach()).reshape(-1) for other, v in others.items() if v.is_floating_point()}
 
 
 def _with(trial: Trial, name: str, entries: Tensor) -> Values:
@@ -190,6 +214,5 @@ def _seen(trial: Trial, name: str, point: Values) -> Seen | None:
     noise = NOISE * float(right[right.isfinite()].abs().sum())
     wrong = ~trial.tolerance.agrees(double(own).reshape(-1), right, noise)
     ties = (value[:, None] == value[None]).sum(1) > 1
-    for other in _like(trial, name):
-        ties |= value == other
-    return Seen(value, wrong, right != 0, ties).where(right.isfinite())
+    twins = {other: value == entries for other, entries in _like(point, name).items()}
+    return Seen(value, wrong, right != 0, ties, twins).where(right.isfinite())

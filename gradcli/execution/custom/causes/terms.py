@@ -143,8 +143,8 @@ def _is_known(part: Tensor, found: Mapping[str, Tensor]) -> bool:
     return any(is_close(part, other) for other in found.values() if other.shape == part.shape)
 
 
-def missing_product(name: str, gradient: Tensor, side: Side) -> str | None:
-    """Return in words the product of an adjoint and tensors that a gradient lacks; None where none fits all entries."""
+def missing_products(name: str, gradient: Tensor, side: Side) -> Iterator[str]:
+    """Yield in words the products of an adjoint and tensors that a gradient lacks, each in all of its entries."""
     right, decomposition = double(side.right[name]), side.decomposition
     if (
         decomposition is None
@@ -152,20 +152,19 @@ def missing_product(name: str, gradient: Tensor, side: Side) -> str | None:
         or not FEWEST_ENTRIES <= right.numel() <= MOST_ENTRIES
         or right.shape != gradient.shape
     ):
-        return None
+        return
     lacking = right - double(gradient)
     with double_precision(), torch.no_grad():
         upstream = {"grad_output": double(side.cotangent), **_adjoint_factors(side)}
         factors = dict(_factors(side))
-        for words, one in _fitting(upstream, right):
-            for more, other in _fitting(factors, right):
-                times = _multiple(lacking, (one * other).expand(right.shape))
-                if times is not None:
-                    text = " * ".join(
-                        part for part in (f"{times:.6g}" if abs(times - 1) > CLOSENESS else "", words, more) if part
-                    )
-                    return f"the term {text} is missing"
-    return None
+    for words, one in _fitting(upstream, right):
+        for more, other in _fitting(factors, right):
+            times = _multiple(lacking, (one * other).expand(right.shape))
+            if times is not None:
+                text = " * ".join(
+                    part for part in (f"{times:.6g}" if abs(times - 1) > CLOSENESS else "", words, more) if part
+                )
+                yield f"the term {text} is missing"
 
 
 def _fitting(named: Mapping[str, Tensor], like: Tensor) -> list[tuple[str, Tensor]]:

@@ -12,12 +12,13 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
 from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.reference import SUBJECT, WHO
+from gradcli.execution.custom.rounding import rounding_of_gradients
 from gradcli.execution.targets.function.trial import Applied, Trial
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
-from gradcli.tolerance import CLOSENESS, is_close
+from gradcli.tolerance import CLOSENESS, Tolerance
 
 RANDOM = noted(NoteKind.SCOPE, "not looked at: backward gives a different gradient each time it runs")
 SUMMED = Note(NoteKind.SHAPE, "PyTorch's engine sums it here, and a call of backward by hand does not")
@@ -137,25 +138,9 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
-def is_linear(trial: Trial) -> Check:
-    """Check that backward is linear in grad_output: twice the gradient for twice of it, the sum for a sum."""
-    name, first, second = "linear in grad_output", trial.probe, _rolled(trial.probe)
-    applied = trial.apply()
-    if is_random(applied, first):
-        return Check(name, Verdict.UNDECIDED, RANDOM)
-    ones, twos, sums, twice = (applied.gradients(v) for v in (first, second, first + second, 2 * first))
-    notes: list[Note] = []
-    for label in trial.wanted:
-        one, two, both, double = (_or_zero(found[label], trial.point[label]) for found in (ones, twos, sums, twice))
-        size = trial.scale(label)
-        if _near(double, one, trial, size) and bool((one.isfinite() & (one != 0)).any()):
-            words = f"the gradient of '{label}' does not change with grad_output: backward ignores it"
-            notes.append(Note(NoteKind.CONTRACT, words, label))
-        elif not (_near(both, one + two, trial, size) and _near(double, 2 * one, trial, size)):
-            why = "a part of it ignores it, or a power of it is taken"
-            words = f"the gradient of '{label}' is not linear in grad_output: {why}"
-            notes.append(Note(NoteKind.CONTRACT, words, label))
-    return _check(name, notes)
+def is_float(value: object) -> bool:
+    """Return whether a value is a floating-point tensor."""
+    return isinstance(value, Tensor) and value.is_floating_point()
 
 
 def is_random(applied: Applied, cotangent: Tensor) -> bool:
@@ -164,30 +149,24 @@ def is_random(applied: Applied, cotangent: Tensor) -> bool:
     return any(not same(value, second[name]) for name, value in first.items())
 
 
-def _or_zero(value: Tensor | None, like: Tensor) -> Tensor:
+def or_zero(value: Tensor | None, like: Tensor) -> Tensor:
+    """Return a gradient as it is, and zeros for None."""
     return torch.zeros_like(like) if value is None else value.detach()
 
 
-def _rolled(tensor: Tensor) -> Tensor:
-    """Return a tensor like another, of other entries; a multiple where there is one entry."""
-    flat = tensor.reshape(-1)
-    return (flat.roll(1) * 1.25 - 0.5).reshape(tensor.shape)
-
-
-def _near(one: Tensor, other: Tensor, trial: Trial, size: float) -> bool:
+def near(one: Tensor, other: Tensor, tolerance: Tolerance, size: float, noise: float = 0.0) -> bool:
     """Return whether the results of two runs are the same but for rounding, that of gradients of a size at least.
 
-    Entries that are not finite in both tell nothing.
+    `noise` is allowed on top. Entries that are not finite in both tell nothing.
     """
     finite = one.isfinite() & other.isfinite()
     one, other = one[finite], other[finite]
     if not other.numel():
         return True
     scale = max(float(one.abs().max()), float(other.abs().max()))
-    tolerance = trial.tolerance
-    if not tolerance.normwise:
-        return is_close(one, other, max(CLOSENESS, tolerance.relative), scale)
-    return bool(((one - other).abs() <= tolerance.least(max(scale, size))).all())
+    relative = max(CLOSENESS, tolerance.relative) * scale
+    allowed = tolerance.least(max(scale, size)) if tolerance.normwise else relative
+    return bool(((one - other).abs() <= allowed + noise).all())
 
 
 def needs_input_grad(trial: Trial) -> Check:
@@ -209,7 +188,7 @@ def needs_input_grad(trial: Trial) -> Check:
         except ExecutionError as error:
             notes.append(Note(NoteKind.ERROR, f"where only '{label}' requires grad, {error.message}", label))
             continue
-        if not _near(_or_zero(alone, point[label]), _or_zero(whole[label], point[label]), trial, trial.scale(label)):
+        if not _is_unchanged(trial, label, or_zero(alone, point[label]), or_zero(whole[label], point[label])):
             words = f"the gradient of '{label}' changes when only '{label}' requires grad"
             notes.append(Note(NoteKind.CONTRACT, words, label))
         idle += [other for other in trial.wanted if other != label and returned.get(other) is not None]
@@ -217,6 +196,14 @@ def needs_input_grad(trial: Trial) -> Check:
         f"backward also computes gradients that are not needed ({_list(idle)}); this only costs time" if idle else None
     )
     return _check(name, notes, noted(NoteKind.CONTRACT, cost))
+
+
+def _is_unchanged(trial: Trial, label: str, one: Tensor, other: Tensor) -> bool:
+    """Return whether two gradients of an input are the same but for rounding, which is measured if it has to be."""
+    size = trial.scale(label)
+    if near(one, other, trial.tolerance, size):
+        return True
+    return near(one, other, trial.tolerance, size, rounding_of_gradients(trial, trial.probe)[label])
 
 
 def _list(names: Sequence[str]) -> str:

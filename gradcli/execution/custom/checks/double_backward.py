@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import zip_longest
 
 import torch
@@ -11,11 +12,10 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, first_line
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.custom.causes.overwritten import overwritten
-from gradcli.execution.custom.checks.contract import same
+from gradcli.execution.custom.checks.contract import is_float, same
 from gradcli.execution.custom.numerical import of_a_number
 from gradcli.execution.custom.reference import SUBJECT, WHO
-from gradcli.execution.custom.rounding import rounding_error
+from gradcli.execution.custom.rounding import rounding_of_both
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.targets.function.sampling import moved
 from gradcli.execution.targets.function.subject import Values, refusals
@@ -33,7 +33,6 @@ MARKED = noted(NoteKind.CONTRACT, "backward is marked once_differentiable: PyTor
 UNMARKED = "nothing wrong comes of an error, and `once_differentiable` would say that there is no second one"
 # What backward reads, in words, and its value.
 Kept = tuple[str, Tensor]
-RISK = "changed in place before backward it would give a wrong gradient and no error: use ctx.save_for_backward"
 
 
 def double_backward(trial: Trial) -> Check:
@@ -52,14 +51,15 @@ def double_backward(trial: Trial) -> Check:
     except ExecutionError as error:
         return Check(NAME, Verdict.MATCH, noted(NoteKind.CONTRACT, f"{error.message.rstrip('.')}; {UNMARKED}"))
     try:
-        wanted = _right(trial, weights, trial.point)
+        wanted = _right(trial, weights, trial.point, trial.probe)
     except NoReferenceError:
         if (check := _by_differences(trial, weights, found)) is None:
             raise
         return check
     wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name])]
     if wrong:
-        noise = rounding_error(lambda point: _right(trial, weights, point), trial.point)
+        rights, owns = partial(_right, trial, weights), partial(_own, trial, weights)
+        noise = rounding_of_both(rights, owns, (trial.point, trial.probe), trial.tolerance)
         wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name], noise[name])]
     if not wrong:
         return Check(NAME, Verdict.MATCH)
@@ -67,10 +67,10 @@ def double_backward(trial: Trial) -> Check:
     return Check(NAME, Verdict.MISMATCH, notes)
 
 
-def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values) -> dict[str, Tensor]:
+def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values, v: Tensor) -> dict[str, Tensor]:
     """Return the second derivatives of the reference at a point, in its dtype; NoReferenceError if it has none."""
     recording = trial.recorded(point)
-    cotangent = trial.probe.to(recording.output.dtype, copy=True).requires_grad_()
+    cotangent = v.detach().to(recording.output.dtype, copy=True).requires_grad_()
     right = pulled_back(recording, cotangent, create_graph=True)
     try:
         return _second(right, weights, {**recording.leaves, UPSTREAM: cotangent})
@@ -105,6 +105,15 @@ def _by_differences(trial: Trial, weights: Mapping[str, Tensor], found: Mapping[
 def _denied(name: str) -> Note:
     words = f"the second derivative by '{name}' is not what finite differences of backward say"
     return Note(NoteKind.CAUSE, words, name)
+
+
+def _own(trial: Trial, weights: Mapping[str, Tensor], point: Values, v: Tensor) -> dict[str, Tensor]:
+    """Return backward's own second derivatives at a point, in its dtype."""
+    applied = trial.apply(point)
+    cotangent = v.detach().to(applied.output.dtype, copy=True).requires_grad_()
+    given = applied.gradients(cotangent, create_graph=True)
+    with refusals("double backward"):
+        return _second(given, weights, {**applied.leaves, UPSTREAM: cotangent})
 
 
 def _weight(value: Tensor, place: int) -> Tensor:
@@ -180,29 +189,3 @@ def _kept(applied: Applied) -> list[Kept]:
     words = "an intermediate result of shape {} that forward saves"
     kept = [*stored, *((words.format(tuple(tensor.shape)), tensor) for tensor in saved)]
     return [(what, tensor) for what, tensor in kept if is_float(tensor) and not tensor.requires_grad]
-
-
-def is_float(value: object) -> bool:
-    """Return whether a value is a floating-point tensor."""
-    return isinstance(value, Tensor) and value.is_floating_point()
-
-
-def saved_tensors(trial: Trial) -> Check:
-    """Check that what backward reads of inputs and outputs is saved by save_for_backward, not kept on ctx.
-
-    What is kept on ctx is not watched: changed in place before backward, it gives a wrong gradient and no error.
-    """
-    changed = overwritten(trial)
-    if changed is not None:
-        return Check("saved tensors", Verdict.MISMATCH, noted(NoteKind.CAUSE, changed))
-    applied = trial.apply()
-    known = {tensor.data_ptr(): f"the input '{name}'" for name, tensor in applied.given.items()}
-    known |= {item.data_ptr(): f"output {place}" for place, item in enumerate(applied.outputs) if is_float(item)}
-    held: dict[str, Tensor] = {name: value for name, value in vars(applied.node).items() if is_float(value)}
-    wrong = [f"ctx.{name} is {known[value.data_ptr()]}" for name, value in held.items() if value.data_ptr() in known]
-    if wrong:
-        notes = (*(Note(NoteKind.CONTRACT, words) for words in wrong), Note(NoteKind.REMEDY, RISK))
-        return Check("saved tensors", Verdict.MISMATCH, notes)
-    names = ", ".join(f"ctx.{name}" for name in held)
-    words = f"{names} holds a tensor that is neither input nor output" if held else None
-    return Check("saved tensors", Verdict.MATCH, noted(NoteKind.CONTRACT, words))

@@ -16,7 +16,9 @@ from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.targets.function.sampling import (
     expanded,
     moved,
+    offset,
     other_strides,
+    sliced,
     strided,
 )
 from gradcli.execution.targets.function.trial import NoReferenceError, Trial, apply
@@ -97,7 +99,10 @@ def _cotangents(probe: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 
 def strides(trial: Trial) -> Check:
-    """Compare backward with autograd of the reference for inputs and upstream gradients that are not contiguous."""
+    """Compare backward with autograd of the reference for inputs and upstream gradients that are not contiguous.
+
+    So for slices: they begin somewhere in their storage.
+    """
     judge, findings = Judge.of(trial), Findings()
     try:
         applied = apply(trial.subject, other_strides(trial.point))
@@ -105,12 +110,17 @@ def strides(trial: Trial) -> Check:
         findings.miss("inputs that are not contiguous", "forward refuses them")
     else:
         findings.wrong += judge.notes(applied, other_strides(trial.point), "for inputs that are not contiguous")
+    part = sliced(trial.point)
+    findings.wrong += judge.notes(apply(trial.subject, part), part, "for inputs that are slices of longer tensors")
     constant = trial.probe.new_full((), 0.75).expand(trial.probe.shape)
     applied = trial.apply()
     where = "for a grad_output that is expanded, as sum() makes it"
     findings.wrong += judge.notes(applied, trial.point, where, constant)
     findings.wrong += judge.notes(
         trial.apply(), trial.point, "for a grad_output that is not contiguous", strided(trial.probe)
+    )
+    findings.wrong += judge.notes(
+        trial.apply(), trial.point, "for a grad_output that is a slice of a longer tensor", offset(trial.probe)
     )
     wide = expanded(trial.point)
     if wide is not None and not judge.look(findings, "inputs that are expanded", wide):

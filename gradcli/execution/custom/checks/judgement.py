@@ -13,7 +13,7 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.numerical import by_all, by_differences
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
-from gradcli.execution.custom.rounding import rounding_error
+from gradcli.execution.custom.rounding import CEILING, rounding_error, rounding_of_gradients
 from gradcli.execution.targets.function.sampling import is_finite, spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import Applied, Trial, apply
@@ -102,7 +102,7 @@ class Judge:
             given = applied.gradients(v, used=used)
         except ExecutionError as error:
             return [noted(NoteKind.ERROR, f"{where}, {error.message}", where)]
-        differing = self._differing(given, point, v)
+        differing = self._differing(given, point, v, used)
         wrong = [item for item in differing if self._is_denied(point, item[0], v, item[1], item[2])]
         return [_wrong(where, name, notes) for name, _, _, notes in wrong]
 
@@ -114,17 +114,29 @@ class Judge:
         return self._by_differences(point, name, v, right).passes
 
     def _differing(
-        self, given: Mapping[str, Tensor | None], point: Values, v: Tensor
+        self, given: Mapping[str, Tensor | None], point: Values, v: Tensor, used: int | None = None
     ) -> list[tuple[str, Tensor, Tensor, Notes]]:
         """Return the inputs whose gradients differ beyond rounding: backward's, autograd's, and how."""
         right = self.trial.right(v, point)
         noise = {name: max(self.scales.get(name, 0.0), _size(value)) for name, value in right.items()}
         noise = {name: noise_of(self.trial, scale, self.tolerance) for name, scale in noise.items()}
         differing = self._beyond(given, right, noise)
-        if not (differing and self.tolerance.normwise):
+        if not differing:
             return differing
-        errors = rounding_error(lambda near: self.trial.right(v, near), point)
+        errors = self._rounding(right, point, v, used)
         return self._beyond(given, right, {name: noise[name] + errors[name] for name in right})
+
+    def _rounding(self, right: Mapping[str, Tensor], point: Values, v: Tensor, used: int | None) -> dict[str, float]:
+        """Return how far rounding may move each gradient there, of terms that cancel.
+
+        Beside a kink the last places of a point decide: so much tells nothing of rounding in double precision, of which
+        no more counts than a small part of the largest gradient of all inputs.
+        """
+        if self.tolerance.normwise:
+            return rounding_error(lambda near: self.trial.right(v, near), point)
+        most = CEILING * max(map(_size, right.values()))
+        errors = rounding_of_gradients(self.trial, v, point, used) if most else dict.fromkeys(right, 0.0)
+        return {name: min(error, most) for name, error in errors.items()}
 
     def _beyond(
         self, given: Mapping[str, Tensor | None], right: Mapping[str, Tensor], noise: Mapping[str, float]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,15 +15,20 @@ from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.rounding import rounding_of_both
 from gradcli.execution.forward.refusals import REFUSALS
-from gradcli.execution.targets.function.subject import joined, refusals
+from gradcli.execution.targets.function.subject import Values, joined, refusals
 from gradcli.execution.targets.function.trial import Trial, pulled_back
 from gradcli.report.custom import Check
-from gradcli.report.notes import NoteKind, noted
+from gradcli.report.notes import NoteKind, led, noted
 from gradcli.report.verdict import Verdict
 
 BATCH = 3
 STEP = 0.125
+# What a Function gives, and what is right.
+Results = tuple[Tensor, Tensor]
+# The axis of the batch in each input; None where an input has none.
+Axes = tuple[int | None, ...]
 
 
 def jvp(trial: Trial) -> Check | None:
@@ -40,7 +47,9 @@ def jvp(trial: Trial) -> Check | None:
     except ExecutionError as error:
         return Check("jvp", Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
     wanted = _pushed(trial, tangents)
-    return _check("jvp", found, wanted, trial)
+    return _check(
+        "jvp", trial, (found, wanted), lambda there: (_forward_mode(there, tangents), _pushed(there, tangents))
+    )
 
 
 def _forward_mode(trial: Trial, tangents: dict[str, Tensor]) -> Tensor:
@@ -67,40 +76,84 @@ def _pushed(trial: Trial, tangents: dict[str, Tensor]) -> Tensor:
 
 
 def vmap(trial: Trial) -> Check | None:
-    """Compare the Function under torch.func.vmap with one call after the other; None if it claims no vmap."""
+    """Compare the Function under torch.func.vmap with one call after the other; None if it claims no vmap.
+
+    The axis of the batch is the first of every input, the last, and none of one of several inputs.
+    """
     if not (getattr(trial.subject.function, "generate_vmap_rule", False) or _has(trial, "vmap")):
         return None
-    names = trial.wanted
-
-    def each(*values: Tensor) -> Tensor:
-        return joined(trial.subject.apply({**trial.point, **dict(zip(names, values, strict=True))}), trial.places)
-
+    first, *others = _axes(trial)
     try:
-        with refusals("vmap"), warnings.catch_warnings(), torch.no_grad():
-            batch, wanted = _sampled(trial, each)
-            found = torch.func.vmap(each)(*batch)
+        check = _under_vmap(trial, first)
     except ExecutionError as error:
         return Check("vmap", Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
-    return _check("vmap", found, wanted, trial)
+    refused = []
+    for axes in others if check.verdict.passes else ():
+        try:
+            found = _under_vmap(trial, axes)
+        except ExecutionError as error:  # an error is no wrong result
+            refused.append(f"in_dims={axes} ({error.message})")
+            continue
+        if not found.verdict.passes:
+            return replace(found, notes=led(f"for in_dims={axes}, ", found.notes))
+    words = f"not looked at: {', '.join(refused)}" if refused else None
+    return replace(check, notes=(*check.notes, *noted(NoteKind.SCOPE, words)))
 
 
-def _sampled(trial: Trial, each: Callable[..., Tensor]) -> tuple[list[Tensor], Tensor]:
+def _axes(trial: Trial) -> list[Axes]:
+    """Return along which axis of each input a batch is: the first, the last, and none of the first or last input."""
+    names = trial.wanted
+    first, last = (0,) * len(names), tuple(trial.point[name].ndim for name in names)
+    mixed = [(None, *last[1:]), (*first[:-1], None)] if len(names) > 1 else []
+    return list(dict.fromkeys([first, last, *mixed]))
+
+
+def _under_vmap(trial: Trial, axes: Axes) -> Check:
+    return _check("vmap", trial, _mapped(trial, axes), lambda there: _mapped(there, axes))
+
+
+def _mapped(trial: Trial, axes: Axes) -> Results:
+    """Return what torch.func.vmap makes of a batch, and what each sample is alone."""
+
+    def each(*values: Tensor) -> Tensor:
+        changed = dict(zip(trial.wanted, values, strict=True))
+        return joined(trial.subject.apply({**trial.point, **changed}), trial.places)
+
+    with refusals("vmap"), warnings.catch_warnings(), torch.no_grad():
+        batch, wanted = _sampled(trial, each, axes)
+        return torch.func.vmap(each, in_dims=axes)(*batch), wanted
+
+
+def _sampled(trial: Trial, each: Callable[..., Tensor], axes: Axes) -> tuple[list[Tensor], Tensor]:
     """Return a batch of samples, and what each is alone: larger ones, or smaller ones where a domain ends before."""
     with suppress(ExecutionError, *REFUSALS):
-        found = _alone(trial, each, STEP)
+        found = _alone(trial, each, axes, STEP)
         if bool(found[1].isfinite().all()):
             return found
-    return _alone(trial, each, -STEP)
+    return _alone(trial, each, axes, -STEP)
 
 
-def _alone(trial: Trial, each: Callable[..., Tensor], step: float) -> tuple[list[Tensor], Tensor]:
-    factors = [1 + step * k for k in range(BATCH)]
-    batch = [torch.stack([trial.point[name].detach() * factor for factor in factors]) for name in trial.wanted]
-    return batch, torch.stack([each(*(value[k] for value in batch)) for k in range(BATCH)])
+def _alone(trial: Trial, each: Callable[..., Tensor], axes: Axes, step: float) -> tuple[list[Tensor], Tensor]:
+    inputs = [(trial.point[name].detach(), axis) for name, axis in zip(trial.wanted, axes, strict=True)]
+    samples = [[value if axis is None else value * (1 + step * k) for value, axis in inputs] for k in range(BATCH)]
+    batch = [
+        value if axis is None else torch.stack([sample[place] for sample in samples], axis)
+        for place, (value, axis) in enumerate(inputs)
+    ]
+    return batch, torch.stack([each(*sample) for sample in samples])
 
 
-def _check(name: str, found: Tensor, wanted: Tensor, trial: Trial) -> Check:
-    comparison = compare(found, wanted, trial.tolerance, clues=Clues(name, f"{name}'s gradient"))
+def _check(name: str, trial: Trial, results: Results, again: Callable[[Trial], Results]) -> Check:
+    """Compare what is found with what is right; both found `again` elsewhere say how far rounding moves them."""
+    clues = Clues(name, f"{name}'s gradient")
+    comparison = compare(*results, trial.tolerance, clues=clues)
+    if comparison.verdict is Verdict.MISMATCH and results[0].shape == results[1].shape:
+
+        def side(which: int, point: Values, _: Tensor) -> dict[str, Tensor]:
+            return {name: again(replace(trial, point=point))[which]}
+
+        noise = rounding_of_both(partial(side, 1), partial(side, 0), (trial.point, trial.probe), trial.tolerance)[name]
+        comparison = compare(*results, trial.tolerance, noise, clues)
     return Check(name, comparison.verdict, comparison.notes)
 
 

@@ -30,8 +30,8 @@ DOMAINS = (
     "positive definite",
 )
 STRIDE = 1 << 32
-# A batch that is larger than a block of most kernels, and the most entries of an input of a different shape.
-BATCH = 67
+# Batches that are larger than a block of most kernels, and the most entries of an input of a different shape.
+BATCH, LARGE_BATCH = 67, 259
 LARGEST = 1 << 14
 
 
@@ -134,6 +134,17 @@ def strided(value: Tensor) -> Tensor:
     return torch.stack([value, value], dim=-1)[..., 0] if value.ndim else value.clone()
 
 
+def sliced(point: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the same values in tensors that begin somewhere in a longer storage."""
+    return {name: offset(value).requires_grad_(value.requires_grad) for name, value in point.items()}
+
+
+def offset(value: Tensor) -> Tensor:
+    """Return the same values in the second half of a longer tensor."""
+    value = value.detach()
+    return torch.stack([torch.zeros_like(value), value])[1]
+
+
 def expanded(point: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """Return a point whose inputs are expanded along their first axis, with a stride of 0; None if none has one."""
     made = {
@@ -163,6 +174,7 @@ def _other_lengths(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, 
         lambda size: 1 if size == shortest else size,
         lambda size: 1 if size == first else size,
         lambda size: BATCH if size == first else size,
+        lambda size: LARGE_BATCH if size == first else size,
     ]
     for change in changes:
         yield {name: tuple(change(size) for size in shape) for name, shape in shapes.items()}

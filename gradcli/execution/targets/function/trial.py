@@ -233,15 +233,16 @@ def copied(cotangent: Tensor) -> Tensor:
 
 
 def _copy(value: Tensor) -> Tensor:
-    """Return a copy with the same strides: `clone` would make some of them contiguous."""
+    """Return a copy with the same strides and storage offset: `clone` would make some of them contiguous."""
     value = value.detach()
-    if value.is_contiguous():
+    start = value.storage_offset()
+    if value.is_contiguous() and not start:
         return value.clone()
     if value.numel() and 0 in value.stride():  # entries that share memory are written once
         first = tuple(slice(1) if stride == 0 else slice(None) for stride in value.stride())
         return _copy(value[first]).expand(value.shape)
     span = 1 + sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
-    copy = value.new_zeros(span).as_strided(value.shape, value.stride())
+    copy = value.new_zeros(start + max(span, 0)).as_strided(value.shape, value.stride(), start)
     return copy.copy_(value)
 
 

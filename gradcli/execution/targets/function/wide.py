@@ -11,9 +11,11 @@ from torch import Tensor
 from gradcli.execution.targets.function.sampling import is_symmetric
 
 ENTRIES = "entries of "
-SIZES = (1e-8, 1e-3, 10.0, 1e3, 1e6)
+SIZES = (1e-8, 1e-3, 10.0, 100.0, 1e3, 1e6)
 # How far beside a constant, relative to it, entries lie that are near it.
 BESIDE = 1 / 64
+# Entries that tie where neighbours do.
+PAIR = 2
 # What a number is multiplied by where an input is complex.
 UNIT = 0.6 + 0.8j
 Values = Mapping[str, Tensor]
@@ -36,6 +38,9 @@ def spots(point: Values, constants: Sequence[float]) -> Iterator[FarPoint]:
     yield _spot("entries that tie", point, moving, _tied(point, moving))
     if any(point[name].ndim > 1 and not is_symmetric(point[name]) for name in moving):
         yield _spot("rows that tie", point, moving, lambda value, _: tied_rows(value))
+    if any(point[name].numel() > PAIR for name in moving):
+        yield _spot("entries that are all equal", point, moving, lambda value, _: _equal(value))
+        yield _spot("entries that are all zero", point, moving, lambda value, _: torch.zeros_like(value))
     for number in numbers(constants):
         if not _fits(number, point, moving):
             yield FarPoint(f"{ENTRIES}{number:g}", None)
@@ -82,6 +87,11 @@ def tied_rows(value: Tensor) -> Tensor:
     if value.ndim < 2 or is_symmetric(value):  # noqa: PLR2004 (a matrix)
         return value
     return value[torch.arange(len(value)) // 2 * 2]
+
+
+def _equal(value: Tensor) -> Tensor:
+    """Return a tensor whose entries are all its first one: more than two tie; symmetric matrices would be singular."""
+    return value if is_symmetric(value) or not value.numel() else value.reshape(-1)[0].expand(value.shape)
 
 
 def _tied(point: Values, moving: Sequence[str]) -> Callable[[Tensor, int], Tensor]:
