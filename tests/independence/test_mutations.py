@@ -197,6 +197,9 @@ class MostNoise:
     def rounding_error(self, traced: TracedTensor) -> Tensor:
         return torch.tensor(self.values[traced], dtype=torch.float64)
 
+    def scatter(self, traced: TracedTensor) -> Tensor:
+        return self.rounding_error(traced).expand(traced.tensor.shape)
+
     def scatter_error(self, traced: TracedTensor) -> Tensor:
         return self.rounding_error(traced)
 
