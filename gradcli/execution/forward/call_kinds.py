@@ -24,14 +24,19 @@ HOOKING = frozenset({"register_hook"})
 WRITING = frozenset({"batch_norm", "instance_norm", "__setitem__"})
 # Attributes that are made of a tensor; all others tell what it is like, or are what was there before, as `.grad` is.
 TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data"})
-
+# What writes a tensor.
+TEXTS = frozenset({"__repr__", "__format__"})
 # What decides by values: their results are truth values of Python's, of tensors that need not require grad.
 DECIDING = frozenset({"__bool__", "is_nonzero", "equal", "allclose"})
 
 
 def is_question(call: MadeCall) -> bool:
-    """Return whether a call only asks what a tensor is like, or has."""
-    return call.short == "__get__" and call.name.split(".")[-2] not in TENSORS
+    """Return whether a call only asks what a tensor is like, or has, or for its text.
+
+    PyTorch writes a tensor with functorch switched off until the frame that does so is freed: an error inside, of a
+    call that a program may not make, would keep that frame, and every later Jacobian would be 0.
+    """
+    return call.short in TEXTS or (call.short == "__get__" and call.name.split(".")[-2] not in TENSORS)
 
 
 def may_write(call: MadeCall) -> list[Tensor]:

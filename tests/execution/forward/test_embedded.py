@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -108,3 +109,14 @@ def test_an_alias_of_a_module_is_read_as_the_module() -> None:
 def test_what_is_not_read_is_refused(text: str, message: str) -> None:
     with pytest.raises(GradcliError, match=message):
         evaluate_program(text, Settings(formulas=False), {"x": 2.0})
+
+
+def test_what_writes_a_tensor_leaves_pytorch_as_it_is() -> None:
+    """Where a distribution refuses its parameters, it writes them; an error in there would switch functorch off."""
+    program = "from torch.distributions import MultivariateNormal\nMultivariateNormal(a, torch.diag(b)).log_prob(a*0)"
+    gc.disable()
+    try:
+        evaluate_program(program, Settings(values={"a": [0.1, 0.2], "b": [1.0, 2.0]}, formulas=False))
+        assert torch.func.jacrev(torch.abs)(torch.ones(2)).equal(torch.eye(2))
+    finally:
+        gc.enable()
