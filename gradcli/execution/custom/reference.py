@@ -129,9 +129,8 @@ def _one(trial: Trial, name: str, gradient: Tensor, side: Side) -> Compared:
     if side.comparisons is None:
         return Compared(name, gradient, autograd, None)
     symbolic = _symbolic(side.comparisons, side.leaf(name), gradient, trial.tolerance)
-    if (
-        autograd.verdict is Verdict.MISMATCH and symbolic.verdict is Verdict.MATCH
-    ):  # PyTorch's gradient of the reference is the one that is off
+    if autograd.verdict is Verdict.MISMATCH and symbolic.verdict is Verdict.MATCH:
+        # PyTorch's gradient of the reference is the one that is off.
         autograd = dataclasses.replace(autograd, verdict=Verdict.MATCH, notes=symbolic.notes)
     return Compared(name, gradient, autograd, symbolic)
 

@@ -54,8 +54,7 @@ def noise_of(rerun: Again, cotangent: Tensor, result: TracedTensor | None = None
 
 def other_last_bits(rerun: Again) -> Iterator[Perturb]:
     """Yield what changes the last bits of whatever a program's calls round, to one side and to the other."""
-    rounding = _Rounding(FINE, exact_calls(rerun))
-    for seed, to_one_side in product(range(1, RUNS + 1), (rounding, rounding.opposite)):
+    for seed, to_one_side in _Rounding(FINE, exact_calls(rerun)).runs():
         yield to_one_side.of_calls(seed)
 
 
@@ -110,10 +109,9 @@ class _Rounding:
     size: float
     exact: frozenset[Key]
 
-    @property
-    def opposite(self) -> _Rounding:
-        """Return the same changes with the opposite signs."""
-        return _Rounding(-self.size, self.exact)
+    def runs(self) -> Iterator[tuple[int, _Rounding]]:
+        """Yield the seeds of the runs, each with these changes and with those of the opposite signs."""
+        return product(range(1, RUNS + 1), (self, _Rounding(-self.size, self.exact)))
 
     def of_leaf(self, tensor: Tensor, generator: torch.Generator) -> Tensor:
         """Return a leaf with each number changed by itself: there is no more to it than these last bits."""
@@ -150,7 +148,7 @@ def _scatter(
     """Return how far L moves if every leaf and every result that is not held changes in its last bits."""
     base = rerun.output({}) if result is None else rerun.result(result, {})
     found = 0.0
-    for seed, to_one_side in product(range(1, RUNS + 1), (rounding, rounding.opposite)):
+    for seed, to_one_side in rounding.runs():
         generator = torch.Generator().manual_seed(seed)
         leaves = {leaf: to_one_side.of_leaf(own.tensor, generator) for leaf, own in rerun.leaves.items()}
         changed, perturb = {**leaves, **held}, to_one_side.of_calls(seed)

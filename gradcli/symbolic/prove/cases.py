@@ -14,7 +14,7 @@ from gradcli.errors import NotSupportedError
 from gradcli.symbolic.prove.cells import Cell, Interval, variables_of
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
 from gradcli.symbolic.prove.feasible import is_empty
-from gradcli.symbolic.prove.jumps import Jumps, reached
+from gradcli.symbolic.prove.jumps import NEGLIGIBLE, NEXT, Jumps, reached
 from gradcli.symbolic.prove.numbers import KinkError, Point
 from gradcli.symbolic.prove.polynomials import Factor, Quotient, TooLargeError, UndefinedError
 from gradcli.symbolic.prove.sampling import EVERYWHERE, SAME, Node, Sampler, at
@@ -23,12 +23,8 @@ from gradcli.symbolic.prove.text import written
 MOST_SIDES = 256
 # At so many points of a boundary it is asked whether the program jumps there.
 MOST_POINTS = 3
-# From a boundary to a point beside it.
-NEXT = Fraction(1, 10**22)
 # A difference in a cell that is no rounding of as many digits as are computed with.
 NONE = 1e-64
-# PyTorch's thresholds are set where a difference is lost in float32.
-NEGLIGIBLE = 2.0**-23
 # A number in code is rounded to float64, a product of some a few times.
 LAST_PLACES = 2.0**-48
 # A derivative at a kink is one of these parts of the way from one side to the other.
@@ -45,7 +41,7 @@ class Cases(Sampler):
         self.until = until
         self.variable: int | None = None
         """The entry by which is differentiated."""
-        self.jumps: Jumps | None = None
+        self.jumps = Jumps(nodes, (), -1)
         """Where the program jumps by it."""
 
     def in_cell(self, cell: Cell, traced: int, derived: int) -> list[Region]:
@@ -60,14 +56,13 @@ class Cases(Sampler):
 
     def _compare(self, here: Evaluation) -> None:
         """Have all comparisons decided in a cell that the program may jump by; one of unknown outcome is left alone."""
-        for place in self.jumps.comparisons if self.jumps is not None else ():
+        for place in self.jumps.comparisons:
             with suppress(UndefinedError, NotSupportedError):
                 here.value(place)
 
     def _is_at_a_jump(self, cell: Cell) -> bool:
         """Return whether the program jumps at a boundary, by points of it."""
-        jumps = self.jumps
-        return jumps is not None and bool(jumps.comparisons) and any(map(jumps.at, self._on(cell)))
+        return bool(self.jumps.comparisons) and any(map(self.jumps.at, self._on(cell)))
 
     def _on(self, cell: Cell) -> Iterator[dict[int, Fraction]]:
         """Yield some points of a boundary."""

@@ -12,15 +12,15 @@ import sympy
 
 from gradcli.errors import NotSupportedError
 from gradcli.symbolic.prove.gradient import ATOMS
-from gradcli.symbolic.prove.numbers import Point
+from gradcli.symbolic.prove.numbers import RELATIONS, Point
 
 Node = tuple[str | int, ...]
 ORDERS = frozenset({"lt", "le", "gt", "ge"})
-RELATIONS = ORDERS | {"eq", "ne"}
 STAIRS = frozenset({"floor", "ceil"})
+MAY_JUMP = STAIRS | RELATIONS.keys()
 # From a boundary to points beside it: a jump is as large at the second.
-NEAR, NEARER = Fraction(1, 10**22), Fraction(1, 10**44)
-# What is less, relative to the program's values, is what a formula for part of the numbers leaves of another.
+NEXT, NEARER = Fraction(1, 10**22), Fraction(1, 10**44)
+# PyTorch's thresholds, and those of series, are set where a difference is lost in float32.
 NEGLIGIBLE = 2.0**-23
 LASTS = 2
 # To find where something is an integer: halves of an interval.
@@ -49,7 +49,7 @@ class Jumps:
 
     def at(self, point: Mapping[int, Fraction]) -> bool:
         """Return whether an output jumps at a point."""
-        near, nearer = (self._changes(point, step) for step in (NEAR, NEARER))
+        near, nearer = (self._changes(point, step) for step in (NEXT, NEARER))
         return any(
             later > 0 and later * LASTS >= change and later > NEGLIGIBLE * size
             for (change, size), (later, _) in zip(near, nearer, strict=False)
@@ -70,7 +70,7 @@ class Jumps:
             if place in seen:
                 continue
             seen.add(place)
-            if self.nodes[place][0] in RELATIONS | STAIRS and place in self._dependent:
+            if self.nodes[place][0] in MAY_JUMP and place in self._dependent:
                 found.append(place)
             waiting += self._operands(place)
         return found

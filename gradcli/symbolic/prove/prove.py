@@ -121,9 +121,8 @@ class Prover(Cases):
 
     def _at_stairs(self) -> Iterator[Region]:
         """Yield where the program jumps because it rounds something down or up."""
-        jumps = self.jumps
-        for place in () if jumps is None else jumps.stairs:
-            if jumps is not None and any(jumps.at_integers(place, point) for point in self._anywhere):
+        for place in self.jumps.stairs:
+            if any(self.jumps.at_integers(place, point) for point in self._anywhere):
                 where = f"{written(self.nodes, int(self.nodes[place][1]))} is an integer"
                 yield Region(where, "jump", None, None, None)
 
@@ -190,8 +189,7 @@ class Prover(Cases):
             order[place] = len(order)
             return order[place]
 
-        jumps = self.jumps
-        own = jumps.own if jumps is not None and jumps.comparisons else ()
+        own = self.jumps.own if self.jumps.comparisons else ()
         ends = tuple(map(visit, (traced, derived, *own)))
         entry = None if self.variable is None else order.get(self.leaves[self.variable])
         return (*lines, *ends, entry), list(order)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from made import function
 from torch import Tensor
 
 import gradcli
@@ -17,23 +18,6 @@ from gradcli.report.custom import CustomDetails
 from gradcli.report.report import Report
 
 Formula = Callable[[Tensor, Tensor], Tensor]
-
-
-def function(forward: Callable[[Tensor], Tensor], backward: Formula) -> type[torch.autograd.Function]:
-    """Return a Function of one input; `backward` maps the input and the upstream gradient to the gradient."""
-
-    class Made(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Tensor) -> Tensor:
-            ctx.save_for_backward(x)
-            return forward(x)
-
-        @staticmethod
-        def backward(ctx: Any, g: Tensor) -> Tensor:
-            (x,) = ctx.saved_tensors
-            return backward(x, g)
-
-    return Made
 
 
 def square(x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from made import function
 from torch import Tensor
 
 import gradcli
@@ -14,20 +15,9 @@ from gradcli.report.custom import CustomDetails
 from gradcli.report.report import Report
 
 
-def function(backward: Callable[[Tensor, Tensor], Tensor]) -> type[torch.autograd.Function]:
+def of_rows(backward: Callable[[Tensor, Tensor], Tensor]) -> type[torch.autograd.Function]:
     """Return the sum of the squares of two coordinates per row; what else a row has is not read."""
-
-    class Made(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, p: Tensor) -> Tensor:
-            ctx.save_for_backward(p)
-            return p[:, 0] ** 2 + p[:, 1] ** 2
-
-        @staticmethod
-        def backward(ctx: Any, g: Tensor) -> Tensor:
-            return backward(ctx.saved_tensors[0], g)
-
-    return Made
+    return function(lambda p: p[:, 0] ** 2 + p[:, 1] ** 2, backward, "p")
 
 
 def columns(p: Tensor, g: Tensor) -> Tensor:
@@ -53,7 +43,7 @@ def other_shapes(report: Report) -> tuple[str, str]:
 
 
 def test_an_axis_that_has_one_length_only_may_be_refused_another() -> None:
-    verdict, note = other_shapes(gradcli.check_function(function(columns), shapes={"p": (3, 2)}))
+    verdict, note = other_shapes(gradcli.check_function(of_rows(columns), shapes={"p": (3, 2)}))
     assert verdict == "match"
     assert "p of shape 4x3" in note
     assert "backward refuses them" in note
@@ -61,13 +51,13 @@ def test_an_axis_that_has_one_length_only_may_be_refused_another() -> None:
 
 @pytest.mark.parametrize("backward", [of_three_rows, squeezed])
 def test_a_length_that_is_written_in_backward_is_wrong(backward: Callable[[Tensor, Tensor], Tensor]) -> None:
-    verdict, note = other_shapes(gradcli.check_function(function(backward), shapes={"p": (3, 2)}))
+    verdict, note = other_shapes(gradcli.check_function(of_rows(backward), shapes={"p": (3, 2)}))
     assert verdict == "mismatch"
     assert "backward raises" in note
 
 
 def test_the_axes_that_may_have_any_length_are_looked_at_beside_one_that_may_not() -> None:
-    verdict, note = other_shapes(gradcli.check_function(function(wrong_for_four_rows), shapes={"p": (3, 2)}))
+    verdict, note = other_shapes(gradcli.check_function(of_rows(wrong_for_four_rows), shapes={"p": (3, 2)}))
     assert verdict == "mismatch"
     assert "p of shape 4x2" in note
 
@@ -127,26 +117,9 @@ def test_a_shape_at_which_forward_is_not_finite_is_not_looked_at() -> None:
     assert "forward is not finite there" in other_shapes(report)[1]
 
 
-def of_two(forward: Callable[[Tensor, Tensor], Tensor], backward: Callable[[Tensor, Tensor, Tensor], Any]) -> Any:
-    """Return a Function of two inputs, which backward gets with the upstream gradient."""
-
-    class Made(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-            ctx.save_for_backward(a, b)
-            return forward(a, b)
-
-        @staticmethod
-        def backward(ctx: Any, g: Tensor) -> Any:
-            a, b = ctx.saved_tensors
-            return backward(a, b, g)
-
-    return Made
-
-
 @pytest.mark.parametrize("shapes", [{}, {"a": (3,), "b": (3,)}, {"a": (2, 3), "b": (2, 3)}])
 def test_a_sum_that_the_engine_does_in_place_of_backward_is_said(shapes: Any) -> None:
-    product = of_two(lambda a, b: a * b, lambda a, b, g: (g * b, g * a))
+    product = function(lambda a, b: a * b, lambda a, b, g: (g * b, g * a), "a b")
     verdict, note = other_shapes(gradcli.check_function(product, shapes=shapes))
     assert verdict == "match"
     assert "the gradient of 'a' is returned with shape" in note
@@ -156,7 +129,9 @@ def test_a_sum_that_the_engine_does_in_place_of_backward_is_said(shapes: Any) ->
 
 @pytest.mark.parametrize("shapes", [{}, {"a": (3,), "b": (3,)}, {"a": (2, 3), "b": (2, 3)}])
 def test_a_backward_that_sums_over_broadcast_axes_has_no_such_note(shapes: Any) -> None:
-    product = of_two(lambda a, b: a * b, lambda a, b, g: ((g * b).sum_to_size(a.shape), (g * a).sum_to_size(b.shape)))
+    product = function(
+        lambda a, b: a * b, lambda a, b, g: ((g * b).sum_to_size(a.shape), (g * a).sum_to_size(b.shape)), "a b"
+    )
     verdict, note = other_shapes(gradcli.check_function(product, shapes=shapes))
     assert verdict == "match"
     assert "engine" not in note
@@ -166,7 +141,7 @@ def test_a_gradient_that_is_wrong_where_forward_broadcasts_by_chance_is_said_and
     def backward(a: Tensor, b: Tensor, g: Tensor) -> Any:
         return g * 2 * (a - b) / a.numel(), g * 2 * (b - a) / a.numel()
 
-    squares = of_two(lambda a, b: ((a - b) ** 2).mean(), backward)
+    squares = function(lambda a, b: ((a - b) ** 2).mean(), backward, "a b")
     verdict, note = other_shapes(gradcli.check_function(squares, shapes={"a": (2, 3), "b": (2, 3)}))
     assert verdict == "match"
     assert "forward takes a of shape 1x3, b of shape 2x3 too, and there, the gradient of 'a' is wrong" in note

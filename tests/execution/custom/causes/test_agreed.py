@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from made import function
 from torch import Tensor
 
 import gradcli
@@ -17,24 +18,8 @@ from gradcli.report.custom import CustomDetails
 from gradcli.report.report import Report
 
 
-def function(forward: Callable[..., Tensor], backward: Callable[..., Any]) -> type[torch.autograd.Function]:
-    """Return a Function of x and y; `backward` maps the upstream gradient and both to the gradients."""
-
-    class Made(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
-            ctx.save_for_backward(x, y)
-            return forward(x, y)
-
-        @staticmethod
-        def backward(ctx: Any, g: Tensor) -> Any:
-            return backward(g, *ctx.saved_tensors)
-
-    return Made
-
-
 def report_on(forward: Callable[..., Tensor], backward: Callable[..., Any]) -> Report:
-    return gradcli.check_function(function(forward, backward), shapes={"x": (4,), "y": (4,)})
+    return gradcli.check_function(function(forward, backward, "x y"), shapes={"x": (4,), "y": (4,)})
 
 
 def said(report: Report) -> str:
@@ -59,7 +44,7 @@ LAWS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
 @pytest.mark.parametrize("law", LAWS)
 def test_it_is_said_which_law_a_backward_breaks(law: str) -> None:
     change, words = LAWS[law]
-    found = said(report_on(lambda x, y: x + 0 * y, lambda g, x, y: (change(g), 0 * g)))  # noqa: ARG005 (their names)
+    found = said(report_on(lambda x, y: x + 0 * y, lambda x, y, g: (change(g), 0 * g)))  # noqa: ARG005 (their names)
     lines = [line for line in found.splitlines() if line.startswith("the gradient of 'x' ") and "grad_output" in line]
     assert len(lines) == 1
     assert words in lines[0]
@@ -67,18 +52,18 @@ def test_it_is_said_which_law_a_backward_breaks(law: str) -> None:
 
 
 def test_what_is_missing_for_one_upstream_gradient_alone_is_no_cause() -> None:
-    found = said(report_on(lambda x, y: x + y, lambda g, x, y: (2 * g / g.norm(), g)))  # noqa: ARG005 (their names)
+    found = said(report_on(lambda x, y: x + y, lambda x, y, g: (2 * g / g.norm(), g)))  # noqa: ARG005 (their names)
     assert "missing" not in found
     assert "ignores" not in found
 
 
 def test_a_gradient_of_zeros_is_not_that_for_ones() -> None:
-    found = said(report_on(lambda x, y: x - x.mean() + y, lambda g, x, y: (g - g, g)))  # noqa: ARG005 (their names)
+    found = said(report_on(lambda x, y: x - x.mean() + y, lambda x, y, g: (g - g, g)))  # noqa: ARG005 (their names)
     assert "for one that is all ones" not in found
 
 
 def test_a_region_of_two_inputs_is_not_one_of_the_first() -> None:
-    def backward(g: Tensor, x: Tensor, y: Tensor) -> Any:
+    def backward(x: Tensor, y: Tensor, g: Tensor) -> Any:
         cosine = torch.where(x * y < 0, torch.ones_like(x), (x * y).cos())
         return g * cosine * y, g * cosine * x
 
@@ -86,7 +71,7 @@ def test_a_region_of_two_inputs_is_not_one_of_the_first() -> None:
 
 
 def test_where_inputs_are_equal_is_not_where_entries_tie() -> None:
-    def backward(g: Tensor, x: Tensor, y: Tensor) -> Any:
+    def backward(x: Tensor, y: Tensor, g: Tensor) -> Any:
         slope = 3 * (x - y) ** 2
         return g * torch.where(x == y, torch.zeros_like(slope), slope + 1), -g * slope
 
