@@ -100,7 +100,7 @@ def _where_jumps(line: Line, compared: Compared, *, known: bool, is_certain: boo
     rows, of_rows = _rows(compared.quotients, chosen), compared.claimed[chosen.nonzero()[:MOST_KINKS, 0]]
     if not known or compared.quotients.directions is not None:
         return rows, of_rows
-    across = torch.cat([_across(line), _in_proportion(line)])
+    across = _across(line)
     return torch.cat([rows, across]), torch.cat([of_rows, across @ compared.claimed])
 
 
@@ -193,12 +193,6 @@ def _across(line: Line) -> Tensor:
         return torch.zeros(0, 1, dtype=torch.float64)
     one, other = random_directions(2, entries, seed=2)
     return torch.stack([torch.ones(entries, dtype=torch.float64), one, other, one + other])
-
-
-def _in_proportion(line: Line) -> Tensor:
-    """Return the same with each entry going as far as it is large: beside 1, steps that are short do not move 1e8."""
-    sizes = torch.where(line.start == 0, 1.0, line.start.abs())
-    return _across(line) * sizes / sizes.amin()
 
 
 def _bent(line: Line, compared: Compared, directions: Tensor) -> bool:

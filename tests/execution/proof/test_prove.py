@@ -393,6 +393,7 @@ def test_what_jumps_with_another_leaf_is_no_kink_of_this_one() -> None:
         ("fmod(x, 0.75)", {"x/0.75 is an integer": "jump"}),
         ("x - floor(x**3)", {"x**3 is an integer": "jump"}),
         ("floor(x) + remainder(x, 1)", {}),  # that is x
+        ("where(x > 0, x**0.0625, 0*x)", {}),  # infinitely steep, and no jump
     ],
 )
 def test_where_the_program_jumps_is_an_exception(program: str, regions: dict[str, str]) -> None:
@@ -403,8 +404,10 @@ def test_where_the_program_jumps_is_an_exception(program: str, regions: dict[str
     assert by_x.verdict == ("proved except" if regions else "proved")
 
 
-def test_an_entry_jumps_by_itself_alone() -> None:
-    (by_x,) = proved("where(x > tensor([0.0, 2.0]), x + tensor([1.0, 0.0]), x)", x=(2,)).gradients
+@pytest.mark.parametrize("bounds", ["[0.0, 2.0]", "[0.0, 0.0]"])
+def test_an_entry_jumps_by_itself_alone(bounds: str) -> None:
+    """The formulas of the gradients are alike in both entries, and those of the program are not."""
+    (by_x,) = proved(f"where(x > tensor({bounds}), x + tensor([1.0, 0.0]), x)", x=(2,)).gradients
     assert [(one.region, one.cause) for one in by_x.exceptions] == [("x[0] = 0", CAUSES["jump"])]
 
 

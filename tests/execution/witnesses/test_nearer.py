@@ -18,6 +18,8 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("norm(cat([y, y]), inf)", {"y": [1e17]}, "cat([y, y])", "subgradient"),
     # y by the first entry and 1e160 by the second, however far a step goes beyond all doubles
     ("prod(y)", {"y": [1e160, 0.0]}, "y", "match"),
+    # relu's kink is 5e-18 away, and beyond it quotients of any longer step go on growing
+    ("relu(1 + 2e17*y)", {"y": 0.0}, "y", "match"),
     # relu's kink is 1e-10 away
     ("(F.relu6(y)*(F.relu6(y) > 0)).sum()", {"y": [1e-10, 0.75]}, "y", "match"),
     ("(F.relu6(sort(y)[0])*(F.relu6(sort(y)[0]) > 0)).sum()", {"y": [1e-10, 0.75, 2.0]}, "y", "match"),
