@@ -35,6 +35,11 @@ def _examples(signature: str) -> tuple[str, ...]:
 
 POSITIVE = {"input": "(0, inf)"}
 
+# Cuts of the complex plane (Abramowitz and Stegun, 4.1.1, 4.4.1 to 4.4.3 and 4.6), as PyTorch has them.
+NEGATIVE = "(imag(input) == 0)*(real(input) < 0)"
+BEYOND_ONE = "(imag(input) == 0)*(abs(real(input)) > 1)"
+BEYOND_I = "(real(input) == 0)*(abs(imag(input)) > 1)"
+
 # Σ (-1)^k (πx)^2k / (2k+1)! with as many terms as |x| < 0.1 needs.
 SINC_SERIES = " + ".join(f"({(-1) ** k})*(pi*input)**{2 * k}/{factorial(2 * k + 1)}" for k in range(9))
 
@@ -63,6 +68,7 @@ POINTWISE: tuple[Op, ...] = (
         "input**exponent",
         domain=POSITIVE,
         discontinuities="logical_and(exponent == 0, 0*exponent + input == 0) if is_tensor(exponent) else False",
+        cuts="z = input + 0*exponent; p = exponent + 0*z; (imag(z) == 0)*(real(z) < 0)*(p != round(real(p))) + (z == 0)*(p == 0)*is_tensor(exponent) if is_tensor(input) else False",
         examples=("x**y | x=2x3 y=3", "x**3 | x=2x2", "x**-0.5 | x=2", "2**x | x=3"),
         remedy=remedies.CLAMP,
     ),
@@ -85,8 +91,8 @@ POINTWISE: tuple[Op, ...] = (
     _op("resolve_neg(input)", "input"),
     _op("reciprocal(input)", "1/input", domain=POSITIVE, remedy=remedies.CLAMP),
     _op("square(input)", "input**2"),
-    _op("sqrt(input)", "sqrt(input)", domain=POSITIVE, remedy=remedies.ROOT),
-    _op("rsqrt(input)", "1/sqrt(input)", domain=POSITIVE, remedy=remedies.ROOT),
+    _op("sqrt(input)", "sqrt(input)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.ROOT),
+    _op("rsqrt(input)", "1/sqrt(input)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.ROOT),
     _op(
         "abs(input)",
         "where(input < 0, -input, input)",
@@ -115,14 +121,15 @@ POINTWISE: tuple[Op, ...] = (
     _op("exp(input)", "exp(input)", remedy=remedies.LARGE),
     _op("exp2(input)", "2**input", aliases=("special.exp2",), remedy=remedies.LARGE),
     _op("expm1(input)", "exp(input) - 1", aliases=("special.expm1",), remedy=remedies.LARGE),
-    _op("log(input)", "log(input)", domain=POSITIVE, remedy=remedies.CLAMP),
-    _op("log2(input)", "log(input)/log(2)", domain=POSITIVE, remedy=remedies.CLAMP),
-    _op("log10(input)", "log(input)/log(10)", domain=POSITIVE, remedy=remedies.CLAMP),
+    _op("log(input)", "log(input)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.CLAMP),
+    _op("log2(input)", "log(input)/log(2)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.CLAMP),
+    _op("log10(input)", "log(input)/log(10)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.CLAMP),
     _op(
         "log1p(input)",
         "log(1 + input)",
         aliases=("special.log1p",),
         domain=POSITIVE,
+        cuts="(imag(input) == 0)*(real(input) < -1)",
         remedy=remedies.ABOVE,
     ),
     _op(
@@ -153,9 +160,23 @@ POINTWISE: tuple[Op, ...] = (
     _op("sin(input)", "sin(input)"),
     _op("cos(input)", "cos(input)"),
     _op("tan(input)", "tan(input)", domain={"input": "(-1, 1)"}),
-    _op("asin(input)", "asin(input)", aliases=("arcsin",), domain={"input": "(-1, 1)"}, remedy=remedies.INSIDE),
-    _op("acos(input)", "acos(input)", aliases=("arccos",), domain={"input": "(-1, 1)"}, remedy=remedies.INSIDE),
-    _op("atan(input)", "atan(input)", aliases=("arctan",)),
+    _op(
+        "asin(input)",
+        "asin(input)",
+        aliases=("arcsin",),
+        cuts=BEYOND_ONE,
+        domain={"input": "(-1, 1)"},
+        remedy=remedies.INSIDE,
+    ),
+    _op(
+        "acos(input)",
+        "acos(input)",
+        aliases=("arccos",),
+        cuts=BEYOND_ONE,
+        domain={"input": "(-1, 1)"},
+        remedy=remedies.INSIDE,
+    ),
+    _op("atan(input)", "atan(input)", aliases=("arctan",), cuts=BEYOND_I),
     _op(
         "atan2(input, other)",
         "where(other > 0, atan(input/other), where(input > 0, pi/2 - atan(other/input), where(input < 0, -pi/2 - atan(other/input), atan(input/other) + pi)))",
@@ -166,9 +187,22 @@ POINTWISE: tuple[Op, ...] = (
     _op("sinh(input)", "sinh(input)", remedy=remedies.LARGE),
     _op("cosh(input)", "cosh(input)", remedy=remedies.LARGE),
     _op("tanh(input)", "tanh(input)"),
-    _op("asinh(input)", "asinh(input)", aliases=("arcsinh",)),
-    _op("acosh(input)", "acosh(input)", aliases=("arccosh",), domain={"input": "(1, inf)"}),
-    _op("atanh(input)", "atanh(input)", aliases=("arctanh",), domain={"input": "(-1, 1)"}, remedy=remedies.INSIDE),
+    _op("asinh(input)", "asinh(input)", aliases=("arcsinh",), cuts=BEYOND_I),
+    _op(
+        "acosh(input)",
+        "acosh(input)",
+        aliases=("arccosh",),
+        cuts="(imag(input) == 0)*(real(input) < 1)",
+        domain={"input": "(1, inf)"},
+    ),
+    _op(
+        "atanh(input)",
+        "atanh(input)",
+        aliases=("arctanh",),
+        cuts=BEYOND_ONE,
+        domain={"input": "(-1, 1)"},
+        remedy=remedies.INSIDE,
+    ),
     # Near 0 the series: its terms are exact where sin(t)/t would cancel in the derivative, and it holds at 0 itself.
     _op(
         "sinc(input)",

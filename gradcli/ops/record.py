@@ -70,6 +70,10 @@ class Op:
     discontinuities: str | None = None
     """A condition over the parameters that holds where the value jumps, so that there is no derivative."""
 
+    cuts: str | None = None
+    """The same where an argument is complex, if that is another condition: the cuts of the plane, across which PyTorch
+    takes another branch."""
+
     crashes: str | None = None
     """A condition over the parameters at which PyTorch's own code ends the process: the call is refused."""
 

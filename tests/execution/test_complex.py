@@ -14,6 +14,7 @@ from gradcli.engine import evaluate_program
 from gradcli.errors import InputError
 from gradcli.execution.comparison.causes import likely_cause
 from gradcli.execution.comparison.compare import compare
+from gradcli.ops.table import OPS
 from gradcli.settings import Settings
 from gradcli.tolerance import Tolerance
 
@@ -119,3 +120,28 @@ def test_a_definition_of_real_numbers_decides_nothing() -> None:
     report = gradcli.evaluate("cov(z).abs().sum()", {"z": Z})
     assert report.verdict == "undecided"
     assert "real numbers only" in str(report["z"].note)
+
+
+REALS = torch.tensor([-2.0, -0.5, 0.5, 2.0], dtype=torch.float64)
+ON_AXES = torch.cat([REALS + 0j, 1j * REALS])
+CUT = sorted(op.name for op in OPS if op.cuts is not None)
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_a_function_of_complex_numbers_has_no_derivative_at_its_cut(name: str) -> None:
+    more = (0.3,) if name == "pow" else ()
+    beside = [getattr(torch, name)(ON_AXES + side, *more) for side in (1e-9, -1e-9, 1e-9j, -1e-9j)]
+    jumps = torch.maximum((beside[0] - beside[1]).abs(), (beside[2] - beside[3]).abs()) > 1e-3
+    assert jumps.any()
+    assert not jumps.all()
+    for point, is_jump in zip(ON_AXES, jumps.tolist(), strict=True):
+        report = gradcli.evaluate(f"({name}({', '.join(map(str, ('z', *more)))})*(1 + 2j)).real", {"z": point})
+        assert (report.verdict == "undefined") == is_jump, (point, report["z"].note)
+
+
+@pytest.mark.parametrize(
+    "program", ["abs(sqrt(z))", "log(z).real", "(sqrt(z)**2).imag", "(z**2).real", "tanh(atanh(2*z)).imag"]
+)
+def test_a_program_that_does_not_jump_with_its_functions_has_a_derivative(program: str) -> None:
+    report = gradcli.evaluate(program, {"z": -1 + 0j})
+    assert report.verdict == "match", report["z"].note

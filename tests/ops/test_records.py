@@ -67,7 +67,12 @@ def test_a_domain_is_an_interval_or_a_kind_of_matrix(op: Op) -> None:
 @pytest.mark.parametrize("op", RECORDS, ids=identified)
 def test_a_definition_reads_nothing_but_parameters(op: Op) -> None:
     parameters = {parameter.name for parameter in parse_signature(op.signature)}
-    texts = [op.kinks, op.discontinuities, op.definition if op.kind in {Kind.POINTWISE, Kind.COMPOSITE} else None]
+    texts = [
+        op.kinks,
+        op.discontinuities,
+        op.cuts,
+        op.definition if op.kind in {Kind.POINTWISE, Kind.COMPOSITE} else None,
+    ]
     for text in filter(None, texts):
         assert {leaf.name for leaf in parse(text, definition=True).leaves} <= parameters
 

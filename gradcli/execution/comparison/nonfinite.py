@@ -224,7 +224,7 @@ def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tenso
 
 def _jump(call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> Notes:
     """Return a note if a call is where its op says that the value may jump, and a gradient passes."""
-    if call.op.discontinuities is None:
+    if call.discontinuities is None:
         return ()
     for output in call.outputs:
         gradient = gradients.get(output)
@@ -245,14 +245,14 @@ def has_jump(trace: Trace) -> bool:
 def at_jump(call: TracedCall) -> bool:
     """Return whether a call is where its op says that its value may jump."""
     empty = any(traced.tensor.numel() == 0 for traced in call.inputs)
-    return call.op.discontinuities is not None and not empty and _any(discontinuities(call))
+    return call.discontinuities is not None and not empty and _any(discontinuities(call))
 
 
 def discontinuities(call: TracedCall) -> Tensor:
     """Return where the value of a call may jump, by what its op says of it."""
     tape = Tape()
     bound = replaced(call.arguments.bound, lambda traced: tape.enter(double(traced.tensor), differentiable=False))
-    return condition(call.op.discontinuities, {**defaults(call.op.signature), **bound})
+    return condition(call.discontinuities, {**defaults(call.op.signature), **bound})
 
 
 def _any(mask: Tensor) -> bool:

@@ -85,6 +85,12 @@ class TracedCall:
         given = set(self.inputs)
         return [traced for traced in traced_in(self.result) if traced not in given]
 
+    @cached_property
+    def discontinuities(self) -> str | None:
+        """Return the condition that holds where its results jump, if it has one."""
+        is_complex = any(traced.tensor.is_complex() for traced in self.inputs)
+        return self.op.cuts if is_complex and self.op.cuts is not None else self.op.discontinuities
+
     def run(self, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
         """Run the call again on other values of its inputs; return its results by the tensors that they stand for."""
         with nullcontext() if self.autocast is None else self.autocast.again():

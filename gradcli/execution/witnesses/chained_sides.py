@@ -115,7 +115,7 @@ def has_no_kinks(decomposition: Decomposition, traced: TracedTensor) -> bool:
 def _may_bend(group: DecomposedCall) -> bool:
     """Return whether a call may; what an equation defines may where that is singular: the least singular value at 0."""
     call = group.call
-    known = call.op.discontinuities is not None or call.gap is not None or call.inner is not None
+    known = call.discontinuities is not None or call.gap is not None or call.inner is not None
     return known or not all(map(is_real, call.outputs)) or any(map(_has_kinks, group.nodes))
 
 

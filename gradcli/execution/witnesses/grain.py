@@ -72,7 +72,7 @@ def hides_steps_of(trace: Trace, traced: TracedTensor) -> bool:
 
 def _hides_steps(call: TracedCall) -> bool:
     """Return whether a call makes stairs of numbers too large for them, or is at a jump beside such numbers."""
-    if call.op.discontinuities is None or not any(map(_is_large, call.inputs)):
+    if call.discontinuities is None or not any(map(_is_large, call.inputs)):
         return False
     return (call.op.kind is Kind.CONSTANT and any(map(_is_large, call.outputs))) or at_jump(call)
 
@@ -85,7 +85,7 @@ def _is_large(traced: TracedTensor) -> bool:
 def grain_of(rerun: Again) -> Grain:
     """Return what is known of a program at its own point; its noise is not looked for."""
     calls = rerun.calls
-    has_steps = any(call.op.discontinuities is not None for call in calls)
+    has_steps = any(call.discontinuities is not None for call in calls)
     hides_steps = any(_hides_steps(call) for call in calls)
     return Grain(0.0, has_steps, hides_steps, min(1.0, *map(_smallest, _numbers(rerun))))
 

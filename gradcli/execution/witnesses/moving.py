@@ -171,7 +171,7 @@ class Moving:
 
 def _next(call: TracedCall, value: Tensor, tangent: Tensor) -> Tensor:
     """Return the numbers next to some; UnknownError where a step function jumps at some that have none near enough."""
-    if call.op.discontinuities is not None:
+    if call.discontinuities is not None:
         jumps = discontinuities(call) & (tangent != 0) & (value.abs() > LARGEST_WITH_STAIRS)
         if bool(jumps.any()):
             raise UnknownError
