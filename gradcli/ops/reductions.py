@@ -13,6 +13,10 @@ FAMILY = Family("reductions")
 
 VAR = "var(input, dim, correction=correction, keepdim=keepdim)"
 STD = "std(input, dim, correction=correction, keepdim=keepdim)"
+# The variance is 0 of other numbers too, whose squares underflow.
+NO_SPREAD = f"""x = real(input + 0j)
+y = imag(input + 0j)
+({VAR} == 0)*(amax(x, dim, keepdim) == amin(x, dim, keepdim))*(amax(y, dim, keepdim) == amin(y, dim, keepdim))"""
 
 
 def _spread(name: str, definition: str, *, remedy: tuple[Remedy, ...] = (), **more: Any) -> Op:
@@ -119,7 +123,7 @@ sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
         remedy=remedies.VARIANCE,
         complex=f"{VAR.replace('input', 'real(input)')} + {VAR.replace('input', 'imag(input)')}",
     ),
-    _spread("std", f"_root({VAR})", kinks=f"{VAR} == 0", remedy=remedies.SPREAD),
+    _spread("std", f"_root({VAR})", kinks=NO_SPREAD, remedy=remedies.SPREAD),
     _spread("var_mean", f"({VAR}, mean(input, dim, keepdim))"),
     _spread("std_mean", f"({STD}, mean(input, dim, keepdim))"),
     FAMILY.composite(

@@ -27,7 +27,8 @@ from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_outpu
 from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_overflow
 from gradcli.execution.comparison.own_values import OwnValues, own_values_of
 from gradcli.execution.comparison.rounding import Point
-from gradcli.execution.comparison.within_rounding import ILL_CONDITIONED
+from gradcli.execution.comparison.underflow import Underflow
+from gradcli.execution.comparison.within_rounding import ILL_CONDITIONED, UNDERFLOW
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.indices import show_index
@@ -68,6 +69,7 @@ class GradientComparison:
     hinging: set[TracedTensor] = field(default_factory=set)
     """The tensors whose gradients were found to be what rounding decides them to be, so far."""
     _excuses: Excuses = field(init=False)
+    _underflow: Underflow = field(init=False)
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
     _fault: Notes | None = None
@@ -79,6 +81,7 @@ class GradientComparison:
     def __post_init__(self) -> None:
         """Set what measures how far gradients may be off."""
         self._excuses = Excuses(self.point, self._differing)
+        self._underflow = Underflow(self.point)
 
     @staticmethod
     def of(
@@ -190,6 +193,8 @@ class GradientComparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""
         if traced in self.undefined:
             return comparison.explained(Verdict.UNDEFINED, self.undefined[traced])
+        if comparison.verdict is Verdict.MATCH and self._underflow.hides(traced, self.tolerance):
+            return comparison.explained(Verdict.UNDECIDED, UNDERFLOW)
         if comparison.verdict in {Verdict.MATCH, Verdict.MISMATCH} and traced in self._nan_values():
             return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=self._nan_values()[traced])
         finite = comparison.is_finite or all_finite(self.gradients[traced])  # type: ignore[arg-type]

@@ -14,6 +14,10 @@ from gradcli.tolerance import Tolerance
 
 ROUNDING = noted(NoteKind.ROUNDING, "agrees within rounding: cancellation leaves few digits of this gradient")
 CANCELLED = noted(NoteKind.ROUNDING, "zero, within rounding: the terms that this gradient is the sum of cancel")
+UNDERFLOW = noted(
+    NoteKind.ROUNDING,
+    "numbers on the way are so small here that they have few digits left, or none: what they hide is not known",
+)
 ILL_CONDITIONED = noted(
     NoteKind.ROUNDING,
     "this point is too ill-conditioned to decide: autograd is off by no more than rounding may move the derivative",

@@ -18,6 +18,8 @@ LEVEL, DRAWN = torch.int16, torch.int64
 LEVELS, LEVELS_DRAWN = 2.0**15, 4
 # Below so many entries more calls would take longer than more draws.
 FEW = 2048
+# Below the first of these numbers doubles are multiples of the second.
+SMALLEST_NORMAL, LEAST = 2.0**-1022, 2.0**-1074
 # How often a call is run on operands with other last bits, and how many times what they move counts.
 RUNS, WIDTH = 2, 64.0
 
@@ -54,6 +56,17 @@ def perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> T
         return tensor
     factors = _factors(tensor.shape, generator, size)
     return factors.mul_(tensor) if tensor.dtype == torch.float64 else tensor * factors
+
+
+def shaken(tensor: Tensor, generator: torch.Generator, size: float) -> Tensor:
+    """Return a tensor with each entry that is too small to have all digits, or any, moved by up to `size`."""
+    if tensor.is_complex():
+        return torch.view_as_complex(shaken(torch.view_as_real(tensor.resolve_conj()), generator, size))
+    if not tensor.is_floating_point() or not bool((tensor.abs() < SMALLEST_NORMAL).any()):
+        return tensor
+    steps = size * torch.randint(-1, 2, tensor.shape, generator=generator)
+    moved = torch.where(tensor == 0, size, tensor + steps)
+    return torch.where(tensor.abs() < SMALLEST_NORMAL, moved, tensor)
 
 
 def _factors(shape: torch.Size, generator: torch.Generator, size: float) -> Tensor:

@@ -13,6 +13,10 @@ STEEP = noted(NoteKind.UNDEFINED, "the slope of the program is infinite to one s
 # Steps 2^-k, relative to the point; a jump lasts through the last LAST of them, a pole grows through as many of any.
 EXPONENTS = range(12, 48, 4)
 LAST = 5
+# Much shorter ones, from a point that is 0: so far apart that two of them show a slope beside a jump of its own.
+FAR_EXPONENTS = range(48, 1040, 16)
+# Slopes that grow by no more than this are those of a tangent: of x·log x they grow by more than a hundredth.
+LEVEL = 1.005
 # Changes are those of one jump where they are this near to each other, and those of a pole where each is larger than
 # the one before by this factor, for a step that is 16 times smaller.
 ALIKE, GROWTH = 0.01, 4.0
@@ -38,6 +42,7 @@ def jumping(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
     jump = seen[:, -LAST:].all(1) & (last.amax(1) - last.amin(1) <= ALIKE * last.amax(1))
     jump &= last.isfinite().all(1)  # else it overflows
     jump &= slope * steps[:, -1] < STEEP_PART * last.amax(1)
+    jump &= ~_levels_off(line, directions, jump)
     visible = changes.isfinite() | (slope * steps[:, -1] < line.magnitude)[:, None]  # else it overflows, being steep
     grows = (seen & visible)[:, 1:] & (changes[:, 1:] >= GROWTH * changes[:, :-1])
     pole = grows.unfold(1, LAST, 1).all(2).any(1)
@@ -55,7 +60,26 @@ def steep(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
     steadily = ((growth > least)[:, 1:] & (growth[:, 1:] >= STEADY * growth[:, :-1]))[:, -LAST:].all(1)
     steadily &= steps[:, -1] < line.grain.smallest  # else it may level off further down: log(x + 1e-300)
     beyond = slopes[:, -1] > CLAIMED * torch.cat([claimed, claimed]).abs()
-    return ((grows | steadily) & beyond).reshape(2, -1).any(0)
+    known = changes[:, -1].isfinite()  # else it overflows
+    infinite = (grows | steadily) & beyond & known
+    infinite &= ~_levels_off(line, directions, infinite)
+    return infinite.reshape(2, -1).any(0)
+
+
+def _levels_off(line: Line, directions: Tensor, doubted: Tensor) -> Tensor:
+    """Return to which sides the slopes of a function stop to grow much nearer to the point, of those that are doubted.
+
+    Only next to 0 numbers are as near as that, and what looks like a jump may be steep: relu(1e300*x).
+    """
+    sides = torch.cat([directions, -directions])
+    chosen = (doubted & ((sides == 0) | (line.start == 0)).all(1)).nonzero()[:, 0]
+    found = torch.zeros_like(doubted)
+    if len(chosen):
+        steps = torch.tensor([2.0**-k for k in FAR_EXPONENTS], dtype=torch.float64).expand(len(chosen), -1)
+        changes = line.changes(sides[chosen], torch.arange(len(chosen)), steps).abs()
+        slopes, seen = changes / steps, (changes > _visible(line)) & changes.isfinite()
+        found[chosen] = (seen[:, 1:] & (slopes[:, 1:] <= LEVEL * slopes[:, :-1])).any(1)
+    return found
 
 
 def is_level(line: Line, directions: Tensor, claimed: Tensor, jump: float) -> bool:

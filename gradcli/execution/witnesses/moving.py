@@ -136,6 +136,8 @@ class Moving:
                 if not torch.equal(beside[traced], before):
                     self.limits[traced] = beside[traced]
                 continue
+            if bool((beside[traced].isinf() & before.isfinite()).any()):  # squares of steps beside 1e300 overflow
+                raise UnknownError
             allowed = _allowed(self.step, call, before, is_moved=is_moved)
             if not bool(((limits[traced] == before) | ((limits[traced] - before).abs() <= allowed)).all()):
                 self.limits[traced] = limits[traced]

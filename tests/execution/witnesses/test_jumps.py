@@ -18,8 +18,8 @@ ZERO = torch.zeros(1, dtype=torch.float64)
 Function = Callable[[Tensor], Tensor]
 
 
-def line(function: Function) -> Line:
-    point = {"x": torch.zeros(1, dtype=torch.float64)}
+def line(function: Function, at: float = 0.0) -> Line:
+    point = {"x": torch.full((1,), at, dtype=torch.float64)}
     return Line.of(lambda tensors: function(tensors["x"]).sum(), point, ["x"], torch.ones((), dtype=torch.float64))
 
 
@@ -31,8 +31,10 @@ def line(function: Function) -> Line:
         (lambda x: x.abs(), False),
         (lambda x: (x > 1e-8) * 1.0 + x, False),  # a jump beside the point
         (lambda x: x.abs().sqrt(), False),
+        (lambda x: (1e300 * x).clamp(0, 1), False),
+        (lambda x: (x**2 > 0) * 1.0, True),
     ],
-    ids=["step", "pole", "kink", "step beside the point", "cusp"],
+    ids=["step", "pole", "kink", "step beside the point", "cusp", "very steep", "step by a square"],
 )
 def test_what_jumps(function: Function, jumps: bool) -> None:
     assert jumping(line(function), ONE, ZERO).tolist() == [jumps]
@@ -49,8 +51,14 @@ def test_what_jumps(function: Function, jumps: bool) -> None:
         (lambda x: torch.xlogy(x.abs(), x.abs()), 0.0, True),
         (lambda x: x * (x.abs() + 1e-12).log(), 0.0, False),  # which levels off where steps still show it
         (lambda x: x + x.abs() ** 1.05, 0.0, False),
+        (lambda x: (1e300 * x).clamp(0, 1), 0.0, False),
+        (lambda x: 1e-10 * (1e300 * x).clamp_min(0) ** 0.1, 0.0, True),
+        (lambda x: 1e300 * torch.where(x > 0, 1e20, 0.0), 0.0, False),  # of what overflows nothing is known
     ],
-    ids=["root", "claimed", "kink", "large", "smooth", "x log x", "x log (x + small)", "slowly flat"],
+    ids=[
+        *("root", "claimed", "kink", "large", "smooth", "x log x", "x log (x + small)", "slowly flat"),
+        *("very steep", "root of large numbers", "overflow"),
+    ],
 )
 def test_what_is_steep(function: Function, claimed: float, is_steep: bool) -> None:
     assert steep(line(function), ONE, torch.tensor([claimed], dtype=torch.float64)).tolist() == [is_steep]
@@ -58,7 +66,8 @@ def test_what_is_steep(function: Function, claimed: float, is_steep: bool) -> No
 
 def test_what_levels_off_beyond_what_steps_show_is_not_steep() -> None:
     """x·log(|x| + 1e-300) has the slope -691 at 0: a program with such a number in it may do anything above it."""
-    one = line(lambda x: x * (x.abs() + 1e-300).log())
+    assert steep(line(lambda x: x * (x.abs() + 1e-300).log()), ONE, ZERO).tolist() == [False]
+    one = line(lambda x: (x - 1) * ((x - 1).abs() + 1e-300).log(), at=1.0)
     fine = dataclasses.replace(one, grain=Grain(smallest=1e-300))
     assert steep(one, ONE, ZERO).tolist() == [True]
     assert steep(fine, ONE, ZERO).tolist() == [False]

@@ -1,0 +1,108 @@
+"""What underflow hides: next to 10^-308 doubles have few digits left, and below none, in PyTorch and in the reference.
+
+The two agree then on what neither knows: the deviation of numbers near 10^-160, whose squares are of three digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.comparison.compare import largest_size
+from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.reference.decomposition import DecomposedCall, decompose
+from gradcli.execution.reference.inner_gradient import differentiating
+from gradcli.execution.reference.last_bits import LEAST, SMALLEST_NORMAL, shaken
+from gradcli.execution.reference.pullback import Reference, differentiate
+from gradcli.execution.reference.tensor_eval import identity
+from gradcli.tolerance import Tolerance
+
+# Only beside numbers whose squares underflow.
+TINY = 2.0**-500
+RUNS = 2
+# What moves by less than this part of the largest entry is what a 0 that is none would be, so near to 0.
+NEGLIGIBLE = 2.0**-60
+
+
+@dataclass(frozen=True)
+class Underflow:
+    """A program again with other last bits of results that underflow leaves few; without slots, to keep the runs."""
+
+    point: Point
+
+    def hides(self, traced: TracedTensor, tolerance: Tolerance) -> bool:
+        """Return whether a tensor's gradient moves with such bits, or meets a kink by them alone."""
+        return self._may_hide and any(self._is_another(run, traced, tolerance) for run in self._runs)
+
+    def _is_another(self, run: Reference, traced: TracedTensor, tolerance: Tolerance) -> bool:
+        """Return whether a run has another gradient of a tensor, or its own of another kind."""
+        known = self.point.reference
+        if (traced in known.kinked, traced in known.by_difference_quotient) != (
+            traced in run.kinked,
+            traced in run.by_difference_quotient,
+        ):
+            return True
+        value = known.values[traced]
+        allowed = (tolerance.relative * value.abs()).clamp_min(NEGLIGIBLE * (largest_size(value) or 1.0))
+        return not bool(((run.values[traced] - value).abs() <= allowed).all())
+
+    @cached_property
+    def _may_hide(self) -> bool:
+        """Return whether a call underflows, beside numbers, other than 0, whose squares do."""
+        trace = self.point.decomposition.trace
+        return any(map(_is_tiny, trace.tensors)) and any(map(_underflows, self.point.decomposition.calls))
+
+    @cached_property
+    def _runs(self) -> list[Reference]:
+        generator = torch.Generator().manual_seed(0)
+        return [self._again(generator) for _ in range(RUNS)]
+
+    def _again(self, generator: torch.Generator) -> Reference:
+        """Return the derivatives by definitions with other last bits: leaves are exact, and so is a cotangent of 0."""
+        trace, derivations = self.point.decomposition.trace, self.point.derivations
+        given = {leaf.tensor.data_ptr() for leaf in trace.leaves}
+        moved = decompose(
+            trace,
+            lambda tensor: tensor if tensor.data_ptr() in given else shaken(tensor, generator, LEAST),
+            inner=differentiating(derivations),
+        )
+        moved.tape.perturb = identity
+        derivations.request(moved.requests())
+        return differentiate(moved, self.point.cotangent, derivations.known)
+
+
+def _underflows(group: DecomposedCall) -> bool:
+    """Return whether larger operands show what numbers that are too small lack: those of x*x do, those of x - x not."""
+    call = group.call
+    parts = [node.tensor for node in group.nodes] + [traced.tensor for traced in call.outputs]
+    if not any(map(_has_small, parts)) or call.gap is not None or call.inner is not None:
+        return False
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            larger = call.run({traced: _larger(traced) for traced in call.inputs})
+    except REFUSALS:
+        return True
+    return any(bool((larger[traced] != _larger(traced)).any()) for traced in call.outputs)
+
+
+def _larger(traced: TracedTensor) -> Tensor:
+    tensor = traced.tensor.detach()
+    return tensor / TINY if _is_inexact(tensor) else tensor
+
+
+def _has_small(tensor: Tensor) -> bool:
+    return _is_inexact(tensor) and bool((tensor.abs() < SMALLEST_NORMAL).any())
+
+
+def _is_inexact(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+def _is_tiny(traced: TracedTensor) -> bool:
+    sizes = traced.tensor.detach().abs() if _is_inexact(traced.tensor) else torch.ones(())
+    return bool(((sizes > 0) & (sizes < TINY)).any())
