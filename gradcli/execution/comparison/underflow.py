@@ -48,7 +48,8 @@ class Underflow:
         ):
             return True
         value = known.values[traced]
-        allowed = (tolerance.relative * value.abs()).clamp_min(NEGLIGIBLE * (largest_size(value) or 1.0))
+        least = max(NEGLIGIBLE * (largest_size(value) or 1.0), SMALLEST_NORMAL)
+        allowed = (tolerance.relative * value.abs()).clamp_min(least)
         return not bool(((run.values[traced] - value).abs() <= allowed).all())
 
     @cached_property

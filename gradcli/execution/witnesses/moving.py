@@ -17,6 +17,7 @@ from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.witnesses.grain import LARGEST_WITH_STAIRS
+from gradcli.execution.witnesses.jumps import OVERFLOW
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.quotients import UNDERFLOW
 from gradcli.ops.record import Kind
@@ -136,7 +137,8 @@ class Moving:
                 if not torch.equal(beside[traced], before):
                     self.limits[traced] = beside[traced]
                 continue
-            if bool((beside[traced].isinf() & before.isfinite()).any()):  # squares of steps beside 1e300 overflow
+            overflows = max(map(largest, moved.values()), default=0.0) > OVERFLOW
+            if overflows and bool((beside[traced].isinf() & before.isfinite()).any()):
                 raise UnknownError
             allowed = _allowed(self.step, call, before, is_moved=is_moved)
             if not bool(((limits[traced] == before) | ((limits[traced] - before).abs() <= allowed)).all()):
