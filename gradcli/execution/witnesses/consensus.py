@@ -172,7 +172,8 @@ def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> Ten
         return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, LEVEL)
     if verdict is Verdict.UNDECIDED and numerical.is_continuous:
         return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, LEVEL_BUT)
-    blind = verdict is Verdict.MATCH and not (numerical.level or numerical.is_continuous)
+    told = verdict in {Verdict.MATCH, Verdict.MISMATCH}  # a jump may hide between steps, or be what they are off by
+    blind = told and not (numerical.level or numerical.is_continuous)
     if (blind or verdict is Verdict.UNDECIDED) and not numerical.jumps_alone:
         notes = LOST_STEPS if numerical.hides_steps else MAY_JUMP
         return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, notes)

@@ -137,8 +137,8 @@ class Moving:
                 if not torch.equal(beside[traced], before):
                     self.limits[traced] = beside[traced]
                 continue
-            overflows = max(map(largest, moved.values()), default=0.0) > OVERFLOW
-            if overflows and bool((beside[traced].isinf() & before.isfinite()).any()):
+            far = any(largest(one) > OVERFLOW for one in moved.values() if one.is_floating_point())
+            if far and bool((beside[traced].isinf() & before.isfinite()).any()):
                 raise UnknownError
             allowed = _allowed(self.step, call, before, is_moved=is_moved)
             if not bool(((limits[traced] == before) | ((limits[traced] - before).abs() <= allowed)).all()):
