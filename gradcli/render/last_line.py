@@ -73,9 +73,9 @@ def _has_symbolic(tensor: TensorReport) -> bool:
 
 
 def _agrees_with_symbolic(tensor: TensorReport) -> bool:
-    """Return whether autograd's gradient is that of each call, and only the program as a whole denies it."""
+    """Return whether no call denies autograd's gradient, and only the program as a whole does."""
     known = None if tensor.symbolic is None else tensor.symbolic.comparison.verdict
-    return tensor.dissenter == "autograd" and known is not None and known.passes
+    return tensor.dissenter == "autograd" and known is not None and known is not Verdict.MISMATCH
 
 
 def _under(tensors: Sequence[TensorReport], verdict: Verdict) -> str | None:

@@ -145,3 +145,28 @@ def test_a_function_of_complex_numbers_has_no_derivative_at_its_cut(name: str) -
 def test_a_program_that_does_not_jump_with_its_functions_has_a_derivative(program: str) -> None:
     report = gradcli.evaluate(program, {"z": -1 + 0j})
     assert report.verdict == "match", report["z"].note
+
+
+@pytest.mark.parametrize(
+    ("program", "right", "wrong"),
+    [
+        ("abs(z).sum()", "z/abs(z)", "conj(z)/abs(z)"),
+        ("exp(z)", "conj(exp(z))*g", "exp(z)*g"),
+        ("angle(z).sum()", "1j/conj(z)", "1j/z"),
+        ("acos(z).imag.sum()", "-1j*conj(1/sqrt(1 - z**2))", "z*0"),
+    ],
+)
+def test_what_is_drawn_is_off_the_real_axis(program: str, right: str, wrong: str) -> None:
+    def verdict(claim: str) -> str:
+        settings = Settings(command="check", shapes={None: (3,)}, dtype="complex128", claims={"z": claim})
+        return str(evaluate_program(program, settings).verdict)
+
+    assert (verdict(right), verdict(wrong)) == ("match", "mismatch")
+
+
+def test_a_matrix_that_is_drawn_positive_definite_is_hermitian() -> None:
+    settings = Settings(command="check", shapes={None: (3, 3)}, dtype="complex128")
+    report = evaluate_program("torch.linalg.cholesky(z).abs().sum()", settings)
+    value = report["z"].value
+    assert torch.equal(value, value.mH)
+    assert bool((value.imag + torch.eye(3) != 0).all())

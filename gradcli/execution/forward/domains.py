@@ -27,6 +27,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 # Entries are odd multiples of 1/64: never 0, 1/2, 1, 3 or another constant that a kink is likely to be at.
 DENOMINATOR = 64
 SMALLEST, LARGEST = 0.15, 2.2
+# A matrix has so many axes at least.
+SQUARE = 2
 # The part of a bounded interval that is left out at each end.
 MARGIN = 0.08
 SYMMETRIC = "positive definite"
@@ -120,6 +122,27 @@ def leaves_for(program: Program, shapes: Shapes, find: Find, seed: int = 0) -> d
         for name, size, part in zip(names, sizes, together.split([size.numel() for size in sizes]), strict=True):
             found[name] = draw(domain, size, generator) if domain in MATRICES else part.reshape(size)
     return {leaf.name: found[leaf.name] for leaf in program.leaves}
+
+
+def with_imaginary_parts(point: Mapping[str, Tensor], program: Program, find: Find, seed: int) -> dict[str, Tensor]:
+    """Return a point with imaginary parts, none of which is 0: off the real axis, where the cuts of functions are.
+
+    Beside a matrix they are small, and skew-symmetric where it is positive definite: it is Hermitian, and stays so.
+    """
+    generator = torch.Generator().manual_seed(seed + 1)
+    known = domains(program, find)
+    return {
+        name: torch.complex(real, _imaginary(known.get(name, "real"), tuple(real.shape), generator))
+        for name, real in point.items()
+    }
+
+
+def _imaginary(domain: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    found = draw("real", shape, generator)
+    if domain not in MATRICES or len(shape) < SQUARE:
+        return found
+    found = found / 2 ** math.ceil(math.log2(DENOMINATOR * max(shape[-1], 1)))
+    return found - found.mT if domain == SYMMETRIC else found
 
 
 def domains(program: Program, find: Find) -> dict[str, str]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.forward.domains import leaves_for
+from gradcli.execution.forward.domains import leaves_for, with_imaginary_parts
+from gradcli.execution.forward.dtypes import DTYPES
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.source import Source
@@ -59,9 +60,11 @@ def _points(program: Program, settings: Settings) -> Iterator[dict[str, Tensor]]
     """Yield points, in the order in which they are tried."""
     shapes = {leaf.name: settings.shapes.get(leaf.name, settings.shapes.get(None, ())) for leaf in program.leaves}
     ways = [way for count, way in WAYS for _ in range(count)]
+    is_complex = DTYPES[settings.dtype].is_complex
     for attempt, way in enumerate(ways):
-        point = leaves_for(program, shapes, find, settings.seed + STRIDE * attempt)
-        yield {name: way(tensor) for name, tensor in point.items()}
+        seed = settings.seed + STRIDE * attempt
+        point = {name: way(tensor) for name, tensor in leaves_for(program, shapes, find, seed).items()}
+        yield with_imaginary_parts(point, program, find, seed) if is_complex else point
 
 
 def _attempt(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace | ExecutionError:

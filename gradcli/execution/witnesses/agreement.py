@@ -71,7 +71,7 @@ def agreement(
     if bool(jumping(line, *doubted).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
     before, compared = compared, closer_look(line, compared, known=bends)
-    if bends and bool(steep(line, *_where_jumps(line, compared, known=False, is_certain=False)).any()):
+    if bends and bool(steep(line, *_where_jumps(line, compared, known=True, is_certain=False)).any()):
         return Agreement(Verdict.UNDEFINED, None, STEEP)
     error = (compared.claimed - compared.quotients.value).abs()
     largest = float(error.max()) if bool(error.isfinite().all()) else None
@@ -92,7 +92,7 @@ def agreement(
 def _where_jumps(line: Line, compared: Compared, *, known: bool, is_certain: bool) -> tuple[Tensor, Tensor]:
     """Return the directions along which to look for a jump, and the slopes that a gradient claims there.
 
-    Where it is known that an op jumps, it may take all entries to make the program jump.
+    Where it is known that an op jumps, or bends, it may take all entries to make the program do so.
     """
     chosen = torch.ones_like(compared.erratic) if known else compared.erratic
     if not is_certain:

@@ -130,6 +130,8 @@ def _at_kinks_of_ops(report: TensorReport, numerical: NumericalVerdict) -> Tenso
     if numerical.smooth or numerical.cancels:
         report = dataclasses.replace(report, notes=())  # they say that there is a kink
         return _explained(report, Verdict.MATCH, None, CANCEL)
+    if numerical.hides_steps:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, LOST_STEPS)
     return report
 
 

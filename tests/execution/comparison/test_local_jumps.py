@@ -22,6 +22,11 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("special.xlog1py(x, y)", {"x": 0.0, "y": -1.0}, "x", "undefined"),
     ("xlogy(x, 0)", {"x": 0.0}, "x", "undefined"),
     ("xlogy(x, y)", {"x": 0.0, "y": 2.0}, "x", "match"),
+    # infinite along all entries together, and along no single one
+    ("amin(sqrt(relu(x)))", {"x": [0.0, 0.0]}, "x", "undefined"),
+    ("median(sqrt(F.relu6(F.l1_loss(x, y, reduction='none'))))", {"x": [3.0, 0.0], "y": [3.0, 0.0]}, "x", "undefined"),
+    # at 1e160 every number is a whole one
+    ("F.l1_loss(x, ceil(x), reduction='none')", {"x": 1e160}, "x", "undecided"),
     # what quotients are off by may be the jump
     ("F.l1_loss(floor(x), x*log(x), reduction='none').sum()", {"x": [1e8, 2.25, 2.5]}, "x", "undefined"),
     ("xlogy(x, y)", {"x": 0.0, "y": -1.0}, "y", "match"),
