@@ -16,8 +16,7 @@ from gradcli.execution.autograd import backward
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.autograd.saved_tensors import saving_nodes
 from gradcli.execution.comparison.derivatives import Expected
-from gradcli.execution.comparison.evaluation import compare_all, tensor_report
-from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.evaluation import Evaluation, compare_all, tensor_report
 from gradcli.execution.comparison.leaf_derivatives import (
     moved_gradient,
     noise_of,
@@ -37,6 +36,8 @@ from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.reference.systems.problem import UndecidedError
 from gradcli.execution.run import Run, report, start
+from gradcli.execution.witnesses.bends import where_it_bends
+from gradcli.execution.witnesses.first_order import chooses
 from gradcli.progress import begin
 from gradcli.report.double_backward import (
     DoubleBackwardDetails,
@@ -62,14 +63,14 @@ def double_backward(program: Source, settings: Settings, given: Mapping[str, Any
     leaves = wanted_leaves(run)
     check_calls(settings, [leaf.tensor for leaf in leaves])
     nodes = saving_nodes(run.trace, run.names)
-    comparisons, tensors = _first_derivatives(run, leaves)  # before further runs write to buffers that its graph reads
+    first = _first_derivatives(run, leaves)  # before further runs write to buffers that its graph reads
     once = _without_retain_graph(run, nodes)
     kept = _with_retain_graph(run, leaves)
-    second = _second_derivatives(run, leaves, comparisons)
+    second = _second_derivatives(run, leaves, first)
     further = [item.verdict for item in second.values()]
     further += [Verdict.MISMATCH] if settings.verify and once.predicted != once.observed else []
     life = Lifecycle(once, kept, WithCreateGraph(second))
-    return report(run, tensors, DoubleBackwardDetails(life), further)
+    return report(run, list(first.values()), DoubleBackwardDetails(life), further)
 
 
 def _again(run: Run) -> Trace:
@@ -109,20 +110,19 @@ def _copy(gradient: Tensor | None) -> Tensor | None:
     return None if gradient is None else gradient.detach().clone()
 
 
-def _first_derivatives(
-    run: Run, leaves: Sequence[TracedTensor]
-) -> tuple[GradientComparison | None, list[TensorReport]]:
+def _first_derivatives(run: Run, leaves: Sequence[TracedTensor]) -> Mapping[TracedTensor, TensorReport]:
     """Return the report on the first gradients, which uses up the run's own graph."""
     found = backward.backward(run.output, list(dict.fromkeys(run.trace.tensors)), run.cotangent, [])
     comparisons = compare_all(run, found)
-    return comparisons, [tensor_report(leaf, run.names[leaf], found, comparisons, None) for leaf in leaves]
+    reports = {leaf: tensor_report(leaf, run.names[leaf], found, comparisons, None) for leaf in leaves}
+    return where_it_bends(run, Evaluation(found, comparisons, reports))
 
 
 def _second_derivatives(
-    run: Run, leaves: Sequence[TracedTensor], comparisons: GradientComparison | None
+    run: Run, leaves: Sequence[TracedTensor], first: Mapping[TracedTensor, TensorReport]
 ) -> dict[str, Second]:
     expected = {} if run.decomposition is None else _expected(run, run.decomposition, leaves)
-    undefined = {} if comparisons is None else comparisons.undefined
+    undefined = {leaf: report.notes for leaf, report in first.items() if report.verdict is Verdict.UNDEFINED}
     found = {}
     for leaf in leaves:
         gradient, notes = _of_autograd(run, leaf)
@@ -172,7 +172,8 @@ def _expected(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTen
         return {leaf: value for leaf, value in values.items() if value is not None}
 
     noise = noise_of(run, known, again, partial(_scale, gradients, known))
-    blocks = sides_by_pairs(run, decomposition, leaves)
+    undecided = any(expected.reason is not None for expected in found.values())
+    blocks = sides_by_pairs(run, decomposition, leaves, wanted=undecided or chooses(run, leaves))
     sides = {leaf: blocks[leaf, leaf].summed(leaf.tensor.ndim) for leaf in leaves if blocks}
     exists = all(block.agree for block in sides.values())
     return {

@@ -21,6 +21,8 @@ from gradcli.report.verdict import Verdict
 
 # Errors this many times apart are those of rounding; ones this near to each other are not.
 FAR, NEAR = 2.0**20, 2.0**6
+# Of smaller derivatives, beside terms of 1, float32 has no digit.
+SMALL = 2.0**-24
 OTHER = {"float64": "float32", "float32": "float64"}
 
 
@@ -72,11 +74,15 @@ def _reported(found: TensorReport) -> float | None:
 
 
 def _relative(error: Any, derivative: Any) -> float | None:
-    """Return the largest error relative to the largest entry of the symbolic derivative."""
-    if not derivative.numel():
+    """Return the largest error relative to the largest entry of the symbolic derivative; None where it tells nothing.
+
+    A small derivative that is lost altogether may be lost to rounding in either precision.
+    """
+    largest = float(derivative.abs().max()) if derivative.numel() else 0.0
+    if not largest or not math.isfinite(largest):
         return None
-    largest = float(derivative.abs().max())
-    return float(torch.as_tensor(error).max()) / largest if largest and math.isfinite(largest) else None
+    relative = float(torch.as_tensor(error).max()) / largest
+    return None if relative == 1.0 and largest < SMALL else relative
 
 
 def _words(here: float | None, there: float | None, dtype: str) -> str | None:

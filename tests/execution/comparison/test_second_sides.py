@@ -110,6 +110,12 @@ SECOND = [
     ("x*x*atan2(y, x)", AT_A_CUT, "undefined"),
     ("x*x*angle(complex(x, y))", AT_A_CUT, "undefined"),
     ("x*x*atan2(y, x)", {"x": 1.0, "y": 0.0}, "match"),
+    # a choice by the program: its second derivatives to the sides are 2 and 0, 2 and -2, 0 and 0
+    ("where(x > 0, x**2, x**3)", {"x": 0.0}, "subgradient"),
+    ("where(x > 0, x**2, -x**2)", {"x": 0.0}, "subgradient"),
+    ("where(x > 0, x**3, -x**3)", {"x": 0.0}, "match"),
+    ("where(x > 0, 1 + x**2, x**2)", {"x": 0.0}, "undefined"),
+    ("floor(x) - floor(x) + x**2", {"x": 1.0}, "match"),
 ]
 
 
