@@ -35,7 +35,8 @@ def look_further(
 ) -> tuple[int, Run | None]:
     """Return how many further points there were, and the run of the first at which something is wrong.
 
-    What is undecided or not defined there, or a choice at a kink, is not a finding: these points are chosen for it.
+    What is undecided or not defined there, or a choice at a kink, is not a finding: these points are chosen for it. A
+    claim that is none of the choices is one.
     """
     if not isinstance(program, Program) or not _may_find(settings) or not names_drawn(program, settings, given):
         return 0, None
@@ -94,7 +95,7 @@ def _is_wrong(run: Run, sizes: Mapping[str, float]) -> bool:
         found = evaluation.reports[traced]
         scale = max(_size(found.gradient), sizes.get(found.name, 0.0))
         clear = claim.max_abs_error is None or not claim.max_abs_error <= CLEAR * scale
-        if claim.verdict is Verdict.MISMATCH and verdicts[traced] is Verdict.MATCH and clear:
+        if claim.verdict is Verdict.MISMATCH and verdicts[traced].passes and clear:
             return True
     wrong = [traced for traced, verdict in verdicts.items() if verdict is Verdict.MISMATCH]
     return run.settings.dtype == "float64" and any(_denied(run, evaluation, traced) for traced in wrong)

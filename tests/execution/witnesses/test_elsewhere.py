@@ -35,10 +35,15 @@ WRONG = [
     ("(x*x).sum()", "where(abs(x) < 3, 2*x, 0*x)"),
     ("(x*x).sum()", "where(abs(x) < 0.01, 0*x, 2*x)"),
     ("(x*x).sum()", "where(x == 0, 1, 2*x)"),
+    # none of the choices at a kink
+    ("abs(x).sum()", "where(x > 0, 1, -1) + where(x == 0, 5, 0)"),
+    ("relu(x).sum()", "where(x > 0, 1, 0) + where(x == 0, 7, 0)"),
 ]
 RIGHT = [
     ("F.relu6(x).sum()", "where(logical_and(x > 0, x < 6), 1, 0)"),
     ("abs(x).sum()", "where(x >= 0, 1, -1)"),
+    ("abs(x).sum()", "x/abs(x)"),
+    ("max(x)", "(x == max(x))/sum(x == max(x))"),
     ("tanh(x).sum()", "1 - tanh(x)**2"),
     ("tanh(x).sum()", "1/cosh(x)**2"),
     ("F.softplus(x).sum()", "1 - exp(-F.softplus(x))"),
@@ -65,6 +70,11 @@ def test_a_claim_that_is_wrong_elsewhere_is_found(program: str, claim: str, shap
     assert report.verdict is Verdict.MISMATCH
     assert "further points" in (report["x"].note or "")
     assert report["x"].dissenter == "claim"
+
+
+def test_a_claim_of_all_entries_that_tie_is_wrong_there() -> None:
+    report = check("max(x)", "(x == max(x))*1.0", (4,))
+    assert (report.verdict, report["x"].dissenter) == (Verdict.MISMATCH, "claim")
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
