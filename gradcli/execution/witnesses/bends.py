@@ -20,6 +20,7 @@ from gradcli.execution.comparison.within_rounding import ROUNDING
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import has_nan
+from gradcli.execution.forward.retrace import Retrace
 from gradcli.execution.forward.trace import TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.run import Run
@@ -71,6 +72,12 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
     return reports
 
 
+def _of_the_calls(witnesses: NumericalWitnesses, traced: TracedTensor) -> NumericalWitnesses:
+    """Return the witnesses of a tensor that code makes on the way: of the code's calls, where these are all of it."""
+    rerun = None if traced.is_leaf or witnesses.rerun.value(traced) is not None else Retrace.of(witnesses.rerun)
+    return witnesses if rerun is None else dataclasses.replace(witnesses, rerun=rerun)
+
+
 def _has_value(witnesses: NumericalWitnesses) -> bool:
     """Return whether an entry of the output is finite: there is no difference from what is not."""
     value = witnesses.rerun.value(witnesses.run.trace.output)
@@ -106,6 +113,8 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
     if gradient is None:
         return report
     comparisons, against = evaluation.comparisons, contradicted_by(report)
+    jumps = comparisons is not None and traced in comparisons.jumping
+    witnesses = _of_the_calls(witnesses, traced) if jumps else witnesses
     at_kink = bends(witnesses, comparisons, traced)
     steps = comparisons is not None and comparisons.steps
     verdict = witnesses.check(traced, gradient, against, bends=at_kink, jumps=steps)
@@ -117,7 +126,6 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
         again = witnesses.check(traced, gradient, against, bends=at_kink, jumps=steps, excused=rounding)
         if again is not None and not again.by(Verdict.MISMATCH):
             return consensus(dataclasses.replace(report, notes=report.notes or ROUNDING), again)
-    jumps = comparisons is not None and traced in comparisons.jumping
     if comparisons is not None and jumps:
         verdict = _at_jump(witnesses, comparisons, traced, verdict)
     said = consensus(report, _looked_into(witnesses, evaluation, traced, verdict), jumps=jumps)

@@ -95,7 +95,8 @@ def _is_wrong(run: Run, sizes: Mapping[str, float]) -> bool:
         found = evaluation.reports[traced]
         scale = max(_size(found.gradient), sizes.get(found.name, 0.0))
         clear = claim.max_abs_error is None or not claim.max_abs_error <= CLEAR * scale
-        if claim.verdict is Verdict.MISMATCH and verdicts[traced].passes and clear:
+        passes = found.verdict is not None and found.verdict.passes
+        if claim.verdict is Verdict.MISMATCH and passes and clear:
             return True
     wrong = [traced for traced, verdict in verdicts.items() if verdict is Verdict.MISMATCH]
     return run.settings.dtype == "float64" and any(_denied(run, evaluation, traced) for traced in wrong)
