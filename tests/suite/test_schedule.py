@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from gradcli.report.suite import CheckReport
 from gradcli.settings import Settings
 from gradcli.suite import schedule
 from gradcli.suite.check import SuiteCheck
-from gradcli.suite.executors import dask_place, local_place
+from gradcli.suite.executors import METHOD, dask_place, local_place
 from gradcli.suite.schedule import outcomes
 
 SETTINGS = Settings(command="check", shapes={None: (3, 4)}, reduce="sum", witnesses=("symbolic",), formulas=False)
@@ -122,9 +124,18 @@ def _workers(parent: int) -> Iterator[psutil.Process]:
     """Yield the worker processes of a run, as soon as there are any that have loaded torch."""
     for _ in range(1200):
         for process in psutil.Process(parent).children(recursive=True):
-            if "spawn_main" in " ".join(process.cmdline()) and process.children():
+            if SERVER in _line(process) and SERVER in _line(process.parent()) and process.children():
                 yield process
         time.sleep(0.05)
+
+
+SERVER = "multiprocessing.forkserver"  # what workers are forked from, and their own command line too
+
+
+def _line(process: psutil.Process | None) -> str:
+    with suppress(psutil.Error):
+        return "" if process is None else " ".join(process.cmdline())
+    return ""
 
 
 def test_a_check_that_ends_its_process_is_undecided_and_costs_no_other(tmp_path: Path) -> None:
@@ -160,7 +171,7 @@ def test_a_process_that_is_stopped_is_given_up(tmp_path: Path, monkeypatch: pyte
 
 
 def spawned() -> set[int]:
-    return {child.pid for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())}
+    return {child.pid for child in multiprocessing.active_children() if child.pid is not None}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -184,10 +195,10 @@ def test_a_run_that_is_killed_leaves_no_word_of_semaphores(folder: Path) -> None
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=folder, text=True, start_new_session=True, **pipes) as process:
         worker = next(_workers(process.pid))
-        parent = worker.parent()
-        assert parent is not None
+        server, run_ = worker.parents()[:2]
+        assert SERVER in _line(server)
         children = psutil.Process(process.pid).children(recursive=True)
-        parent.kill()
+        run_.kill()
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (ExitCode.INTERNAL, "")
     assert "resource_tracker" not in errors
@@ -240,6 +251,12 @@ def test_workers_that_nothing_answers_for_are_named(folder: Path) -> None:
     done = run(folder, "--executor", "nowhere")
     assert done.returncode == ExitCode.USAGE
     assert "dask://HOST:PORT" in done.stderr
+
+
+@pytest.mark.skipif(METHOD != "forkserver", reason="processes are not forked here")
+def test_a_worker_begins_with_pytorch_loaded() -> None:
+    with local_place(1).open(1) as executor:
+        assert executor.submit(eval, "'torch' in __import__('sys').modules").result()
 
 
 def mask(process: int, name: str) -> bool:
