@@ -161,7 +161,8 @@ def test_a_check_that_hangs_is_undecided(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_process_that_is_stopped_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "SECONDS_OF_SILENCE", 20.0)
+    monkeypatch.setattr(schedule, "SECONDS_OF_SILENCE", 4.0)
+    monkeypatch.setattr("gradcli.suite.work.GRACE", 1.0)
     waiting = [SuiteCheck(name, "x*y", Settings(command="check", timeout=5.0)) for name in ("fatal", "other")]
     before = spawned()  # a cluster's
     found = dict(outcomes(waiting, place_where(local_place(1), "stop", tmp_path)))
