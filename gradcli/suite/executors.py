@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -13,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
+from multiprocessing.util import get_temp_dir
 from typing import Any
 
 from gradcli.errors import InputError, InternalError, first_line
@@ -21,9 +24,8 @@ from gradcli.suite.work import HELD, start_worker
 DASK = "dask://"
 SECONDS_TO_CONNECT = 20
 MOST_JOBS = 1024
-# Processes are forked from one that has loaded PyTorch, and has run nothing: one that is forked after a backward pass
-# hangs. Elsewhere what a system's own libraries do does not survive a fork.
-METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+# The longest path of a folder for temporary files in which a socket still has a name: 107 bytes, of which it takes 32.
+LONGEST_FOLDER = 75
 LOADED = "gradcli.suite.loaded"
 # For that process to load PyTorch.
 SECONDS_TO_LOAD = 60.0
@@ -96,8 +98,27 @@ def _held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def start_method() -> str:
+    """Return how processes start: forked from one that has loaded PyTorch, and has run nothing, if there can be one.
+
+    A process that is forked after a backward pass hangs. Elsewhere than on Linux, a system's own libraries do not
+    survive a fork; and the one that is forked from needs a socket in the folder for temporary files.
+    """
+    try:
+        has_socket = len(os.fsencode(tempfile.gettempdir())) <= LONGEST_FOLDER
+    except FileNotFoundError:
+        has_socket = False
+    return "forkserver" if sys.platform == "linux" and has_socket else "spawn"
+
+
+def leave() -> None:
+    """Remove the folder with that socket, as Python does on its way out; nothing is started after that."""
+    if start_method() == "forkserver":
+        shutil.rmtree(get_temp_dir(), ignore_errors=True)
+
+
 def _context() -> BaseContext:
-    context = multiprocessing.get_context(METHOD)
+    context = multiprocessing.get_context(start_method())
     context.set_forkserver_preload([LOADED])
     return context
 
@@ -129,7 +150,7 @@ def _pool(width: int) -> Iterator[Executor]:
     context = _context()
     before = set(multiprocessing.active_children())
     with _quiet():
-        if METHOD == "forkserver":
+        if context.get_start_method() == "forkserver":
             _wait_until_loaded(context)
         pool = _Pool(width, context, initializer=start_worker)
         try:

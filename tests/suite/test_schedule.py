@@ -6,8 +6,10 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +25,7 @@ from gradcli.report.suite import CheckReport
 from gradcli.settings import Settings
 from gradcli.suite import schedule
 from gradcli.suite.check import SuiteCheck
-from gradcli.suite.executors import METHOD, dask_place, local_place
+from gradcli.suite.executors import dask_place, local_place, start_method
 from gradcli.suite.schedule import outcomes
 
 SETTINGS = Settings(command="check", shapes={None: (3, 4)}, reduce="sum", witnesses=("symbolic",), formulas=False)
@@ -176,19 +178,21 @@ def spawned() -> set[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_run_with_its_workers_and_without_a_word(number: int, folder: Path) -> None:
+def test_a_signal_ends_the_run_with_its_workers_and_without_a_word(number: int, folder: Path, tmp_path: Path) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip("this signal is ignored here, as under nohup")
     command = [sys.executable, "-m", "gradcli", "check", "suite.toml", "--json", "-j", "2"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": {**os.environ, "TMPDIR": str(tmp_path)}}
     with subprocess.Popen(command, cwd=folder, text=True, start_new_session=True, **pipes) as process:
         next(_workers(process.pid))
+        assert start_method() != "forkserver" or len([*tmp_path.glob("pymp-*")]) == 1
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
         assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == -number
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_run_that_is_killed_leaves_no_word_of_semaphores(folder: Path) -> None:
@@ -254,10 +258,18 @@ def test_workers_that_nothing_answers_for_are_named(folder: Path) -> None:
     assert "dask://HOST:PORT" in done.stderr
 
 
-@pytest.mark.skipif(METHOD != "forkserver", reason="processes are not forked here")
+@pytest.mark.skipif(start_method() != "forkserver", reason="processes are not forked here")
 def test_a_worker_begins_with_pytorch_loaded() -> None:
     with local_place(1).open(1) as executor:
         assert executor.submit(eval, "'torch' in __import__('sys').modules").result()
+
+
+def test_where_a_socket_would_have_too_long_a_name_processes_are_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = f"/{'long' * 30}"
+    monkeypatch.setattr(tempfile, "tempdir", folder)
+    assert start_method() == "spawn"
+    with socket.socket(socket.AF_UNIX) as listener, pytest.raises(OSError, match="too long"):
+        listener.bind(f"{folder}/pymp-abcdefgh/listener-abcdefgh")
 
 
 def mask(process: int, name: str) -> bool:
