@@ -6,6 +6,7 @@ import gc
 import importlib
 import math
 import os
+import sys
 import threading
 import time
 import warnings
@@ -198,8 +199,11 @@ def stop_worker() -> None:
 
 
 def prepare(target: str, settings: Settings) -> None:
-    """Load what a check needs, and make its numbers depend on nothing but itself."""
-    if settings.verify:
+    """Load what a check needs, and make its numbers depend on nothing but itself.
+
+    The symbolic worker is started first: sympy loads beside PyTorch.
+    """
+    if settings.verify and "torch" not in sys.modules:
         derivations_for(settings).start(_run_of(target, settings))
     import_torch()
     from gradcli.execution.process import use_one_thread

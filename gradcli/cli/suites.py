@@ -55,6 +55,8 @@ class _EndedError(BaseException):
 @contextmanager
 def _orderly_end() -> Iterator[None]:
     """End the worker processes before a signal ends this one, which then dies of it as it would have at once."""
+    from gradcli.suite.executors import leave
+
     received: list[int] = []
 
     def end(number: int, _: object) -> None:
@@ -72,6 +74,7 @@ def _orderly_end() -> Iterator[None]:
         for number in usual:
             signal.signal(number, signal.SIG_DFL)
     if received:
+        leave()
         os.kill(os.getpid(), received[0])
 
 

@@ -136,7 +136,7 @@ def jsonable(value: Any, most: int | None = None) -> Any:
 
 def _entries(tensor: Any) -> Any:
     """Return a tensor as nested lists; the entries of a finite one need no look at each."""
-    if hasattr(tensor, "isfinite") and not tensor.is_complex() and bool(tensor.isfinite().all()):
+    if hasattr(tensor, "is_complex") and not tensor.is_complex() and math.isfinite(tensor.sum().item()):
         return tensor.tolist()
     return jsonable(tensor.tolist())
 

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
+import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.context import BaseContext
+from multiprocessing.util import get_temp_dir
 from typing import Any
 
-from gradcli.errors import InputError, first_line
+from gradcli.errors import InputError, InternalError, first_line
 from gradcli.suite.work import HELD, start_worker
 
 DASK = "dask://"
 SECONDS_TO_CONNECT = 20
 MOST_JOBS = 1024
+# The longest path of a folder for temporary files in which a socket still has a name: 107 bytes, of which it takes 32.
+LONGEST_FOLDER = 75
+LOADED = "gradcli.suite.loaded"
+# For that process to load PyTorch.
+SECONDS_TO_LOAD = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +84,74 @@ class _Pool(ProcessPoolExecutor):
 
     def submit(self, *call: Any, **options: Any) -> Future[Any]:
         """Start a process if one is needed, and hand the call out."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
-        try:
+        with _held():
             return super().submit(*call, **options)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Let this thread, and processes that it starts, hear none of some signals in the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start_method() -> str:
+    """Return how processes start: forked from one that has loaded PyTorch, and has run nothing, if there can be one.
+
+    A process that is forked after a backward pass hangs. Elsewhere than on Linux, a system's own libraries do not
+    survive a fork; and the one that is forked from needs a socket in the folder for temporary files.
+    """
+    try:
+        has_socket = len(os.fsencode(tempfile.gettempdir())) <= LONGEST_FOLDER
+    except FileNotFoundError:
+        has_socket = False
+    return "forkserver" if sys.platform == "linux" and has_socket else "spawn"
+
+
+def leave() -> None:
+    """Remove the folder with that socket, as Python does on its way out; nothing is started after that."""
+    if start_method() == "forkserver":
+        shutil.rmtree(get_temp_dir(), ignore_errors=True)
+
+
+def _context() -> BaseContext:
+    context = multiprocessing.get_context(start_method())
+    context.set_forkserver_preload([LOADED])
+    return context
+
+
+def _wait_until_loaded(context: BaseContext) -> None:
+    """Wait until processes can be forked; InternalError where that takes too long.
+
+    Starting one lasts as long as PyTorch is being loaded. A thread does that, so that Ctrl-C is heard meanwhile.
+    """
+    process = context.Process(target=int)  # type: ignore[attr-defined]  # every context has it
+
+    def start() -> None:
+        with suppress(Exception):  # what is wrong, the pool says
+            process.start()
+            process.join()
+
+    starting = threading.Thread(target=start, daemon=True)
+    resource_tracker.ensure_running()  # which hears signals again after it has started its process
+    with _held():
+        starting.start()
+    starting.join(SECONDS_TO_LOAD)
+    if starting.is_alive():
+        raise InternalError(f"the processes that carry out checks do not start within {SECONDS_TO_LOAD:g} s")
 
 
 @contextmanager
 def _pool(width: int) -> Iterator[Executor]:
     """Give a pool of processes; they are ended with it, whatever they are doing."""
-    # spawn: a process that is forked after torch has run a backward pass hangs.
-    context = multiprocessing.get_context("spawn")
+    context = _context()
     before = set(multiprocessing.active_children())
     with _quiet():
+        if context.get_start_method() == "forkserver":
+            _wait_until_loaded(context)
         pool = _Pool(width, context, initializer=start_worker)
         try:
             yield pool

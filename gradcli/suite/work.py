@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any, TextIO
 
 from gradcli.engine import check_function, check_inline, evaluate_code, evaluate_program, prepare
@@ -81,12 +82,11 @@ def _prepare(check: SuiteCheck) -> None:
 @contextmanager
 def ended_after(seconds: float) -> Iterator[None]:
     """End this process if the block takes longer, even where it hangs inside a library."""
-    with _watchdog_log() as log:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=log)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_watchdog_log())
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def longest(check: SuiteCheck) -> float:
@@ -184,6 +184,7 @@ def _stderr(check: SuiteCheck, error: GradcliError) -> str:
     return format_error(placed)
 
 
+@cache
 def _watchdog_log() -> TextIO:
     return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # os.devnull is nobody's path
 

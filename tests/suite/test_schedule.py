@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,7 @@ from gradcli.report.suite import CheckReport
 from gradcli.settings import Settings
 from gradcli.suite import schedule
 from gradcli.suite.check import SuiteCheck
-from gradcli.suite.executors import dask_place, local_place
+from gradcli.suite.executors import dask_place, local_place, start_method
 from gradcli.suite.schedule import outcomes
 
 SETTINGS = Settings(command="check", shapes={None: (3, 4)}, reduce="sum", witnesses=("symbolic",), formulas=False)
@@ -122,9 +126,18 @@ def _workers(parent: int) -> Iterator[psutil.Process]:
     """Yield the worker processes of a run, as soon as there are any that have loaded torch."""
     for _ in range(1200):
         for process in psutil.Process(parent).children(recursive=True):
-            if "spawn_main" in " ".join(process.cmdline()) and process.children():
+            if SERVER in _line(process) and SERVER in _line(process.parent()) and process.children():
                 yield process
         time.sleep(0.05)
+
+
+SERVER = "multiprocessing.forkserver"  # what workers are forked from, and their own command line too
+
+
+def _line(process: psutil.Process | None) -> str:
+    with suppress(psutil.Error):
+        return "" if process is None else " ".join(process.cmdline())
+    return ""
 
 
 def test_a_check_that_ends_its_process_is_undecided_and_costs_no_other(tmp_path: Path) -> None:
@@ -150,7 +163,8 @@ def test_a_check_that_hangs_is_undecided(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_process_that_is_stopped_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "SECONDS_OF_SILENCE", 20.0)
+    monkeypatch.setattr(schedule, "SECONDS_OF_SILENCE", 4.0)
+    monkeypatch.setattr("gradcli.suite.work.GRACE", 1.0)
     waiting = [SuiteCheck(name, "x*y", Settings(command="check", timeout=5.0)) for name in ("fatal", "other")]
     before = spawned()  # a cluster's
     found = dict(outcomes(waiting, place_where(local_place(1), "stop", tmp_path)))
@@ -160,23 +174,25 @@ def test_a_process_that_is_stopped_is_given_up(tmp_path: Path, monkeypatch: pyte
 
 
 def spawned() -> set[int]:
-    return {child.pid for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())}
+    return {child.pid for child in multiprocessing.active_children() if child.pid is not None}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_run_with_its_workers_and_without_a_word(number: int, folder: Path) -> None:
+def test_a_signal_ends_the_run_with_its_workers_and_without_a_word(number: int, folder: Path, tmp_path: Path) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip("this signal is ignored here, as under nohup")
     command = [sys.executable, "-m", "gradcli", "check", "suite.toml", "--json", "-j", "2"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": {**os.environ, "TMPDIR": str(tmp_path)}}
     with subprocess.Popen(command, cwd=folder, text=True, start_new_session=True, **pipes) as process:
         next(_workers(process.pid))
+        assert start_method() != "forkserver" or len([*tmp_path.glob("pymp-*")]) == 1
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
         assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == -number
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_run_that_is_killed_leaves_no_word_of_semaphores(folder: Path) -> None:
@@ -184,10 +200,10 @@ def test_a_run_that_is_killed_leaves_no_word_of_semaphores(folder: Path) -> None
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=folder, text=True, start_new_session=True, **pipes) as process:
         worker = next(_workers(process.pid))
-        parent = worker.parent()
-        assert parent is not None
+        server, run_ = worker.parents()[:2]
+        assert SERVER in _line(server)
         children = psutil.Process(process.pid).children(recursive=True)
-        parent.kill()
+        run_.kill()
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (ExitCode.INTERNAL, "")
     assert "resource_tracker" not in errors
@@ -240,6 +256,20 @@ def test_workers_that_nothing_answers_for_are_named(folder: Path) -> None:
     done = run(folder, "--executor", "nowhere")
     assert done.returncode == ExitCode.USAGE
     assert "dask://HOST:PORT" in done.stderr
+
+
+@pytest.mark.skipif(start_method() != "forkserver", reason="processes are not forked here")
+def test_a_worker_begins_with_pytorch_loaded() -> None:
+    with local_place(1).open(1) as executor:
+        assert executor.submit(eval, "'torch' in __import__('sys').modules").result()
+
+
+def test_where_a_socket_would_have_too_long_a_name_processes_are_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = f"/{'long' * 30}"
+    monkeypatch.setattr(tempfile, "tempdir", folder)
+    assert start_method() == "spawn"
+    with socket.socket(socket.AF_UNIX) as listener, pytest.raises(OSError, match="too long"):
+        listener.bind(f"{folder}/pymp-abcdefgh/listener-abcdefgh")
 
 
 def mask(process: int, name: str) -> bool:

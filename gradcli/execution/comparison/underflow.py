@@ -105,5 +105,9 @@ def _is_inexact(tensor: Tensor) -> bool:
 
 
 def _is_tiny(traced: TracedTensor) -> bool:
-    sizes = traced.tensor.detach().abs() if _is_inexact(traced.tensor) else torch.ones(())
-    return bool(((sizes > 0) & (sizes < TINY)).any())
+    """Return whether a tensor has a number other than 0 whose square underflows; one of single precision is larger."""
+    tensor = traced.tensor.detach()
+    if not _is_inexact(tensor) or torch.finfo(tensor.dtype).smallest_normal > TINY:
+        return False
+    small = tensor.abs() < TINY
+    return bool(small.any()) and bool((small & (tensor != 0)).any())

@@ -33,7 +33,8 @@ SQUARE = 2
 MARGIN = 0.08
 SYMMETRIC = "positive definite"
 MATRICES = ("invertible", SYMMETRIC)
-# A random matrix is drawn again until its condition number is below this.
+# A random matrix is drawn again until its condition number is below this. The larger it is, the less likely that is,
+# and the longer it takes to look: so there are this many attempts, divided by its rows.
 WORST_CONDITION = 30.0
 ATTEMPTS = 1000
 
@@ -96,14 +97,17 @@ def _odd(low: float, high: float, denominator: int) -> Tensor:
 
 
 def _matrices(domain: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    for _ in range(ATTEMPTS):
+    """Return random matrices that are well conditioned: as they are drawn, or smaller and beside a diagonal."""
+    for _ in range(max(1, ATTEMPTS // max(1, shape[-1]))):
         found = draw("real", shape, generator)
         if domain == SYMMETRIC:
             product = (found @ found.mT / shape[-1] * DENOMINATOR).round() / DENOMINATOR
             found = product + torch.eye(shape[-1], dtype=torch.float64)
         if not found.numel() or bool((torch.linalg.cond(found) < WORST_CONDITION).all()):
-            break
-    return found
+            return found
+    # With a norm of at most 1, and 2 on the diagonal, a condition number is at most 3, and a determinant below 3^n.
+    norm = torch.linalg.matrix_norm(found, 2).max()
+    return found / 2 ** norm.log2().ceil() + 2 * torch.eye(shape[-1], dtype=torch.float64)
 
 
 def leaves_for(program: Program, shapes: Shapes, find: Find, seed: int = 0) -> dict[str, Tensor]:

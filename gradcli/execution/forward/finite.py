@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cmath
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ def all_finite(tensor: Tensor) -> bool:
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return True
     tensor = _summable(tensor)
-    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+    return cmath.isfinite(tensor.sum().item()) or bool(tensor.isfinite().all())
 
 
 def has_nan(tensor: Tensor) -> bool:
@@ -19,7 +21,7 @@ def has_nan(tensor: Tensor) -> bool:
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return False
     tensor = _summable(tensor)
-    return bool(tensor.sum().isnan()) and bool(tensor.isnan().any())
+    return cmath.isnan(tensor.sum().item()) and bool(tensor.isnan().any())
 
 
 def _summable(tensor: Tensor) -> Tensor:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from gradcli.execution.forward.again import Again, Perturb
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.run import Run
+from gradcli.execution.witnesses.exact_calls import exact_calls
 from gradcli.execution.witnesses.grain import Grain
 from gradcli.execution.witnesses.line import random_directions, real, shaped, unit
 from gradcli.execution.witnesses.noise import other_last_bits
@@ -43,7 +43,7 @@ class Decisions:
         It decides otherwise further away, and next to the point only with other last bits of what is rounded.
         """
         if traced not in self._hidden:
-            otherwise = not self._openly(traced) and self._decides(traced, LONG)
+            otherwise = self._decides_by_rounded and not self._openly(traced) and self._decides(traced, LONG)
             self._hidden[traced] = otherwise and self._decides(traced, NEXT, *self._last_bits)
         return self._hidden[traced]
 
@@ -57,8 +57,8 @@ class Decisions:
         claimed = question.quotients.of(gradient).abs()
         rows = ((question.quotients.error > claimed) & (claimed > 0.0)).nonzero()[:MOST_UNSEEN, 0]
         value = question.point[question.name]
-        steps = unit(rows, value.numel())
-        return any(self._at(traced, value, NEXT * shaped(shift, value)) for shift in (*steps, *-steps))
+        steps, lengths = unit(rows, value.numel()), NEXT * self.grain.lengths(value)
+        return any(self._at(traced, value + lengths * shaped(shift, value)) for shift in (*steps, *-steps))
 
     @cached_property
     def _known(self) -> dict[TracedTensor, bool]:
@@ -82,20 +82,41 @@ class Decisions:
         value = self.rerun.value(traced)
         if value is None or not value.numel() or not self._may_decide_by(traced):
             return False
-        ones, random = torch.ones_like(value), random_directions(1, real(value).numel())
-        shifts = [step * shift for shift in (ones, -ones, shaped(random[0], value), shaped(-random[0], value))]
-        return any(self._at(traced, value, shift, perturb) for perturb in perturbed or (None,) for shift in shifts)
+        near = [value + side * step * shift for shift in self._shifts(traced, value) for side in (1.0, -1.0)]
+        return any(self._at(traced, moved, perturb) for perturb in perturbed or (None,) for moved in near)
 
-    def _at(self, traced: TracedTensor, value: Tensor, shift: Tensor, perturb: Perturb | None = None) -> bool:
-        """Return whether the program decides otherwise where a tensor's value is shifted, relative to its lengths."""
-        return self.rerun.decides_otherwise({traced: value + self.grain.lengths(value) * shift}, perturb)
+    def _shifts(self, traced: TracedTensor, value: Tensor) -> Sequence[Tensor]:
+        """Return the ways from a tensor's value, relative to its lengths; those of one tensor at a time are kept."""
+        if traced not in self._ways:
+            self._ways.clear()
+            lengths, random = self.grain.lengths(value), random_directions(1, real(value).numel())
+            self._ways[traced] = [lengths, lengths * shaped(random[0], value)]
+        return self._ways[traced]
+
+    @cached_property
+    def _ways(self) -> dict[TracedTensor, Sequence[Tensor]]:
+        return {}
+
+    def _at(self, traced: TracedTensor, moved: Tensor, perturb: Perturb | None = None) -> bool:
+        """Return whether the program decides otherwise where a tensor has another value."""
+        return self.rerun.decides_otherwise({traced: moved}, perturb)
 
     def _may_decide_by(self, traced: TracedTensor) -> bool:
         """Return whether anything decided rests on a tensor; a program without branches decides in its calls."""
-        if not self.rerun.may_decide:
-            return False
-        program = self.run.program
-        return not isinstance(program, Program) or may_branch(program) or decides_by([traced], self.run.trace)
+        return self.rerun.may_decide and (self._branches or decides_by([traced], self.run.trace))
+
+    @cached_property
+    def _branches(self) -> bool:
+        return not isinstance(self.run.program, Program) or may_branch(self.run.program)
+
+    @cached_property
+    def _decides_by_rounded(self) -> bool:
+        """Return whether anything decided rests on what a call has rounded."""
+        exact = exact_calls(self.rerun)
+        made = (traced for call in self.run.trace.calls for traced in call.outputs if _is_number(traced))
+        return self._branches or decides_by(
+            (one for one in made if self.rerun.key_of(one) not in exact), self.run.trace
+        )
 
 
 def decides(trace: Trace) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gradcli.execution.formulas import function as made
 from gradcli.execution.formulas import tried as written
 from gradcli.execution.forward.domains import parse_example
 from gradcli.ops.table import OPS
+from gradcli.report.derivation import Derivation
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
@@ -45,6 +47,12 @@ PROGRAMS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("kron(x, y)", {"x": (2, 3), "y": (2, 2)}, ["x", "y"]),
     ("sum(t*x[1:]*output[:-1])", {"t": (3,), "x": (4,), "output": (4,)}, ["t", "x", "output_"]),
 ]
+
+
+@cache
+def of_example(example: str) -> Derivation:
+    program, shapes = parse_example(example)
+    return derive_program(program, Settings(command="derive", to="function", shapes=dict(shapes)))
 
 
 def loaded(code: str) -> Any:
@@ -78,8 +86,7 @@ def test_a_function_passes_gradcheck_at_other_values_and_saves_what_its_backward
 @pytest.mark.filterwarnings("ignore")  # of what PyTorch has deprecated, or does slowly
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_of_the_table_gives_a_function_that_passes_or_says_why_there_is_none(example: str) -> None:
-    program, shapes = parse_example(example)
-    found = derive_program(program, Settings(command="derive", to="function", shapes=dict(shapes)))
+    found = of_example(example)
     if found.refused is not None:
         assert found.verdict is not Verdict.MATCH
         return
@@ -92,8 +99,7 @@ def test_an_example_of_the_table_gives_a_function_that_passes_or_says_why_there_
 def test_most_examples_with_formulas_give_a_function() -> None:
     counts = {"function": 0, "refused": 0}
     for example in EXAMPLES:
-        program, shapes = parse_example(example)
-        found = derive_program(program, Settings(command="derive", to="function", shapes=dict(shapes)))
+        found = of_example(example)
         if all(one.formula is not None for one in found.derivatives):
             counts["refused" if found.refused else "function"] += 1
     assert counts["function"] >= 8 * counts["refused"]

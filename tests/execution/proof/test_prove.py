@@ -31,7 +31,9 @@ def proved(program: str, timeout: float = 60.0, **shapes: tuple[int, ...]) -> Pr
     return engine.prove_program(program, Settings(command="prove", shapes=shapes, timeout=timeout))
 
 
-def of_function(forward: Callable[[Tensor], Tensor], backward: Backward, shape: tuple[int, ...] = (2,)) -> ProofReport:
+def of_function(
+    forward: Callable[[Tensor], Tensor], backward: Backward, shape: tuple[int, ...] = (2,), timeout: float = 60.0
+) -> ProofReport:
     def run(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
         return forward(x)
@@ -41,7 +43,7 @@ def of_function(forward: Callable[[Tensor], Tensor], backward: Backward, shape: 
 
     methods = {"forward": staticmethod(run), "backward": staticmethod(back)}
     made = type("Made", (torch.autograd.Function,), methods)
-    return engine.prove_code(made, Settings(command="prove", shapes={None: shape}))
+    return engine.prove_code(made, Settings(command="prove", shapes={None: shape}, timeout=timeout))
 
 
 @pytest.mark.parametrize(
@@ -328,7 +330,7 @@ def test_ties_among_random_points_are_no_refutation() -> None:
         ties = (x == x.max()).to(x.dtype)
         return g * ties / ties.sum()
 
-    report = of_function(lambda x: x.max(), backward, (6,))  # too many cells: it is looked at at points
+    report = of_function(lambda x: x.max(), backward, (6,), timeout=20)  # too many cells: it is looked at at points
     assert report.verdict in {"equal at 8 exact points", "proved except"}
 
 

@@ -21,20 +21,33 @@ SAME = 1e-13
 
 def by_one_side(problem: Problem, right: Tensor, ranges: Ranges) -> Tensor | None:
     """Return λ of a block that is one small matrix along one of its axes; None if it is not."""
+    axis = problem.noted(("side", frozenset(ranges.items())), lambda: _side(problem, ranges))
+    if axis is None:
+        return None
+    small, lengths = _along(problem, axis, ranges).mT, _lengths(problem, ranges)
+    solution = _through(partial(solved, small), problem.flat_right(right), axis, lengths)
+    return problem.whole_solution(solution, ranges)
+
+
+def _side(problem: Problem, ranges: Ranges) -> int | None:
+    """Return the axis along which a block is one small matrix; None if it is none."""
     trial = problem.blank()
     probe = slices(trial, problem.system.residual, ranges)
     probe.copy_(torch.rand(probe.shape, generator=torch.Generator().manual_seed(0), dtype=probe.dtype) + 0.5)
     given = problem.flat_solution(probe)
     image = problem.flat_right(problem.product(trial, ranges))
-    allowed = SAME * problem.flat_right(problem.magnitude(trial, ranges))
-    lengths = [problem.count(letter, ranges) for letter in problem.system.rows]
     for axis in (0, 1):
         small = _along(problem, axis, ranges).mT
-        expected = _through(small.matmul, given, axis, lengths)
-        if bool(((image - expected).abs() <= allowed).all()):
-            solution = _through(partial(solved, small), problem.flat_right(right), axis, lengths)
-            return problem.whole_solution(solution, ranges)
+        off = (image - _through(small.matmul, given, axis, _lengths(problem, ranges))).abs()
+        if bool((off <= SAME * image.abs()).all()):  # which is less than the sum of what it is a sum of
+            return axis
+        if bool((off <= SAME * problem.flat_right(problem.magnitude(trial, ranges))).all()):
+            return axis
     return None
+
+
+def _lengths(problem: Problem, ranges: Ranges) -> list[int]:
+    return [problem.count(letter, ranges) for letter in problem.system.rows]
 
 
 def _along(problem: Problem, axis: int, ranges: Ranges) -> Tensor:

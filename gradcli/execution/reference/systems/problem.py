@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +14,12 @@ from gradcli.derivation.linear_system import LinearSystem
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
 from gradcli.execution.reference.systems.restricted import EVERYTHING, Ranges, Restricted, specialised
 from gradcli.execution.reference.tensor_eval import align
+
+# Entries of blocks that are kept.
+MOST_KEPT = 1 << 22
+
+
+Noted = TypeVar("Noted")
 
 
 class UndecidedError(Exception):
@@ -29,6 +36,10 @@ class Problem:
     sizes: Mapping[str, int] = field(init=False)
     """The length of every label of the residual and of the unknown."""
     _programs: dict[str, Restricted] = field(default_factory=dict)
+    _blocks: dict[Hashable, Tensor] = field(default_factory=dict)
+    """Blocks of the Jacobian, which every round of refinement reads; as many as there is room for."""
+    _room: int = MOST_KEPT
+    _notes: dict[Hashable, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Set the lengths, which every block asks for."""
@@ -64,9 +75,26 @@ class Problem:
 
     def matrix(self, ranges: Ranges) -> Tensor:
         """Return a block of the Jacobian: (batch, residual, unknown)."""
+        key = frozenset(ranges.items())
+        if key not in self._blocks:
+            made = self._matrix(ranges)
+            if made.numel() > self._room:
+                return made
+            self._room -= made.numel()
+            self._blocks[key] = made
+        return self._blocks[key]
+
+    def _matrix(self, ranges: Ranges) -> Tensor:
         made = self._program("matrix", self.system.matrix, None).evaluate({}, ranges)
         rows, columns = self.count(self.system.rows, ranges), self.count(self.system.columns, ranges)
         return made.reshape(-1, rows, columns)
+
+    def noted(self, key: Hashable, find: Callable[[], Noted]) -> Noted:
+        """Return what is found out about the system, once."""
+        if key not in self._notes:
+            self._notes[key] = find()
+        found: Noted = self._notes[key]
+        return found
 
     def product(self, solution: Tensor, ranges: Ranges = EVERYTHING) -> Tensor:
         """Return the transposed Jacobian times a tensor of the residual's axes, between slices."""

@@ -1,0 +1,16 @@
+"""What worker processes are forked from imports this: PyTorch and what runs checks in it, and nothing is run yet."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import suppress
+from importlib import import_module
+
+import gradcli.suite.work  # noqa: F401 (a worker process begins there)
+from gradcli.engine import import_torch
+
+with suppress(Exception):  # each check says itself what is wrong with an installation
+    import_torch()
+    import_module("gradcli.execution.commands.check")
+    import_module("torch.fx.experimental.symbolic_shapes")  # which PyTorch loads to compare two shapes in backward
+gc.freeze()  # what is loaded stays, and a search for garbage in a forked process would copy it
