@@ -87,14 +87,34 @@ def tidy(body: Expr) -> Expr:
 
 def _tidy(body: Expr) -> Expr:
     body = _one_formula(_folded(merge_branches(_within_sums(body))))
+    if body.count_ops() > LARGE:
+        return _in_known_functions(body)
+    body = _in_known_functions(body)
     candidates = [body]
-    if SMALL < body.count_ops() <= LARGE:
-        logistic = _with_logistic(body)
-        candidates += [*logistic, *_ways(logistic[-1] if logistic else body)]
+    if body.count_ops() > SMALL:
+        candidates += _ways(body)
     # Expanding makes the exponential of a sum a product, which no notation has, and whose index may be another's.
     candidates = [body, *(way for way in candidates[1:] if not way.has(sympy.Product))]
     best = min(map(settled, candidates), key=_length)
     return best if _length(best) < _length(body) - WORTH_IT else body
+
+
+def _in_known_functions(body: Expr) -> Expr:
+    """Return an expression in terms of sigmoids and of tangents, term by term where it is large."""
+    if body.count_ops() > LARGE:
+        return sympy.Add(*[_in_known_functions(term) for term in body.args]) if body.is_Add else body
+    logistic = _with_logistic(body)
+    return _with_tangents(min(logistic, key=_length) if logistic else body)
+
+
+def _with_tangents(body: Expr) -> Expr:
+    """Return an expression with tanh(u) for sinh(u)/cosh(u), and tan(u) for sin(u)/cos(u), if that is shorter."""
+    found = body
+    for above, below, quotient in ((sympy.sinh, sympy.cosh, sympy.tanh), (sympy.sin, sympy.cos, sympy.tan)):
+        arguments = [one.args[0] for one in found.atoms(above) if found.has(below(one.args[0]))]
+        way = found.xreplace({above(one): quotient(one) * below(one) for one in arguments})
+        found = min(found, way, key=_length)
+    return found
 
 
 def without_poles(body: Expr) -> Expr:
@@ -220,8 +240,15 @@ def _sigmoid(argument: Expr) -> Any:
 
 def _turned(body: Expr) -> Expr:
     """Return an expression with sigmoid(-u) for 1 - sigmoid(u), where that sigmoid is nowhere else."""
-    alone = [value for value in body.atoms(Logistic) if body.count(value) == 1]
-    turned = {1 - value: _sigmoid(-value.args[0]) for value in alone}
+    turned: dict[Expr, Expr] = {}
+    for value in body.atoms(Logistic):
+        other = _sigmoid(-value.args[0])
+        is_less = value.args[0].could_extract_minus_sign()
+        if body.count(value) == 1:
+            turned |= {1 - value: other} | ({value - 1: -other} if is_less else {})
+        elif is_less:
+            name = sympy.Dummy(positive=True)
+            return _turned(sympy.factor(body.xreplace({value: 1 - name})).xreplace({name: other}))
     return body.xreplace(turned) if turned else body
 
 
