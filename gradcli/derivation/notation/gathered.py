@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import cast
+from typing import TypeGuard, cast
 
 Signed = tuple[bool, ast.expr]
 """Whether a term is subtracted, and the term."""
@@ -115,20 +115,18 @@ def _terms(node: ast.expr) -> list[Signed]:
 def _together(one: Signed, other: Signed) -> Signed | None:
     """Return two products with a factor in common as one; None if they have none."""
     (sign, left), (opposite, right) = sorted((one, other), key=lambda term: term[0])
-    if not (_is_product(left) and _is_product(right)):
+    if not (_is_product(left) and _is_product(right) and type(left.op) is type(right.op)):
         return None
-    assert isinstance(left, ast.BinOp)  # noqa: S101 (a product)
-    assert isinstance(right, ast.BinOp)  # noqa: S101
     operator = ast.Sub() if sign != opposite else ast.Add()
     if ast.unparse(left.right) == ast.unparse(right.right):
-        return sign, ast.BinOp(ast.BinOp(left.left, operator, right.left), ast.MatMult(), left.right)
+        return sign, ast.BinOp(ast.BinOp(left.left, operator, right.left), left.op, left.right)
     if ast.unparse(left.left) == ast.unparse(right.left):
-        return sign, ast.BinOp(left.left, ast.MatMult(), ast.BinOp(left.right, operator, right.right))
+        return sign, ast.BinOp(left.left, left.op, ast.BinOp(left.right, operator, right.right))
     return None
 
 
-def _is_product(node: ast.expr) -> bool:
-    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)
+def _is_product(node: ast.expr) -> TypeGuard[ast.BinOp]:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult | ast.Mult)
 
 
 def _sum(terms: list[Signed]) -> ast.expr:

@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from gradcli.derivation.notation.ranks import MATRIX
-from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call, column_of, is_unit, reduced, softmax_of
+from gradcli.derivation.notation.terms import (
+    Factor,
+    Term,
+    are_inverse,
+    call,
+    column_of,
+    is_diagonal,
+    is_unit,
+    reduced,
+    softmax_of,
+    times,
+)
 from gradcli.derivation.notation.written import Written
 
 
@@ -95,6 +106,8 @@ class Products(Written):
         for one, other in ((left, right), (right, left)):
             if is_unit(other) and self.rank(one) == 1:
                 return one
+            if is_diagonal(other) and self.rank(one) == self.rank(other.args[0]) == 1:
+                return times([other.args[0], one], [])
         match left, right:
             case ast.Attribute(value=matrix, attr="T"), vector if self.rank(vector) == 1:
                 return ast.BinOp(vector, ast.MatMult(), matrix)

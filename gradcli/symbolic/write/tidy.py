@@ -128,13 +128,25 @@ def without_poles(body: Expr) -> Expr:
 
 
 def _within_sums(body: Expr) -> Expr:
-    """Return an expression whose sums are over shorter terms, where there is a sigmoid in them."""
+    """Return an expression whose sums are over shorter terms: with sigmoids, and one choice for equal conditions."""
     found = {}
     for whole in body.atoms(sympy.Sum):
-        ways = _with_logistic(whole.function) if whole.function.count_ops() <= LARGE else []
-        if ways:
-            found[whole] = whole.func(min(ways, key=_length), *whole.limits)
+        inner = _in_known_functions(_one_choice(whole.function))
+        if inner != whole.function:
+            found[whole] = whole.func(inner, *whole.limits)
     return body.xreplace(found) if found else body
+
+
+def _one_choice(body: Expr) -> Expr:
+    """Return a product with its choices by equal conditions as one."""
+    choices: dict[Any, list[Any]] = {}
+    for factor in sympy.Mul.make_args(body):
+        base, power = factor.as_base_exp()
+        if isinstance(base, Piecewise) and power.is_Integer and power > 0 and not on_indices(base.args[0].cond):
+            choices.setdefault(tuple(branch.cond for branch in base.args), []).append(factor)
+    several = {conditions: factors for conditions, factors in choices.items() if len(factors) > 1}
+    rest = [one for one in sympy.Mul.make_args(body) if not any(one in factors for factors in several.values())]
+    return sympy.Mul(*rest, *(_folded(sympy.Mul(*factors)) for factors in several.values())) if several else body
 
 
 def _folded(body: Expr) -> Expr:
