@@ -52,7 +52,7 @@ def simplified(
         algebra = _Algebra(shapes, symmetric, spreads, orthogonal, expands=expands, means=means)
         ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
         ways += [upright(way, algebra.across) for way in ways[-2:]]
-    ways += [gathered(way) for way in ways]
+    ways += [gathered(way, shapes) for way in ways]
     return min((compact(ast.unparse(way)) for way in ways), key=symbols)
 
 
@@ -107,12 +107,20 @@ class _Algebra(Sums):
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return list(map(negative, self.terms(inner)))
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
-                return [self.product(self._one(left), self._one(right))]
+                return self._spread(left, right) or [self.product(self._one(left), self._one(right))]
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return [self.quotient(self._one(left), self._one(right))]
             case ast.BinOp(left=left, op=ast.MatMult(), right=right):
                 return [self.matmul(self._one(left, turns=True), self._one(right, turns=True))]
         return self._special_terms(node)
+
+    def _spread(self, left: ast.expr, right: ast.expr) -> list[Term]:
+        """Return a product with a sum, term by term, if one of these is divided by the other factor; else nothing."""
+        for one, other in ((left, right), (right, left)):
+            divisors = {ast.unparse(node) for term in self.terms(other) for node in term.below}
+            if len(self.terms(other)) > 1 and ast.unparse(self.normal(one)) in divisors:
+                return collected([self.product(self._one(one), term) for term in self.terms(other)])
+        return []
 
     def _special_terms(self, node: ast.expr) -> list[Term]:
         match node:

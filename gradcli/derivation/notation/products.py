@@ -46,8 +46,15 @@ class Products(Written):
         if self._scalars(left) or self._scalars(right) or not (left.chain or right.chain):
             both = (left.above + right.above, left.below + right.below, left.chain + right.chain)
             return self._flat(reduced(Term(number, *both)))
-        parts = (replace(term, number=Fraction(1)) for term in (left, right))
-        return Term(number, tuple(self.term(part) for part in parts))
+        parts = [replace(term, number=Fraction(1)) for term in (left, right)]
+        return self._cancelled(*parts, number) or Term(number, tuple(self.term(part) for part in parts))
+
+    def _cancelled(self, left: Term, right: Term, number: Fraction) -> Term | None:
+        """Return the product of two terms entry by entry if a factor of one is what the other is divided by."""
+        sides = [term if not term.chain else Term(Fraction(1), (self.term(term),)) for term in (left, right)]
+        whole = Term(number, sides[0].above + sides[1].above, sides[0].below + sides[1].below)
+        found = reduced(whole)
+        return found if len(found.above) < len(whole.above) else None
 
     def _flat(self, term: Term) -> Term:
         """Return a term whose chain, if it has one, is multiplied by numbers alone."""

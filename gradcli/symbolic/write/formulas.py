@@ -33,6 +33,7 @@ from gradcli.symbolic.write.bessel import scaled_bessel
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
 from gradcli.symbolic.write.joined import joined
+from gradcli.symbolic.write.normalised import normalised
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
 from gradcli.symbolic.write.second import curved, differentiated, mapped, pushed
@@ -276,7 +277,9 @@ def _through_call(
 
 def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | None:
     """Return an adjoint's formula in the best notation that it has."""
-    body = upright(squared(joined(scaled_bessel(without_poles(tidy(scope.ordered(adjoint.body)))))))
+    body = tidy(scope.ordered(adjoint.body))
+    softmax = normalised(scope, body)
+    body = upright(squared(joined(scaled_bessel(without_poles(body if softmax == body else tidy(softmax))))))
     if has_nameless(scope, body):
         return None
     for notation in (_whole, _entry):

@@ -28,6 +28,10 @@ FORMULAS = [
     ("logdet(A)", A, "A", 2, "-(inv(A)[:, :, None, None]*inv(A).T).permute(2, 0, 1, 3)"),
     ("sum(x**3)", {"x": (3,)}, "x", 2, "6*diag(x)"),
     ("sum(log(x))", {"x": (3,)}, "x", 2, "-diag(1/x**2)"),
+    ("sum(abs(A @ x))", {**A, "x": (3,)}, "x", 2, "0"),
+    ("sum(abs(x)**3)", {"x": (3,)}, "x", 2, "6*diag(abs(x))"),
+    ("sum(x*relu(x))", {"x": (3,)}, "x", 2, "diag(where(x > 0, 2, 0))"),
+    ("log(sum(exp(x)))", {"x": (3,)}, "x", 2, "softmax(x, dim=-1)[:, None]*(eye(3) - softmax(x, dim=-1))"),
     ("sum(sigmoid(x))", {"x": (3,)}, "x", 2, "diag((sigmoid(x) - 1)*(2*sigmoid(x) - 1)*sigmoid(x))"),
     (
         "sum(log(1 + exp(-y*(X @ w))))",
@@ -121,6 +125,31 @@ KNOWN = [
     ("sum(log(1 + exp(A @ x)))", {**A, "x": (3,)}, "x", "sigmoid(A @ x) @ A"),
     ("sum(log(1 + exp(x**2)))", {"x": (3,)}, "x", "2*x*sigmoid(x**2)"),
     ("1/(1 + exp(x))", {"x": (3,)}, "x", "g*(sigmoid(x) - 1)*sigmoid(x)"),
+    (
+        "F.cross_entropy(X + b, y)",
+        {**X, "b": (3,), "y": [0, 2, 1, 1]},
+        "b",
+        "mean(softmax(X + b, dim=-1) - one_hot(y, 3), dim=0)",
+    ),
+    (
+        "-sum(Y*log(softmax(X @ W, dim=1)))",
+        {**X, **W, "Y": (4, 2)},
+        "W",
+        "X.T @ (softmax(X @ W, dim=-1)*sum(Y, dim=1)[:, None] - Y)",
+    ),
+    (
+        "-sum(softmax(x, dim=0)*log_softmax(x, dim=0))",
+        {"x": (3,)},
+        "x",
+        "softmax(x, dim=-1)*(softmax(x, dim=-1) @ x - x)",
+    ),
+    ("sum(relu(y - X @ w)**2)", {**X, "w": (3,), "y": (4,)}, "w", "-2*relu(y - X @ w) @ X"),
+    ("sum(abs(x)**3)", {"x": (3,)}, "x", "3*x*abs(x)"),
+    ("logdet(c*A)", {**A, "c": ()}, "A", "inv(A).T"),
+    ("logdet(c*eye(3))", {"c": ()}, "c", "3/c"),
+    ("y @ inv(diag(x)) @ y", {"x": (3,), "y": (3,)}, "x", "-(y/x)**2"),
+    ("trace(A @ inv(diag(x)))", {**A, "x": (3,)}, "x", "-diagonal(A)/x**2"),
+    ("(X @ w - y) @ diag(v) @ (X @ w - y)", {**X, "w": (3,), "y": (4,), "v": (4,)}, "w", "2*(v*(X @ w - y)) @ X"),
     ("sum(log(cosh(x - y)))", {"x": (3,), "y": (3,)}, "x", "tanh(x - y)"),
     ("F.cosine_similarity(x, y, dim=0)", {"x": (3,), "y": (3,)}, "x", "(y - x*(x @ y)/(x @ x))/(norm(x)*norm(y))"),
     (
@@ -686,6 +715,18 @@ def test_code_reads_the_lengths_that_have_names() -> None:
         ("sum((Q @ x)**2)", {"x": (3,), "Q": (3, 3)}, {"orthogonal": "Q"}, "2*x"),
         ("trace(inv(Q) @ X)", {"X": (3, 3), "Q": (3, 3)}, {"orthogonal": "Q"}, "Q"),
         ("trace(X.T @ Q @ Q.T @ X)", {"X": (3, 2), "Q": (3, 3)}, {"orthogonal": "Q"}, "2*X"),
+        (
+            "logdet(A + X @ B @ X.T)",
+            {"X": (3, 2), "A": (3, 3), "B": (2, 2)},
+            {"symmetric": ("A", "B")},
+            "2*inv(X @ B @ X.T + A) @ X @ B",
+        ),
+        (
+            "trace(inv(X.T @ C @ X) @ (X.T @ B @ X))",
+            {"X": (4, 3), "B": (4, 4), "C": (4, 4)},
+            {"symmetric": ("B", "C")},
+            "2*(B @ X - C @ X @ inv(X.T @ C @ X) @ X.T @ B @ X) @ inv(X.T @ C @ X)",
+        ),
     ],
 )
 def test_assumptions_make_formulas_shorter(program: str, inputs: Any, options: Any, formula: str) -> None:
