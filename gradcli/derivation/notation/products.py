@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from gradcli.derivation.notation.parsed import is_number
 from gradcli.derivation.notation.ranks import MATRIX
 from gradcli.derivation.notation.terms import (
     Factor,
@@ -47,11 +49,11 @@ class Products(Written):
             both = (left.above + right.above, left.below + right.below, left.chain + right.chain)
             return self._flat(reduced(Term(number, *both)))
         parts = [replace(term, number=Fraction(1)) for term in (left, right)]
-        return self._cancelled(*parts, number) or Term(number, tuple(self.term(part) for part in parts))
+        return self._cancelled(parts, number) or Term(number, tuple(self.term(part) for part in parts))
 
-    def _cancelled(self, left: Term, right: Term, number: Fraction) -> Term | None:
+    def _cancelled(self, factors: Sequence[Term], number: Fraction) -> Term | None:
         """Return the product of two terms entry by entry if a factor of one is what the other is divided by."""
-        sides = [term if not term.chain else Term(Fraction(1), (self.term(term),)) for term in (left, right)]
+        sides = [term if not term.chain else Term(Fraction(1), (self.term(term),)) for term in factors]
         whole = Term(number, sides[0].above + sides[1].above, sides[0].below + sides[1].below)
         found = reduced(whole)
         return found if len(found.above) < len(whole.above) else None
@@ -65,9 +67,12 @@ class Products(Written):
 
     def quotient(self, left: Term, right: Term) -> Term:
         """Return what one term is, divided by the other."""
-        if right.chain or not right.number:
+        if not right.number:
             return Term(Fraction(1), (self.term(left),), (self.term(right),))
         number = left.number / right.number
+        if right.chain:
+            above, below = (self.term(replace(one, number=Fraction(1))) for one in (left, right))
+            return Term(number, () if is_number(above) else (above,), (below,))
         whole = Term(number, left.above + right.below, left.below + right.above, left.chain)
         return self._flat(self._with_softmax(reduced(whole)))
 

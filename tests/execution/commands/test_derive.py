@@ -150,6 +150,19 @@ KNOWN = [
     ("y @ inv(diag(x)) @ y", {"x": (3,), "y": (3,)}, "x", "-(y/x)**2"),
     ("trace(A @ inv(diag(x)))", {**A, "x": (3,)}, "x", "-diagonal(A)/x**2"),
     ("(X @ w - y) @ diag(v) @ (X @ w - y)", {**X, "w": (3,), "y": (4,), "v": (4,)}, "w", "2*(v*(X @ w - y)) @ X"),
+    (
+        "exp(-torch.cdist(X, W)**2/2)",
+        {**X, "W": (5, 3)},
+        "X",
+        "g*{0} @ W - X*sum(g*{0}, dim=1)[:, None]".format("exp(-sum((X[:, None, :] - W)**2, dim=2)/2)"),
+    ),
+    (
+        "sum(A*sum((X[:, None] - W[None])**2, dim=-1))",
+        {**X, "W": (2, 3), "A": (4, 2)},
+        "W",
+        "2*(W*sum(A, dim=0)[:, None] - A.T @ X)",
+    ),
+    ("sum(1/sqrt(X))", {**X}, "X", "-1/(2*X**(3/2))"),
     ("sum(log(cosh(x - y)))", {"x": (3,), "y": (3,)}, "x", "tanh(x - y)"),
     ("F.cosine_similarity(x, y, dim=0)", {"x": (3,), "y": (3,)}, "x", "(y - x*(x @ y)/(x @ x))/(norm(x)*norm(y))"),
     (
