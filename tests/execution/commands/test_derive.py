@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 import torch
+from latex_values import check_latex
 
 import gradcli
 from gradcli.engine import derive_program
@@ -270,6 +271,7 @@ def test_a_gradient_that_everyone_knows_reads_as_they_know_it(
 ) -> None:
     found = gradcli.derive(program, inputs, wrt=wrt)[wrt]
     assert (found.formula, found.checked.verdict) == (formula, Verdict.MATCH)
+    check_latex(found.latex)
 
 
 SHAPED = [
