@@ -331,11 +331,11 @@ def _product(factors: Sequence[Value]) -> Value:
 def _times(left: Value, right: Value) -> Value:
     if isinstance(left, Ones):
         right = _number(right)
-        return right.sum(0, keepdim=True) if left.is_row else right
+        return _scalar(right.sum(0, keepdim=True)) if left.is_row else right
     if isinstance(right, Ones):
-        found = left if right.is_row else left.sum(1, keepdim=True)
-        return found[0, 0] if found.numel() == 1 else found
-    if not left.ndim or not right.ndim:
-        return left * right
-    found = left @ right
-    return found[0, 0] if found.numel() == 1 else found
+        return left if right.is_row else _scalar(left.sum(1, keepdim=True))
+    return left * right if not left.ndim or not right.ndim else _scalar(left @ right)
+
+
+def _scalar(value: Tensor) -> Tensor:
+    return value[0, 0] if value.numel() == 1 else value

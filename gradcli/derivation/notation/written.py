@@ -96,7 +96,7 @@ class Written:
     def term(self, term: Term) -> ast.expr:
         """Return a term as an expression."""
         number, term = abs(term.number), self._with_diagonal(term)
-        above = [*self._outer(term.above)]
+        above = [*self._outer(self._one_column(term.above))]
         chain = chain_of(term.chain)
         if above and not chain and all(self.rank(node) == 0 for node in above[:-1]):
             *above, last = above
@@ -106,7 +106,7 @@ class Written:
         factors = [*([] if is_plain else [ast.Constant(number.numerator)]), *above]
         whole = times(factors, chain, negative=term.number < 0)
         below = [*([ast.Constant(number.denominator)] if number.denominator != 1 else []), *_with_powers(term.below)]
-        return whole if not below else ast.BinOp(whole, ast.Div(), times(below, []))
+        return whole if not below else ast.BinOp(whole, ast.Div(), times(self._one_column(below), []))
 
     def _with_diagonal(self, term: Term) -> Term:
         """Return a term in which vectors that a unit matrix is multiplied with are a diagonal matrix."""
@@ -142,6 +142,19 @@ class Written:
             return list(nodes)
         rest = [node for node in nodes if self.rank(node) == 0]
         return [*rest, call("outer", times([*tall.values()], []), times(rows, []))]
+
+    def _one_column(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
+        """Return factors with all columns among them as one: x[:, None]*y[:, None] is (x*y)[:, None]."""
+        vectors = {place: vector for place, node in enumerate(nodes) if (vector := self._vector_of_column(node))}
+        if len(vectors) < 2:  # noqa: PLR2004 (two, to be one)
+            return [*nodes]
+        whole = ast.Subscript(times([*vectors.values()], []), ast.Tuple([ast.Slice(), ast.Constant(None)]))
+        first = min(vectors)
+        return [
+            whole if place == first else node
+            for place, node in enumerate(nodes)
+            if place not in vectors or place == first
+        ]
 
     def _vector_of_column(self, node: ast.expr) -> ast.expr | None:
         column = column_of(node)

@@ -17,6 +17,8 @@ Logistic = sympy.Function("sigmoid", real=True)
 
 def in_known_functions(body: Expr) -> Expr:
     """Return an expression in terms of sigmoids and of tangents, term by term where it is large."""
+    if isinstance(body, Piecewise):
+        return Piecewise(*((in_known_functions(branch.expr), branch.cond) for branch in body.args))
     if body.count_ops() > LARGE:
         return sympy.Add(*[in_known_functions(term) for term in body.args]) if body.is_Add else body
     logistic = _with_logistic(body)
@@ -64,11 +66,22 @@ def _with_logistic(body: Expr) -> list[Expr]:
         for times in (sympy.cancel(_exponent(exponential) / _exponent(other)),)
         if times.is_Integer
     }
-    rewritten = body.xreplace({power: values[other] ** -power.exp for power, other in powers.items()}).xreplace(rest)
-    back = {name: value for value, name in names.items()}
-    apart = sympy.Add(*[sympy.factor(sympy.cancel(term)) for term in sympy.Add.make_args(rewritten)])
-    ways = (apart, sympy.factor(sympy.cancel(rewritten)), sympy.cancel(rewritten))
-    return [_turned(way.xreplace(back)) for way in ways]
+    rewritten = body.xreplace({power: values[other] ** -power.exp for power, other in powers.items()})
+    # log(1 + exp(u)) is what readers know: no sigmoid is in it.
+    logarithms = {log: sympy.Dummy(real=True) for log in rewritten.atoms(sympy.log) if any(map(log.has, rest))}
+    rewritten = rewritten.xreplace(logarithms).xreplace(rest)
+    back = {name: value for value, name in (*logarithms.items(), *names.items())}
+    apart = sympy.Add(*[_cancelled(term, [*names.values()]) for term in sympy.Add.make_args(rewritten)])
+    ways = (apart, _cancelled(rewritten, [*names.values()]))
+    return [_turned(way.xreplace(back).xreplace(back)) for way in ways]
+
+
+def _cancelled(product: Expr, names: Sequence[Expr]) -> Expr:
+    """Return a product whose factors in terms of some names are one quotient of products; the others stay."""
+    number, rest = product.as_coeff_Mul(rational=True)
+    others, own = rest.as_independent(*names, as_Add=False)
+    name = sympy.Dummy(positive=True)  # of the others, a sum among which is not multiplied by a number
+    return number * sympy.factor(sympy.cancel(name * own)).xreplace({name: others})
 
 
 def _sigmoids(exponentials: Sequence[Expr]) -> dict[Expr, Expr]:

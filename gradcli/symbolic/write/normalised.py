@@ -7,7 +7,7 @@ logarithms alone, each of which is logsumexp(u).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import permutations
@@ -35,8 +35,16 @@ def normalised(scope: Scope, body: Expr) -> Expr:
     for whole in sorted(body.atoms(Sum), key=sympy.default_sort_key):
         if isinstance(whole.function, sympy.exp) and len(whole.limits) == 1 and whole.limits[0][1] == 0:
             with suppress(NotWritableError):
-                body = _with(scope, _Softmax.of(scope, whole), body)
+                body = _with(scope, _Softmax.of(scope, whole, _around(whole, body)), body)
     return _without_ones(scope, body)
+
+
+def _around(whole: Sum, body: Expr) -> dict[Symbol, int]:
+    """Return the lengths of the indices of the sums that a sum is in."""
+    limits = [
+        limit for outer in body.atoms(Sum) if outer != whole and outer.function.has(whole) for limit in outer.limits
+    ]
+    return {index: int(high) + 1 for index, low, high in limits if low == 0 and high.is_Integer}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +59,23 @@ class _Softmax:
     """What the sum is called, as a function of these."""
 
     @staticmethod
-    def of(scope: Scope, whole: Sum) -> _Softmax:
-        """Return the softmax that a sum of exponentials is of; NotWritableError if its argument has no notation."""
+    def of(scope: Scope, whole: Sum, bound: Mapping[Symbol, int]) -> _Softmax:
+        """Return the softmax that a sum of exponentials is of; `bound` are the lengths of the indices around it.
+
+        Raises NotWritableError if its argument has no notation.
+        """
         (index, _, high), exponent = whole.limits[0], whole.function.exp
         own = scope.fresh((int(high) + 1,))[0]
         others = sorted((one for one in exponent.free_symbols if one.is_integer and one != index), key=str)
-        if not isinstance(own, Symbol) or len(others) >= MOST_AXES or any(one not in scope.sizes for one in others):
+        lengths = {**bound, **scope.sizes}
+        if not isinstance(own, Symbol) or len(others) >= MOST_AXES or any(one not in lengths for one in others):
             raise NotWritableError
-        argument = Template((*others, own), exponent.xreplace({index: own}))
+        axes = scope.fresh(lengths[one] for one in others)
+        argument = Template((*axes, own), exponent.xreplace({index: own, **dict(zip(others, axes, strict=True))}))
         text = TensorNotation(scope, argument.symbols).with_all_axes(argument.body).text
         if len(text) > LONGEST_ARGUMENT:
             raise NotWritableError
-        shape = tuple(scope.sizes[one] for one in argument.symbols)
+        shape = tuple(scope.sizes[one] if isinstance(one, Symbol) else 1 for one in argument.symbols)
         ratio = by_text(scope, f"softmax({text}, dim=-1)", shape)
         logarithm = by_text(scope, f"logsumexp({text}, dim=-1)", shape[:-1])
         return _Softmax(argument, ratio, logarithm, sympy.Function("total", positive=True))

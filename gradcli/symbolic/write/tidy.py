@@ -89,7 +89,7 @@ def _tidy(body: Expr) -> Expr:
     body = in_known_functions(body)
     candidates = [body]
     if body.count_ops() > SMALL:
-        candidates += _ways(body)
+        candidates += [*_ways(body), *_with_names(body, sympy.Abs)]
     # Expanding makes the exponential of a sum a product, which no notation has, and whose index may be another's.
     candidates = [body, *(way for way in candidates[1:] if not way.has(sympy.Product))]
     best = min(map(settled, candidates), key=length)
@@ -169,6 +169,13 @@ def _decided(body: Expr, pieces: list[Any]) -> Expr:
     no = body.xreplace({first: first.args[1].expr, test: sympy.false, test.negated: sympy.true})
     folded = Piecewise((_folded(yes), test), (_folded(no), True))
     return folded if length(folded) < length(body) else body
+
+
+def _with_names(body: Expr, kind: Any) -> list[Expr]:
+    """Return ways to write an expression in which the values of a function are names: |x| times itself is no x**2."""
+    names = {value: sympy.Dummy(nonnegative=True) for value in body.atoms(kind)}
+    back = {name: value for value, name in names.items()}
+    return [way.xreplace(back) for way in _ways(body.xreplace(names))] if names else []
 
 
 def _ways(body: Expr) -> list[Expr]:
