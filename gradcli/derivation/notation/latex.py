@@ -188,7 +188,7 @@ class Writer:
             assert isinstance(test, ast.Compare)  # noqa: S101 (a delta's)
             sides = (self.write(side).text for side in (test.left, *test.comparators))
             return Piece(rf"\delta_{{{', '.join(sides)}}}")
-        value, other = self._beside(body, otherwise)
+        value, other, _ = self._beside(body, otherwise, test)
         rows = rf"{value.text} & {self._condition(test).text} \\ {other.text} & \text{{else}}"
         return Piece(rf"\begin{{cases}} {rows} \end{{cases}}")
 

@@ -24,6 +24,14 @@ from gradcli.derivation.notation.terms import (
 from gradcli.derivation.notation.written import Written
 
 
+def _entrywise(left: ast.expr, right: ast.expr) -> ast.expr:
+    """Return the product of two vectors entry by entry: that of 1/x and y as y/x."""
+    match left:
+        case ast.BinOp(left=ast.Constant(value=1), op=ast.Div(), right=below):
+            return ast.BinOp(right, ast.Div(), below)
+    return times([left, right], [])
+
+
 def _without_units(chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
     """Return a chain without unit matrices, one of which stays where there is nothing else."""
     rest = tuple(factor for factor in chain if not is_unit(factor.node))
@@ -119,7 +127,7 @@ class Products(Written):
             if is_unit(other) and self.rank(one) == 1:
                 return one
             if is_diagonal(other) and self.rank(one) == self.rank(other.args[0]) == 1:
-                return times([other.args[0], one], [])
+                return _entrywise(other.args[0], one)
         match left, right:
             case ast.Attribute(value=matrix, attr="T"), vector if self.rank(vector) == 1:
                 return ast.BinOp(vector, ast.MatMult(), matrix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -626,6 +627,15 @@ def test_products_with_tangents_and_jacobians(
     found = gradcli.derive(program, inputs, product=product)
     assert found.verdict is Verdict.MATCH
     assert {one.wrt: one.formula for one in found.derivatives} == formulas
+
+
+@pytest.mark.parametrize(("product", "names"), [("jvp", ["X", "W", "dX", "dW"]), ("jacobian", ["X", "W"])])
+def test_code_of_a_derivative_by_the_output_s_entries_takes_no_upstream_gradient(
+    product: Any, names: list[str]
+) -> None:
+    space: dict[str, Any] = {}
+    exec(gradcli.derive("X @ W", {**X, **W}, product=product).code("torch"), space)  # noqa: S102 (ours)
+    assert [*inspect.signature(space["gradient"]).parameters] == names
 
 
 def test_a_matrix_in_an_inverse_that_stands_for_itself_is_no_constant() -> None:
