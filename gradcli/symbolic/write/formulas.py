@@ -272,13 +272,17 @@ def _through_call(
 
 
 def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | None:
-    """Return an adjoint's formula in the best notation that it has."""
-    body = polished(scope, adjoint.body)
+    """Return an adjoint's formula in the best notation that it has, the first that is not too long."""
+    ways = (_written(scope, adjoint.symbols, body, longest) for body in polished(scope, adjoint.body))
+    return next((found for found in ways if found is not None), None)
+
+
+def _written(scope: Scope, symbols: tuple[Expr, ...], body: Expr, longest: int) -> Formula | None:
     if has_nameless(scope, body):
         return None
     for notation in (_whole, _entry):
         with suppress(NotWritableError, NoFormulaError):
-            text, latex = notation(scope, adjoint.symbols, body)
+            text, latex = notation(scope, symbols, body)
             return Formula(text, latex) if len(text) <= longest else None
     return None
 

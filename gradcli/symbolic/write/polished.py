@@ -14,9 +14,9 @@ from gradcli.symbolic.write.squares import squared
 from gradcli.symbolic.write.tidy import tidy, without_poles
 
 
-def polished(scope: Scope, body: Any) -> Any:
-    """Return an expression as it is written."""
+def polished(scope: Scope, body: Any) -> list[Any]:
+    """Return an expression as it is written: without sums over three axes, and with them, which may be shorter."""
     body = tidy(scope.ordered(body))
     named = normalised(scope, body)
-    body = separated(without_poles(body if named == body else tidy(named)))
-    return upright(squared(joined(scaled_bessel(body))))
+    body = without_poles(body if named == body else tidy(named))
+    return [upright(squared(joined(scaled_bessel(way)))) for way in dict.fromkeys([separated(body), body])]
