@@ -16,9 +16,9 @@ from math import prod
 
 from gradcli.derivation.notation.gathered import gathered, upright
 from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, parsed
-from gradcli.derivation.notation.products import Products
 from gradcli.derivation.notation.ranks import MATRIX
 from gradcli.derivation.notation.shapes import Shapes, shape_of
+from gradcli.derivation.notation.sums import Sums
 from gradcli.derivation.notation.terms import (
     Factor,
     Term,
@@ -34,20 +34,25 @@ from gradcli.derivation.notation.terms import (
 from gradcli.derivation.notation.written import ENTRYWISE, compact, symbols
 
 
-def simplified(text: str, shapes: Shapes, orthogonal: frozenset[str] = frozenset()) -> str:
+def simplified(
+    text: str,
+    shapes: Shapes,
+    orthogonal: frozenset[str] = frozenset(),
+    symmetric: frozenset[str] = frozenset(),
+) -> str:
     """Return a formula of a whole tensor in the shortest of the ways that are known; that of an entry as it is.
 
-    `orthogonal` are the names of matrices whose transpose is their inverse.
+    `orthogonal` are the names of matrices whose transpose is their inverse, `symmetric` of those that are their own.
     """
     formula = parsed(text)
     if formula.indices is not None or any(_is_loop(node) for node in ast.walk(formula.body)):
         return text
     ways: list[ast.expr] = []
     for expands, spreads, means in product((False, True), repeat=3):
-        algebra = _Algebra(shapes, spreads, orthogonal, expands=expands, means=means)
+        algebra = _Algebra(shapes, symmetric, spreads, orthogonal, expands=expands, means=means)
         ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
         ways += [upright(way, algebra.across) for way in ways[-2:]]
-    ways += [gathered(way) for way in ways]
+    ways += [gathered(way, shapes) for way in ways]
     return min((compact(ast.unparse(way)) for way in ways), key=symbols)
 
 
@@ -62,7 +67,7 @@ def _is_loop(node: ast.AST) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Algebra(Products):
+class _Algebra(Sums):
     expands: bool
     """Whether the inverse of a product becomes the product of inverses."""
     means: bool
@@ -102,12 +107,20 @@ class _Algebra(Products):
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return list(map(negative, self.terms(inner)))
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
-                return [self.product(self._one(left), self._one(right))]
+                return self._spread(left, right) or [self.product(self._one(left), self._one(right))]
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return [self.quotient(self._one(left), self._one(right))]
             case ast.BinOp(left=left, op=ast.MatMult(), right=right):
                 return [self.matmul(self._one(left, turns=True), self._one(right, turns=True))]
         return self._special_terms(node)
+
+    def _spread(self, left: ast.expr, right: ast.expr) -> list[Term]:
+        """Return a product with a sum, term by term, if one of these is divided by the other factor; else nothing."""
+        for one, other in ((left, right), (right, left)):
+            divisors = {ast.unparse(node) for term in self.terms(other) for node in term.below}
+            if len(self.terms(other)) > 1 and ast.unparse(self.normal(one)) in divisors:
+                return collected([self.product(self._one(one), term) for term in self.terms(other)])
+        return []
 
     def _special_terms(self, node: ast.expr) -> list[Term]:
         match node:
@@ -137,6 +150,8 @@ class _Algebra(Products):
         axis = along.value.value if isinstance(along.value, ast.Constant) else None
         if self.means and shape and isinstance(axis, int) and not is_number(rest):
             return Term(one.number * shape[axis], (ast.Call(ast.Name("mean"), [rest], [along]),))
+        if (diagonal := self.through_diagonal(rest)) is not None:
+            return self.product(Term(one.number), self._one(diagonal))
         summed = self._inside(ast.Call(ast.Name("sum"), [rest], [along]))
         return Term(one.number, () if is_number(summed) else (summed,))
 
@@ -186,7 +201,19 @@ class _Algebra(Products):
             return Term(Fraction(node.value))
         if self.rank(node) != MATRIX:
             return Term(Fraction(1), (node,))
+        if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
+            return self._inverse(node)
         return Term(Fraction(1), chain=self.cancelled(self._expanded(node)))
+
+    def _inverse(self, node: ast.Call) -> Term:
+        """Return the inverse of a matrix, with the numbers that the matrix is multiplied by in front of it."""
+        several = self.terms(node.args[0])
+        numbers = [*several[0].above, *several[0].below] if len(several) == 1 and several[0].chain else []
+        if len(several) != 1 or any(self.rank(one) for one in numbers):
+            return Term(Fraction(1), chain=self.cancelled(self._expanded(node)))
+        (inner,) = several
+        rest = call("inv", self.term(Term(Fraction(1), chain=inner.chain))) if numbers or inner.number != 1 else node
+        return Term(1 / inner.number, inner.below, inner.above, self.cancelled(self._expanded(rest)))
 
     def _expanded(self, node: ast.expr) -> tuple[Factor, ...]:
         """Return a matrix as factors: the inverse of a product of square ones as the product of their inverses."""
@@ -212,14 +239,14 @@ class _Algebra(Products):
         match node:
             case ast.Call(func=ast.Name(id="sqrt" | "norm" as name), args=[inner], keywords=[]):
                 return self._root(name, self.normal(inner))
-            case _ if self._sums_to_one(node):
+            case _ if self.sums_to_one(node):
                 return ast.Constant(1)
             case ast.Subscript(value=inner, slice=ast.Tuple()) if is_number(one := self.normal(inner)):
                 return one  # a number broadcasts as it is
             case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[]):
                 return self._total(self.normal(inner))
-            case ast.Call(func=ast.Name(id="inv"), args=[ast.Call(func=ast.Name(id="inv"), args=[inner])]):
-                return self.normal(inner)
+            case ast.Call(func=ast.Name(id="inv" | "diagonal" as name), args=[ast.Call() as inner]):
+                return self._undone(name, inner)
             case ast.Call(func=function, args=arguments, keywords=words):
                 return ast.Call(function, [self.normal(argument) for argument in arguments], words)
             case ast.Compare(left=left, ops=operators, comparators=[right]):
@@ -229,6 +256,17 @@ class _Algebra(Products):
             case ast.Subscript(value=inner, slice=places):
                 return ast.Subscript(self.normal(inner), places)
         return node
+
+    def _undone(self, name: str, inner: ast.Call) -> ast.expr:
+        """Return the inverse or the diagonal of a function: of an inverse, or of a diagonal matrix, it is known."""
+        match name, callee(inner):
+            case "inv", "inv":
+                return self.normal(inner.args[0])
+            case "inv", "diag":
+                return call("diag", self.normal(ast.BinOp(ast.Constant(1), ast.Div(), inner.args[0])))
+            case "diagonal", "diag":
+                return self.normal(inner.args[0])
+        return call(name, self.normal(inner))
 
     def _root(self, name: str, inner: ast.expr) -> ast.expr:
         """Return a norm, or a root, that of a sum of squares as a norm."""
@@ -240,34 +278,6 @@ class _Algebra(Products):
         """Return a matrix, or its transpose if that is shorter: for what is the same of both."""
         turned = self.across(node) if self.rank(node) == MATRIX else node
         return min((node, turned), key=lambda one: len(ast.unparse(one)))
-
-    def _sums_to_one(self, node: ast.expr) -> bool:
-        """Tell whether an expression is a sum that is 1: of a softmax along its axis, or of what labels pick."""
-        match node:
-            case ast.Call(
-                func=ast.Name(id="sum"),
-                args=[ast.Call(func=ast.Name(id="one_hot"), args=[labels, _])],
-                keywords=[ast.keyword(value=axis)],
-            ):
-                return ast.unparse(axis) in {"-1", str(self.rank(labels))}
-            case ast.Call(
-                func=ast.Name(id="sum"),
-                args=[ast.Call(func=ast.Name(id="softmax"), args=[inner], keywords=[ast.keyword(value=along)])],
-                keywords=words,
-            ):
-                return self._is_same_axis(inner, along, words)
-        return False
-
-    def _is_same_axis(self, node: ast.expr, along: ast.expr, words: Sequence[ast.keyword]) -> bool:
-        """Tell whether a sum is over the axis, the only one if it names none, along which a softmax is one."""
-        rank = self.rank(node)
-        if not words:
-            return rank == 1
-        axes = [
-            int(text) % rank if (text := ast.unparse(axis)).lstrip("-").isdigit() else -1
-            for axis in (along, words[0].value)
-        ]
-        return axes[0] == axes[1] != -1
 
     def _total(self, node: ast.expr) -> ast.expr:
         """Return the sum of all entries: of two vectors' product their inner product, of two matrices' a trace."""

@@ -64,6 +64,9 @@ class _Turn:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 sign, rest = self.signed(operand)
                 return -sign, rest
+            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(count))):
+                sign, rest = self.signed(left)
+                return sign**count, ast.BinOp(rest, node.op, node.right)
             case ast.Attribute(value=value, attr="T"):
                 sign, rest = self.signed(value)
                 return sign, ast.Attribute(rest, "T", ast.Load())

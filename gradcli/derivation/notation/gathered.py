@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import cast
+from typing import TypeGuard, cast
+
+from gradcli.derivation.notation.shapes import Shapes, shape_of
 
 Signed = tuple[bool, ast.expr]
 """Whether a term is subtracted, and the term."""
 
 
-def gathered(node: ast.expr) -> ast.expr:
-    """Return an expression in which products that end, or begin, with the same factor are one product."""
-    return cast("ast.expr", _Gathered().visit(ast.parse(ast.unparse(node), mode="eval").body))
+def gathered(node: ast.expr, shapes: Shapes) -> ast.expr:
+    """Return an expression in which products that end, or begin, with the same factor are one product.
+
+    Sums along the same axis of tensors of one shape are one sum.
+    """
+    return cast("ast.expr", _Gathered(shapes).visit(ast.parse(ast.unparse(node), mode="eval").body))
 
 
 def upright(node: ast.expr, across: Callable[[ast.expr], ast.expr]) -> ast.expr:
@@ -62,6 +67,9 @@ class _Upright(ast.NodeTransformer):
 class _Gathered(ast.NodeTransformer):
     """Rewrites sums, the innermost first."""
 
+    def __init__(self, shapes: Shapes) -> None:
+        self.shapes = shapes
+
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         """Return b - a for -(a - b)."""
         self.generic_visit(node)
@@ -79,11 +87,25 @@ class _Gathered(ast.NodeTransformer):
         terms = _terms(node)
         for place, first in enumerate(terms):
             for other in range(place + 1, len(terms)):
-                both = _together(first, terms[other])
+                both = _together(first, terms[other]) or self._summed(first, terms[other])
                 if both is not None:
                     rest = [term for at, term in enumerate(terms) if at not in {place, other}]
                     return self.visit(_sum([both, *rest])) if rest else _signed(both)
         return node
+
+    def _summed(self, one: Signed, other: Signed) -> Signed | None:
+        """Return two sums along the same axis as one; None of anything else, and of tensors of several shapes."""
+        (sign, left), (opposite, right) = sorted((one, other), key=lambda term: term[0])
+        match left, right:
+            case (
+                ast.Call(func=ast.Name(id="sum" | "mean" as name), args=[inner], keywords=[ast.keyword() as along]),
+                ast.Call(func=ast.Name(id=same), args=[beside], keywords=[ast.keyword() as own]),
+            ) if name == same and ast.unparse(along) == ast.unparse(own):
+                shape = shape_of(inner, self.shapes)
+                if shape is not None and shape == shape_of(beside, self.shapes):
+                    operator = ast.Sub() if sign != opposite else ast.Add()
+                    return sign, ast.Call(ast.Name(name), [ast.BinOp(inner, operator, beside)], [along])
+        return None
 
 
 def _reversed(node: ast.expr) -> ast.expr | None:
@@ -115,20 +137,18 @@ def _terms(node: ast.expr) -> list[Signed]:
 def _together(one: Signed, other: Signed) -> Signed | None:
     """Return two products with a factor in common as one; None if they have none."""
     (sign, left), (opposite, right) = sorted((one, other), key=lambda term: term[0])
-    if not (_is_product(left) and _is_product(right)):
+    if not (_is_product(left) and _is_product(right) and type(left.op) is type(right.op)):
         return None
-    assert isinstance(left, ast.BinOp)  # noqa: S101 (a product)
-    assert isinstance(right, ast.BinOp)  # noqa: S101
     operator = ast.Sub() if sign != opposite else ast.Add()
     if ast.unparse(left.right) == ast.unparse(right.right):
-        return sign, ast.BinOp(ast.BinOp(left.left, operator, right.left), ast.MatMult(), left.right)
+        return sign, ast.BinOp(ast.BinOp(left.left, operator, right.left), left.op, left.right)
     if ast.unparse(left.left) == ast.unparse(right.left):
-        return sign, ast.BinOp(left.left, ast.MatMult(), ast.BinOp(left.right, operator, right.right))
+        return sign, ast.BinOp(left.left, left.op, ast.BinOp(left.right, operator, right.right))
     return None
 
 
-def _is_product(node: ast.expr) -> bool:
-    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)
+def _is_product(node: ast.expr) -> TypeGuard[ast.BinOp]:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult | ast.Mult)
 
 
 def _sum(terms: list[Signed]) -> ast.expr:

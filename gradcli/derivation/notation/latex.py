@@ -7,6 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gradcli.derivation.notation.parsed import Parsed, callee, is_sum_over_indices
+from gradcli.derivation.notation.pieces import (
+    ATOM,
+    CHOICE,
+    HADAMARD,
+    POWER,
+    PRODUCT,
+    SIGN,
+    SUM,
+    Piece,
+    binds,
+    number,
+    side_by_side,
+)
 from gradcli.derivation.notation.ranks import MATRIX, rank
 from gradcli.errors import NotSupportedError
 from gradcli.escaping import escape_latex, latex_name
@@ -23,10 +36,8 @@ CONSTANTS = {"pi": r"\pi", "inf": r"\infty", "nan": r"\mathrm{nan}"}
 PLAIN = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det"})
 FUNCTIONS = {"sigmoid": r"\sigma", "trace": r"\operatorname{tr}", "diagonal": r"\operatorname{diag}"}
 FUNCTIONS |= {"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "lgamma": r"\log\Gamma"}
-FUNCTIONS |= {"digamma": r"\psi", "matrix_exp": r"\exp", "expm_frechet": r"L_{\exp}"}
+FUNCTIONS |= {"digamma": r"\psi", "expm_frechet": r"L_{\exp}"}
 ONES = r"\mathbf{1}"
-# How tightly the outermost operation binds.
-CHOICE, SUM, SIGN, HADAMARD, PRODUCT, POWER, ATOM = range(7)
 CASES = 3  # a condition, and what it chooses between
 
 
@@ -40,18 +51,6 @@ def latex_of(formula: Parsed, ranks: Mapping[str, int]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """LaTeX, and how tightly it binds."""
-
-    text: str
-    binds: int = ATOM
-
-    def at_least(self, binds: int) -> str:
-        """Return the text, in parentheses if it binds less tightly than what it stands in."""
-        return self.text if self.binds >= binds else rf"\left({self.text}\right)"
-
-
-@dataclass(frozen=True, slots=True)
 class Writer:
     """Writes formulas over tensors of known ranks."""
 
@@ -60,10 +59,8 @@ class Writer:
     def write(self, node: ast.expr) -> Piece:
         """Return an expression."""
         match node:
-            case ast.Constant(value=value):
-                return _number(str(value))
-            case ast.Name(id=name):
-                return Piece(CONSTANTS.get(name) or latex_name(name))
+            case ast.Constant() | ast.Name() | ast.Tuple() | ast.List():
+                return self._item(node)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return Piece(f"-{self.write(inner).at_least(PRODUCT)}", SIGN)
             case ast.BinOp():
@@ -79,6 +76,19 @@ class Writer:
             case ast.Call():
                 return self._call(node)
         return Piece(rf"\mathtt{{{escape_latex(ast.unparse(node))}}}")
+
+    def _item(self, node: ast.Constant | ast.Name | ast.Tuple | ast.List) -> Piece:
+        """Return a number, a name, or several in brackets."""
+        match node:
+            case ast.Constant(value=str(value)):
+                return Piece(rf"\mathtt{{{escape_latex(value)}}}")
+            case ast.Tuple(elts=items) | ast.List(elts=items):
+                left, right = "()" if isinstance(node, ast.Tuple) else "[]"
+                return Piece(rf"\left{left}{', '.join(self.write(item).text for item in items)}\right{right}")
+            case ast.Constant(value=value):
+                return number(str(value))
+            case ast.Name(id=name):
+                return Piece(CONSTANTS.get(name) or latex_name(name))
 
     def _beside(self, *nodes: ast.expr) -> list[Piece]:
         """Return operands of what is computed entry by entry: beside a matrix, a vector is repeated in every row."""
@@ -112,18 +122,18 @@ class Writer:
         """Return a product; every vector is a column: `x @ A` is the transpose of A times x."""
         if rank(left, self.ranks) != 1:
             first = self.write(left)
-            return _side_by_side(first, self.write(right))
+            return side_by_side(first, self.write(right))
         if rank(right, self.ranks) == 1:
-            return _side_by_side(self._row(left), self.write(right))
-        return _side_by_side(self._transpose(right), self.write(left))
+            return side_by_side(self._row(left), self.write(right))
+        return side_by_side(self._transpose(right), self.write(left))
 
     def _row(self, node: ast.expr) -> Piece:
         """Return the transpose of a column."""
         match node:
             case ast.BinOp(left=left, op=ast.MatMult(), right=right) if rank(left, self.ranks) == 1:
-                return _side_by_side(self._row(left), self.write(right))
+                return side_by_side(self._row(left), self.write(right))
             case ast.BinOp(left=left, op=ast.MatMult(), right=right):
-                return _side_by_side(self._row(right), self._transpose(left))
+                return side_by_side(self._row(right), self._transpose(left))
         return Piece(rf"{self.write(node).at_least(ATOM)}^{{\top}}", POWER)
 
     def _product(self, node: ast.BinOp, left: Piece, right: Piece) -> Piece:
@@ -134,14 +144,14 @@ class Writer:
         sign = r" \odot " if both else r" \cdot " if digits else " "
         if both:
             return Piece(f"{left.at_least(SIGN)}{sign}{right.at_least(PRODUCT)}", HADAMARD)
-        return Piece(f"{left.at_least(SIGN)}{sign}{right.at_least(POWER)}", _binds(left))
+        return Piece(f"{left.at_least(SIGN)}{sign}{right.at_least(POWER)}", binds(left))
 
     def _outer(self, node: ast.BinOp) -> Piece | None:
         """Return a product of a column and a row, `x[:, None]*y`, as a matrix product."""
         match node.left:
             case ast.Subscript(value=column, slice=ast.Tuple(elts=[ast.Slice(), ast.Constant(value=None)])):
                 if rank(column, self.ranks) == rank(node.right, self.ranks) == 1:
-                    return _side_by_side(self.write(column), self._row(node.right))
+                    return side_by_side(self.write(column), self._row(node.right))
         return None
 
     def _power(self, node: ast.BinOp, left: Piece, right: Piece) -> Piece:
@@ -178,7 +188,7 @@ class Writer:
             assert isinstance(test, ast.Compare)  # noqa: S101 (a delta's)
             sides = (self.write(side).text for side in (test.left, *test.comparators))
             return Piece(rf"\delta_{{{', '.join(sides)}}}")
-        value, other = self._beside(body, otherwise)
+        value, other, _ = self._beside(body, otherwise, test)
         rows = rf"{value.text} & {self._condition(test).text} \\ {other.text} & \text{{else}}"
         return Piece(rf"\begin{{cases}} {rows} \end{{cases}}")
 
@@ -186,6 +196,8 @@ class Writer:
         if isinstance(node, ast.BoolOp):
             sign = r" \wedge " if isinstance(node.op, ast.And) else r" \vee "
             return Piece(sign.join(self._condition(part).text for part in node.values), CHOICE)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Compare):  # the same in a whole row
+            return self._condition(node.value)
         if not isinstance(node, ast.Compare):
             return self.write(node)
         sign = RELATIONS[type(node.ops[0])]
@@ -213,6 +225,8 @@ class Writer:
                 return Piece(rf"\left|{self.write(first).text}\right|")
             case "inv":
                 return Piece(rf"{self.write(first).at_least(ATOM)}^{{-1}}", POWER)
+            case "matrix_exp":
+                return Piece(rf"e^{{{self.write(first).text}}}", POWER)
             case "eye":
                 return Piece(f"I_{{{ast.unparse(first)}}}")
             case "ones":
@@ -224,7 +238,7 @@ class Writer:
     def _of_matrices(self, name: str, node: ast.Call, first: ast.expr) -> Piece | None:
         match name:
             case "outer":
-                return _side_by_side(self.write(first), self._row(node.args[1]))
+                return side_by_side(self.write(first), self._row(node.args[1]))
             case "norm" if not node.keywords and len(node.args) == 1:
                 return Piece(rf"\left\lVert {self.write(first).text} \right\rVert")
             case "matrix_power":
@@ -247,8 +261,8 @@ class Writer:
 
     def _function(self, name: str, arguments: Sequence[ast.expr], words: Sequence[ast.keyword]) -> Piece:
         own = FUNCTIONS.get(name) or (rf"\{name}" if name in PLAIN else rf"\operatorname{{{escape_latex(name)}}}")
-        if name in {"sum", "mean"}:
-            own += "".join(f"_{{{escape_latex(ast.unparse(word.value)).strip('()')}}}" for word in words)
+        axes = [ast.unparse(word.value).strip("()") for word in words if word.arg == "dim"]
+        own += "".join(f"_{{{escape_latex(axis)}}}" for axis in axes if axis != "-1" or name in {"sum", "mean"})
         inside = ", ".join(self.write(argument).text for argument in arguments)
         return Piece(rf"{own}\left({inside}\right)")
 
@@ -269,24 +283,6 @@ class Writer:
         last = stop.value - 1 if isinstance(stop, ast.Constant) and isinstance(stop.value, int) else None
         high = str(last) if last is not None else f"{self.write(stop).text} - 1"
         return rf"\sum_{{{ast.unparse(loop.target)}={low}}}^{{{high}}}"
-
-
-def _number(text: str) -> Piece:
-    """Return a number, 1e-05 as a power of ten."""
-    digits, _, exponent = text.partition("e")
-    if not exponent.lstrip("+-").isdigit():
-        return Piece(text)
-    ten = f"10^{{{int(exponent)}}}"
-    return Piece(ten, POWER) if digits == "1" else Piece(rf"{digits} \cdot {ten}", PRODUCT)
-
-
-def _side_by_side(left: Piece, right: Piece) -> Piece:
-    first = left.at_least(PRODUCT if left.binds == HADAMARD else SIGN)
-    return Piece(f"{first} {right.at_least(POWER if right.binds != PRODUCT else PRODUCT)}", _binds(left))
-
-
-def _binds(left: Piece) -> int:
-    return max(min(left.binds, PRODUCT), SIGN)
 
 
 def _is_new(item: ast.expr) -> bool:

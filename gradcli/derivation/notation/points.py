@@ -31,6 +31,16 @@ def without_points(text: str, leaves: Collection[str]) -> tuple[str, str | None]
     return compact(ast.unparse(found)), compact(f"{value} where {places}")
 
 
+def places_of(exception: str) -> list[str]:
+    """Return the expressions that are exactly 0 where an exception is."""
+    return [test.removesuffix(" == 0") for test in exception.partition(" where ")[2].split(" or ")]
+
+
+def said_of(exception: str, places: Collection[str]) -> str:
+    """Return what an exception says of some of its places."""
+    return f"{exception.partition(' where ')[0]} where {' or '.join(f'{place} == 0' for place in places)}"
+
+
 class _Elsewhere(ast.NodeTransformer):
     """Decides tests for what is exactly 0: it is not."""
 

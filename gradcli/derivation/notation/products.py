@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from gradcli.derivation.notation.parsed import is_number
 from gradcli.derivation.notation.ranks import MATRIX
-from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call, column_of, is_unit, reduced, softmax_of
+from gradcli.derivation.notation.terms import (
+    Factor,
+    Term,
+    are_inverse,
+    call,
+    column_of,
+    is_diagonal,
+    is_unit,
+    reduced,
+    softmax_of,
+    times,
+)
 from gradcli.derivation.notation.written import Written
+
+
+def _entrywise(left: ast.expr, right: ast.expr) -> ast.expr:
+    """Return the product of two vectors entry by entry: that of 1/x and y as y/x."""
+    match left:
+        case ast.BinOp(left=ast.Constant(value=1), op=ast.Div(), right=below):
+            return ast.BinOp(right, ast.Div(), below)
+    return times([left, right], [])
 
 
 def _without_units(chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
@@ -35,8 +56,15 @@ class Products(Written):
         if self._scalars(left) or self._scalars(right) or not (left.chain or right.chain):
             both = (left.above + right.above, left.below + right.below, left.chain + right.chain)
             return self._flat(reduced(Term(number, *both)))
-        parts = (replace(term, number=Fraction(1)) for term in (left, right))
-        return Term(number, tuple(self.term(part) for part in parts))
+        parts = [replace(term, number=Fraction(1)) for term in (left, right)]
+        return self._cancelled(parts, number) or Term(number, tuple(self.term(part) for part in parts))
+
+    def _cancelled(self, factors: Sequence[Term], number: Fraction) -> Term | None:
+        """Return the product of two terms entry by entry if a factor of one is what the other is divided by."""
+        sides = [term if not term.chain else Term(Fraction(1), (self.term(term),)) for term in factors]
+        whole = Term(number, sides[0].above + sides[1].above, sides[0].below + sides[1].below)
+        found = reduced(whole)
+        return found if len(found.above) < len(whole.above) else None
 
     def _flat(self, term: Term) -> Term:
         """Return a term whose chain, if it has one, is multiplied by numbers alone."""
@@ -47,9 +75,12 @@ class Products(Written):
 
     def quotient(self, left: Term, right: Term) -> Term:
         """Return what one term is, divided by the other."""
-        if right.chain or not right.number:
+        if not right.number:
             return Term(Fraction(1), (self.term(left),), (self.term(right),))
         number = left.number / right.number
+        if right.chain:
+            above, below = (self.term(replace(one, number=Fraction(1))) for one in (left, right))
+            return Term(number, () if is_number(above) else (above,), (below,))
         whole = Term(number, left.above + right.below, left.below + right.above, left.chain)
         return self._flat(self._with_softmax(reduced(whole)))
 
@@ -95,6 +126,8 @@ class Products(Written):
         for one, other in ((left, right), (right, left)):
             if is_unit(other) and self.rank(one) == 1:
                 return one
+            if is_diagonal(other) and self.rank(one) == self.rank(other.args[0]) == 1:
+                return _entrywise(other.args[0], one)
         match left, right:
             case ast.Attribute(value=matrix, attr="T"), vector if self.rank(vector) == 1:
                 return ast.BinOp(vector, ast.MatMult(), matrix)

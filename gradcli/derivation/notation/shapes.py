@@ -34,6 +34,9 @@ def shape_of(node: ast.expr, shapes: Shapes) -> tuple[int, ...] | None:
             return (*shape, 1) if shape is not None and len(shape) == 1 else None
         case ast.Call() if callee(node) in ELEMENTWISE:
             return _broadcast([shape_of(argument, shapes) for argument in node.args])
+        case ast.Call(func=ast.Name(id="one_hot"), args=[labels, ast.Constant(value=int(count))]):
+            shape = shape_of(labels, shapes)
+            return None if shape is None else (*shape, count)
     return None
 
 

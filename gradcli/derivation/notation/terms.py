@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd
+from typing import TypeGuard
 
 from gradcli.derivation.notation.parsed import callee, names_read
 
@@ -16,6 +17,11 @@ POWERS = 3  # so many equal factors in a row are a power
 def is_unit(node: ast.expr) -> bool:
     """Tell whether an expression is a unit matrix."""
     return isinstance(node, ast.Call) and callee(node) == "eye"
+
+
+def is_diagonal(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Tell whether an expression is a diagonal matrix, or the diagonal of one."""
+    return isinstance(node, ast.Call) and callee(node) == "diag"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class Written:
     """Writes terms over tensors of known shapes."""
 
     shapes: Shapes
+    symmetric: frozenset[str]
+    """The names of the matrices that are equal to their transpose."""
 
     def rank(self, node: ast.expr) -> int:
         """Return the rank of an expression."""
@@ -35,12 +37,12 @@ class Written:
         if self.rank(node) == 1:
             return ast.Subscript(node, ast.Tuple([ast.Slice(), ast.Constant(None)]))
         match node:
-            case _ if self.rank(node) == 0:
+            case _ if self.rank(node) == 0 or (isinstance(node, ast.Name) and node.id in self.symmetric):
                 return node
             case ast.Attribute(value=inner, attr="T"):
                 return inner
-            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
-                return ast.BinOp(self.across(right), ast.MatMult(), self.across(left))
+            case ast.BinOp(op=ast.MatMult()):
+                return times([], [self.across(factor) for factor in reversed(factors_of(node))])
             case ast.BinOp(left=left, op=operator, right=right):
                 return ast.BinOp(self.across(left), operator, self.across(right))
             case ast.UnaryOp(op=sign, operand=inner):
@@ -66,8 +68,9 @@ class Written:
         return name in {"eye", "diag"} or (name in {"inv", "matrix_exp"} and self.is_symmetric(node.args[0]))
 
     def is_symmetric(self, node: ast.expr) -> bool:
-        """Tell whether the text of a matrix is that of its transpose."""
-        return ast.unparse(self.across(node)) == ast.unparse(node)
+        """Tell whether the text of a matrix is that of its transpose, but for the order of the terms of a sum."""
+        turned = self.across(node)
+        return _texts_of(turned) == _texts_of(self.across(turned))
 
     def sum(self, terms: Sequence[Term]) -> ast.expr:
         """Return a sum of terms; one that is not subtracted comes first."""
@@ -93,7 +96,7 @@ class Written:
     def term(self, term: Term) -> ast.expr:
         """Return a term as an expression."""
         number, term = abs(term.number), self._with_diagonal(term)
-        above = [*self._outer(term.above)]
+        above = [*self._outer(self._one_column(term.above))]
         chain = chain_of(term.chain)
         if above and not chain and all(self.rank(node) == 0 for node in above[:-1]):
             *above, last = above
@@ -102,8 +105,8 @@ class Written:
         is_plain = number.numerator == 1 and (above or chain)
         factors = [*([] if is_plain else [ast.Constant(number.numerator)]), *above]
         whole = times(factors, chain, negative=term.number < 0)
-        below = [*([ast.Constant(number.denominator)] if number.denominator != 1 else []), *term.below]
-        return whole if not below else ast.BinOp(whole, ast.Div(), times(below, []))
+        below = [*([ast.Constant(number.denominator)] if number.denominator != 1 else []), *_with_powers(term.below)]
+        return whole if not below else ast.BinOp(whole, ast.Div(), times(self._one_column(below), []))
 
     def _with_diagonal(self, term: Term) -> Term:
         """Return a term in which vectors that a unit matrix is multiplied with are a diagonal matrix."""
@@ -140,9 +143,33 @@ class Written:
         rest = [node for node in nodes if self.rank(node) == 0]
         return [*rest, call("outer", times([*tall.values()], []), times(rows, []))]
 
+    def _one_column(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
+        """Return factors with all columns among them as one: x[:, None]*y[:, None] is (x*y)[:, None]."""
+        vectors = {place: vector for place, node in enumerate(nodes) if (vector := self._vector_of_column(node))}
+        if len(vectors) < 2:  # noqa: PLR2004 (two, to be one)
+            return [*nodes]
+        whole = ast.Subscript(times([*vectors.values()], []), ast.Tuple([ast.Slice(), ast.Constant(None)]))
+        first = min(vectors)
+        return [
+            whole if place == first else node
+            for place, node in enumerate(nodes)
+            if place not in vectors or place == first
+        ]
+
     def _vector_of_column(self, node: ast.expr) -> ast.expr | None:
         column = column_of(node)
         return column if column is not None and self.rank(column) == 1 else None
+
+
+def _with_powers(factors: Sequence[ast.expr]) -> list[ast.expr]:
+    """Return factors with equal ones as a power."""
+    several: dict[str, list[ast.expr]] = {}
+    for factor in factors:
+        several.setdefault(ast.unparse(factor), []).append(factor)
+    return [
+        one if not others else ast.BinOp(one, ast.Pow(), ast.Constant(len(others) + 1))
+        for one, *others in several.values()
+    ]
 
 
 def factors_of(node: ast.expr) -> list[ast.expr]:
@@ -150,6 +177,13 @@ def factors_of(node: ast.expr) -> list[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         return [*factors_of(node.left), *factors_of(node.right)]
     return [node]
+
+
+def _texts_of(node: ast.expr) -> list[str]:
+    """Return the terms of a sum as texts, in one order."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return sorted([*_texts_of(node.left), *_texts_of(node.right)])
+    return [ast.unparse(node)]
 
 
 def _operands(node: ast.expr) -> list[ast.expr]:

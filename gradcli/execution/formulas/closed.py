@@ -218,11 +218,11 @@ def closed_forms(
 def _form(formula: Formula, point: Point) -> Form:
     """Return a formula as a reader would write it."""
     shapes = known_shapes(point, moving=True)
-    orthogonal = frozenset(point.settings.orthogonal)
+    assumed = frozenset(point.settings.orthogonal), frozenset(point.settings.symmetric)
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
-    text, exception = without_points(simplified(formula.text, shapes, orthogonal), varying)
+    text, exception = without_points(simplified(formula.text, shapes, *assumed), varying)
     code = formula.text if exception or parsed(formula.text).indices else text
-    text = simplified(text, shapes, orthogonal)
+    text = simplified(text, shapes, *assumed)
     rewritten: tuple[str, ...] = ()
     if point.settings.stable or point.settings.to == "function":
         (text, rewritten), (code, _) = (stable(one, digits=point.settings.stable) for one in (text, code))

@@ -28,6 +28,8 @@ from gradcli.settings import Settings, Shape
 Draw = Callable[[Tensor], Tensor]
 # A point is drawn again, so often, where a gradient is not finite.
 ATTEMPTS = 8
+# How much smaller, or larger, the numbers of a leaf are for each axis, where none of those of the usual size will do.
+SCALE = 8
 # From the seed of a point to that of its tangents.
 TANGENTS = 7919
 
@@ -150,9 +152,11 @@ def _replayed(here: Point, values: Mapping[str, Any]) -> Point:
 def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
     """Return a point at which autograd's gradients are finite; None if none was found.
 
-    Where numbers of both signs are not, positive ones may be: `log(x/y)` has such of many entries nowhere else.
+    Where numbers of both signs are not, positive ones may be: `log(x/y)` has such of many entries nowhere else. With
+    small vectors and smaller matrices, what is of the lowest degree outweighs the rest, as in `log(b - A @ x)`; with
+    large ones it is the other way about.
     """
-    for draw, attempt in product((identity, _positive), range(ATTEMPTS)):
+    for draw, attempt in product((identity, _positive, _small, _large), range(ATTEMPTS)):
         found = point(program, settings, given, seed + 1000 * attempt, draw)
         if all(bool(value.isfinite().all()) for value in (found.output.tensor, *found.gradients().values())):
             return found
@@ -240,6 +244,14 @@ def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed:
 
 def _positive(value: Tensor) -> Tensor:
     return value.abs() if value.is_floating_point() else value
+
+
+def _small(value: Tensor) -> Tensor:
+    return _positive(value) / SCALE**value.ndim if value.is_floating_point() else value
+
+
+def _large(value: Tensor) -> Tensor:
+    return _positive(value) * SCALE**value.ndim if value.is_floating_point() else value
 
 
 def _assumed(name: str, value: Tensor, settings: Settings) -> Tensor:

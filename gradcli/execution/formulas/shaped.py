@@ -21,6 +21,7 @@ from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.written import compact, symbols
 from gradcli.execution.formulas.closed import Form, Target, closed_forms, known_shapes, targets, upstream_name
+from gradcli.execution.formulas.exceptions import with_true_exceptions
 from gradcli.execution.formulas.points import Point, with_lengths
 from gradcli.execution.formulas.verified import difference, trusted, value_of
 from gradcli.tolerance import CLOSENESS
@@ -44,7 +45,7 @@ def shown_forms(
 ) -> dict[Target, Form]:
     """Return the formulas in terms of the leaves, in the shapes of what they are derivatives of."""
     forms = trusted(point, closed_forms(point, wanted, asked))
-    return shaped(point, _with_all_axes(point, forms, given, asked))
+    return with_true_exceptions(point, shaped(point, _with_all_axes(point, forms, given, asked)))
 
 
 def layout_of(point: Point, forms: Mapping[Target, Form], ranks: Mapping[str, int]) -> str:

@@ -61,7 +61,8 @@ def arguments(point: Point, *, moving: bool = False) -> dict[str, Tensor]:
     """
     values = {leaf.name or leaf.text: leaf.tensor.detach() for leaf in point.trace.leaves}
     name = upstream_name(point)
-    upstream = {} if name is None else {name: point.cotangent}
+    # A Jacobian, and what it is multiplied with from the right, are of the output's entries.
+    upstream = {} if name is None or point.settings.product in {"jvp", "jacobian"} else {name: point.cotangent}
     names = tangent_names(point) if moving else {}
     return {**values, **upstream, **{names[traced]: value for traced, value in point.tangents().items() if names}}
 

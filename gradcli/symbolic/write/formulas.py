@@ -29,19 +29,16 @@ from gradcli.derivation.formulas import (
     WantedContribution,
 )
 from gradcli.symbolic.derive.translate import number
-from gradcli.symbolic.write.bessel import scaled_bessel
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
-from gradcli.symbolic.write.joined import joined
+from gradcli.symbolic.write.polished import polished
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
 from gradcli.symbolic.write.second import curved, differentiated, mapped, pushed
-from gradcli.symbolic.write.signs import upright
 from gradcli.symbolic.write.softmax import has_nameless
-from gradcli.symbolic.write.squares import squared
 from gradcli.symbolic.write.tangents import Tangents
 from gradcli.symbolic.write.tensor_printer import TensorNotation
-from gradcli.symbolic.write.tidy import tidy, without_poles
+from gradcli.symbolic.write.tidy import tidy
 from gradcli.symbolic.write.time_limit import OutOfTimeError, time_limit
 
 UPSTREAM_PREFIX = "u"
@@ -275,13 +272,17 @@ def _through_call(
 
 
 def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | None:
-    """Return an adjoint's formula in the best notation that it has."""
-    body = upright(squared(joined(scaled_bessel(without_poles(tidy(scope.ordered(adjoint.body)))))))
+    """Return an adjoint's formula in the best notation that it has, the first that is not too long."""
+    ways = (_written(scope, adjoint.symbols, body, longest) for body in polished(scope, adjoint.body))
+    return next((found for found in ways if found is not None), None)
+
+
+def _written(scope: Scope, symbols: tuple[Expr, ...], body: Expr, longest: int) -> Formula | None:
     if has_nameless(scope, body):
         return None
     for notation in (_whole, _entry):
         with suppress(NotWritableError, NoFormulaError):
-            text, latex = notation(scope, adjoint.symbols, body)
+            text, latex = notation(scope, symbols, body)
             return Formula(text, latex) if len(text) <= longest else None
     return None
 

@@ -15,7 +15,7 @@ import sympy
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Symbol
 
 from gradcli.derivation.formulas import MatrixFunction
-from gradcli.derivation.notation.written import Written, factors_of
+from gradcli.derivation.notation.written import Written
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.standing import by_text, whole
@@ -46,6 +46,8 @@ def value(composition: Composed, place: int, function: MatrixFunction) -> Templa
 def _stand_in(composition: Composed, place: int, argument: int, name: str) -> Template:
     """Return a tensor by a function's name and its argument; the same one for the same text."""
     scope, entry = composition.scope, composition.entry(argument)
+    if name == "inv" and (diagonal := _inverse_of_diagonal(scope, entry)) is not None:
+        return diagonal
     inner = _text(composition, entry)
     text = NAMES[name].format(inner)
     known = next((key for key, shown in scope.names.items() if shown == text), None)
@@ -56,6 +58,16 @@ def _stand_in(composition: Composed, place: int, argument: int, name: str) -> Te
     if name in OF_MATRIX and known is None and (_is_symmetric(composition, entry) or _reads_as_turned(scope, inner)):
         scope.symmetric.add(f"{name[0]}{place:05d}")
     return made
+
+
+def _inverse_of_diagonal(scope: Scope, entry: Template) -> Template | None:
+    """Return the inverse of a diagonal matrix; None of any other."""
+    delta, body = KroneckerDelta(*entry.symbols[-2:]), tidy(entry.body)
+    if delta not in sympy.Mul.make_args(body):
+        return None
+    symbols = scope.fresh(scope.sizes.get(index, 1) if isinstance(index, Symbol) else 1 for index in entry.symbols)
+    rest = Template(entry.symbols, body / delta).at(symbols)
+    return None if rest.has(KroneckerDelta) else Template(symbols, KroneckerDelta(*symbols[-2:]) / rest)
 
 
 def _key(made: Template) -> str:
@@ -102,12 +114,10 @@ def _is_symmetric(composition: Composed, entry: Template) -> bool:
 
 
 def _reads_as_turned(scope: Scope, text: str) -> bool:
-    """Tell whether a product of matrices is its own transpose: `X.T @ C @ X` is one if C is symmetric."""
-    written = Written({name: scope.shapes[key] for key, name in scope.names.items()})
-    alike = {f"{scope.names[key]}.T": scope.names[key] for key in scope.symmetric}
-    factors = factors_of(ast.parse(text, mode="eval").body)
-    turned = [ast.unparse(written.across(factor)) for factor in reversed(factors)]
-    return [alike.get(one, one) for one in turned] == [alike.get(one, one) for one in map(ast.unparse, factors)]
+    """Tell whether a matrix reads as its own transpose: `X.T @ C @ X + A` does if A and C are symmetric."""
+    symmetric = frozenset(scope.names[key] for key in scope.symmetric)
+    written = Written({name: scope.shapes[key] for key, name in scope.names.items()}, symmetric)
+    return written.is_symmetric(ast.parse(text, mode="eval").body)
 
 
 def inverse(composition: Composed, place: int, function: MatrixFunction) -> Template:

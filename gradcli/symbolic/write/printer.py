@@ -10,6 +10,7 @@ from sympy import Expr, Indexed, KroneckerDelta, Mul, Piecewise, Rational, Sum, 
 
 from gradcli.symbolic.derive.lowering import APPLY
 from gradcli.symbolic.write.bessel import Scaled
+from gradcli.symbolic.write.known_functions import Logistic
 from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.text import (
     Precedence,
@@ -25,7 +26,6 @@ from gradcli.symbolic.write.text import (
     product,
     scaled,
 )
-from gradcli.symbolic.write.tidy import Logistic
 
 RELATIONS = {
     sympy.StrictLessThan: ("<", "<"),

@@ -159,14 +159,18 @@ class _Derivative:
         return total(body, [index], {**self.sizes, index: last + 1})
 
     def _function(self, body: Any) -> Expr:
-        """Return the derivative by the chain rule: that of the outermost function by each of its arguments."""
+        """Return the derivative by the chain rule: that of the outermost function by each of its arguments.
+
+        Of a sign it is 0, but at the single point where it jumps.
+        """
         terms = []
         for position, argument in enumerate(body.args):
             inner = self.of(argument)
             if inner != 0:
                 value = Dummy(real=True)
                 arguments = [value if place == position else other for place, other in enumerate(body.args)]
-                outer = with_less_power(body.func(*arguments).diff(value)).xreplace({value: argument})
+                slope = body.func(*arguments).diff(value).replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
+                outer = with_less_power(slope).xreplace({value: argument})
                 terms.append(Mul(outer, inner))
         return sympy.Add(*terms)
 

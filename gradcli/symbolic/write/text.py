@@ -68,11 +68,12 @@ def suffix(piece: Printed, text: str, latex: str | None = None) -> Printed:
 
 def named(name: str) -> Printed:
     """Return a tensor by its name, which may be the text of an expression."""
-    precedence = Precedence.ATOM if _is_atomic(name) else Precedence.CHOICE
+    precedence = Precedence.ATOM if is_atomic(name) else Precedence.CHOICE
     return Printed(name, latex_name(name), precedence)
 
 
-def _is_atomic(name: str) -> bool:
+def is_atomic(name: str) -> bool:
+    """Tell whether the text of an expression is a name, or one call."""
     if re.fullmatch(r"[\w.]+", name):
         return True
     match = re.fullmatch(r"[\w.]+\((.*)\)", name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,15 +10,13 @@ from sympy import Expr, Piecewise
 from sympy.core.relational import Relational
 
 from gradcli.symbolic.write.conditions import on_indices
-from gradcli.symbolic.write.sums import bound_indices, settled
+from gradcli.symbolic.write.known_functions import LARGE, in_known_functions, length
+from gradcli.symbolic.write.sums import settled
 
 WORTH_IT = 1  # a formula is left as it is for less
 MOST_TESTS = 3
 SMALL = 1  # operations; there is no shorter way to write so few
 LONG = 10**12  # a part of a fraction
-LARGE = 60  # operations; beyond this, expanding and cancelling cost more than they give
-
-Logistic = sympy.Function("sigmoid", real=True)
 
 
 def merge_branches(term: Any) -> Any:
@@ -86,15 +83,26 @@ def tidy(body: Expr) -> Expr:
 
 
 def _tidy(body: Expr) -> Expr:
-    body = _one_formula(_folded(merge_branches(_within_sums(body))))
+    body = _beside_deltas(_one_formula(_folded(merge_branches(_within_sums(body)))))
+    if body.count_ops() > LARGE:
+        return in_known_functions(body)
+    body = in_known_functions(body)
     candidates = [body]
-    if SMALL < body.count_ops() <= LARGE:
-        logistic = _with_logistic(body)
-        candidates += [*logistic, *_ways(logistic[-1] if logistic else body)]
+    if body.count_ops() > SMALL:
+        candidates += [*_ways(body), *_with_names(body, sympy.Abs)]
     # Expanding makes the exponential of a sum a product, which no notation has, and whose index may be another's.
     candidates = [body, *(way for way in candidates[1:] if not way.has(sympy.Product))]
-    best = min(map(settled, candidates), key=_length)
-    return best if _length(best) < _length(body) - WORTH_IT else body
+    best = min(map(settled, candidates), key=length)
+    return best if length(best) < length(body) - WORTH_IT else body
+
+
+def _beside_deltas(body: Expr) -> Expr:
+    """Return a choice between 0 and products with the same deltas as these deltas times a choice."""
+    if not isinstance(body, Piecewise) or not body.has(sympy.KroneckerDelta):
+        return body
+    several = [set(sympy.Mul.make_args(branch.expr)) for branch in body.args if branch.expr != 0]
+    deltas = sympy.Mul(*[one for one in set.intersection(*several) if isinstance(one, sympy.KroneckerDelta)])
+    return deltas * Piecewise(*((branch.expr / deltas, branch.cond) for branch in body.args))
 
 
 def without_poles(body: Expr) -> Expr:
@@ -108,13 +116,25 @@ def without_poles(body: Expr) -> Expr:
 
 
 def _within_sums(body: Expr) -> Expr:
-    """Return an expression whose sums are over shorter terms, where there is a sigmoid in them."""
+    """Return an expression whose sums are over shorter terms: with sigmoids, and one choice for equal conditions."""
     found = {}
     for whole in body.atoms(sympy.Sum):
-        ways = _with_logistic(whole.function) if whole.function.count_ops() <= LARGE else []
-        if ways:
-            found[whole] = whole.func(min(ways, key=_length), *whole.limits)
+        inner = in_known_functions(_one_choice(whole.function))
+        if inner != whole.function:
+            found[whole] = whole.func(inner, *whole.limits)
     return body.xreplace(found) if found else body
+
+
+def _one_choice(body: Expr) -> Expr:
+    """Return a product with its choices by equal conditions as one."""
+    choices: dict[Any, list[Any]] = {}
+    for factor in sympy.Mul.make_args(body):
+        base, power = factor.as_base_exp()
+        if isinstance(base, Piecewise) and power.is_Integer and power > 0 and not on_indices(base.args[0].cond):
+            choices.setdefault(tuple(branch.cond for branch in base.args), []).append(factor)
+    several = {conditions: factors for conditions, factors in choices.items() if len(factors) > 1}
+    rest = [one for one in sympy.Mul.make_args(body) if not any(one in factors for factors in several.values())]
+    return sympy.Mul(*rest, *(_folded(sympy.Mul(*factors)) for factors in several.values())) if several else body
 
 
 def _folded(body: Expr) -> Expr:
@@ -148,7 +168,14 @@ def _decided(body: Expr, pieces: list[Any]) -> Expr:
     yes = body.xreplace({first: first.args[0].expr, test: sympy.true, test.negated: sympy.false})
     no = body.xreplace({first: first.args[1].expr, test: sympy.false, test.negated: sympy.true})
     folded = Piecewise((_folded(yes), test), (_folded(no), True))
-    return folded if _length(folded) < _length(body) else body
+    return folded if length(folded) < length(body) else body
+
+
+def _with_names(body: Expr, kind: Any) -> list[Expr]:
+    """Return ways to write an expression in which the values of a function are names: |x| times itself is no x**2."""
+    names = {value: sympy.Dummy(nonnegative=True) for value in body.atoms(kind)}
+    back = {name: value for value, name in names.items()}
+    return [way.xreplace(back) for way in _ways(body.xreplace(names))] if names else []
 
 
 def _ways(body: Expr) -> list[Expr]:
@@ -157,83 +184,6 @@ def _ways(body: Expr) -> list[Expr]:
         ways.append(sympy.cancel(body))
         ways.append(sympy.factor(ways[-1]))
     return ways
-
-
-def _length(body: Expr) -> int:
-    """Return how long an expression is to read; a branch, a sum, or a quotient below a line weighs more than a sign."""
-    weight = body.count_ops() + len(str(body)) // 8
-    below = [power.base for power in body.atoms(sympy.Pow) if power.exp.is_negative]
-    quotients = sum(any(power.exp.is_negative for power in base.atoms(sympy.Pow)) for base in below)
-    return int(weight) + 4 * (len(body.atoms(Piecewise)) + quotients)
-
-
-def _with_logistic(body: Expr) -> list[Expr]:
-    """Return the expression in terms of sigmoid(u) = 1/(1 + exp(-u)), where a denominator holds that.
-
-    A power of another number is an exponential too: 2**u is exp(u*log(2)).
-    """
-    powers: dict[Expr, Expr] = {}
-    bound = bound_indices(body)
-    for power in sorted(body.atoms(sympy.Pow), key=sympy.default_sort_key):
-        if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
-            one, other = power.base.args
-            if one == 1 and _is_exponential(other) and other.free_symbols.isdisjoint(bound):
-                powers[power] = other
-    found = _sigmoids(list(dict.fromkeys(powers.values())))
-    if not found:
-        return []
-    names = {value: sympy.Dummy(positive=True) for whole in found.values() for value in whole.atoms(Logistic)}
-    values = {other: value.xreplace(names) for other, value in found.items()}
-    rest = {
-        exponential: ((1 - value) / value) ** times
-        for exponential in filter(_is_exponential, body.atoms(sympy.exp, sympy.Pow))
-        for other, value in values.items()
-        for times in (sympy.cancel(_exponent(exponential) / _exponent(other)),)
-        if times.is_Integer
-    }
-    rewritten = body.xreplace({power: values[other] ** -power.exp for power, other in powers.items()}).xreplace(rest)
-    back = {name: value for value, name in names.items()}
-    apart = sympy.Add(*[sympy.factor(sympy.cancel(term)) for term in sympy.Add.make_args(rewritten)])
-    ways = (apart, sympy.factor(sympy.cancel(rewritten)), sympy.cancel(rewritten))
-    return [_turned(way.xreplace(back)) for way in ways]
-
-
-def _sigmoids(exponentials: Sequence[Expr]) -> dict[Expr, Expr]:
-    """Return 1/(1 + v) for each exponential v, by sigmoids: 1 - sigmoid(u) for exp(u) where exp(-u) is another."""
-    exponents = [_exponent(one) for one in exponentials]
-    found = {}
-    for exponential, exponent in zip(exponentials, exponents, strict=True):
-        is_turned = exponent.could_extract_minus_sign() is False and any(
-            sympy.expand(exponent + other) == 0 for other in exponents
-        )
-        found[exponential] = 1 - _sigmoid(exponent) if is_turned else _sigmoid(-exponent)
-    return found
-
-
-def _sigmoid(argument: Expr) -> Any:
-    """Return the sigmoid of an argument, with its sign inside of a difference: log(2)*(x - y) for -log(2)*(y - x)."""
-    difference = next((factor for factor in sympy.Mul.make_args(argument) if factor.is_Add), None)
-    if argument.is_Mul and difference is not None and argument.as_coeff_Mul()[0].is_negative:
-        argument = sympy.Mul(-1, argument / difference) * sympy.Add(*[-term for term in difference.args])
-    return Logistic(argument)
-
-
-def _turned(body: Expr) -> Expr:
-    """Return an expression with sigmoid(-u) for 1 - sigmoid(u), where that sigmoid is nowhere else."""
-    alone = [value for value in body.atoms(Logistic) if body.count(value) == 1]
-    turned = {1 - value: _sigmoid(-value.args[0]) for value in alone}
-    return body.xreplace(turned) if turned else body
-
-
-def _is_exponential(body: Expr) -> bool:
-    """Tell whether an expression is a power of e, or of a positive number."""
-    return isinstance(body, sympy.exp) or (body.is_Pow and bool(body.base.is_Number) and bool(body.base.is_positive))
-
-
-def _exponent(body: Expr) -> Expr:
-    """Return the logarithm of such a power."""
-    exponent: Expr = body.exp if isinstance(body, sympy.exp) else body.exp * sympy.log(body.base)
-    return exponent
 
 
 def beside_points(body: Expr) -> Expr:

@@ -66,13 +66,22 @@ SIMPLE = [
     ("softmax(2*X/2, dim=-1).T", None),
     ("1/(s*t)*v", None),
     ("v*w/(v @ w)**2", None),
+    ("X*v[:, None]*w[:, None]", "X*(v*w)[:, None]"),
+    ("X/v[:, None]/w[:, None]", "X/(v*w)[:, None]"),
+    ("s*inv(s*X).T", "inv(X).T"),
+    ("w @ diag(v)", "v*w"),
+    ("w @ inv(diag(v))", "w/v"),
+    ("sum(diag(v)*X, dim=0)", "v*diagonal(X)"),
+    ("sum((X @ diag(v))*diag(w), dim=1)", "w*diagonal(X)*v"),
+    ("X*(A - v/X)", "X*A - v"),
+    ("v/(w*w)", "v/w**2"),
 ]
 
 
 def value(text: str, parts: tuple[tuple[str, str], ...] = ()) -> torch.Tensor:
     torch.manual_seed(2)
     names: dict[str, Any] = {
-        name: getattr(torch, name) for name in ("det", "trace", "outer", "norm", "softmax", "mean")
+        name: getattr(torch, name) for name in ("det", "trace", "outer", "norm", "softmax", "mean", "diagonal")
     }
     names |= {"inv": torch.inverse, "matrix_power": torch.matrix_power, "diag": torch.diag, "sqrt": torch.sqrt}
     names |= {"eye": lambda size: torch.eye(size, dtype=torch.float64), "sum": torch.sum, "where": torch.where}

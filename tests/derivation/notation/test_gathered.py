@@ -24,12 +24,16 @@ NAMES = {"a": (3,), "b": (3,), "A": (4, 3), "B": (4, 3), "X": (3, 2), "Y": (3, 2
         ("-(b*(a - 1)/b) @ X", "b * (1 - a) / b @ X"),
         ("-(a*b) @ X", "-(a * b) @ X"),
         ("A @ X - B @ Y", "A @ X - B @ Y"),
+        ("a*b - a*A", "a * (b - A)"),
+        ("sum(A, dim=0) - sum(B, dim=0)", "sum(A - B, dim=0)"),
+        ("sum(A, dim=0) - sum(X, dim=1)", "sum(A, dim=0) - sum(X, dim=1)"),
+        ("sum(A, dim=0) - sum(X @ Y.T, dim=0)", "sum(A, dim=0) - sum(X @ Y.T, dim=0)"),
         ("A @ X - B @ X - A @ Y + B @ Y", "(B - A) @ Y + (A - B) @ X"),
     ],
 )
 def test_a_common_factor_is_gathered(text: str, shorter: str) -> None:
-    found = ast.unparse(gathered(ast.parse(text, mode="eval").body))
+    found = ast.unparse(gathered(ast.parse(text, mode="eval").body, NAMES))
     torch.manual_seed(0)
     values = {name: torch.randn(shape, dtype=torch.float64) for name, shape in NAMES.items()}
-    assert torch.allclose(eval(found, dict(values)), eval(text, dict(values)))  # noqa: S307 (ours)
+    assert torch.allclose(eval(found, {**values, "sum": torch.sum}), eval(text, {**values, "sum": torch.sum}))  # noqa: S307 (ours)
     assert found == shorter

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from latex_values import check_latex, column, latex_value
 
 import gradcli
+from gradcli.escaping import latex_name
 from gradcli.report.verdict import Verdict
 
 FILE = Path(__file__).parent / "identities.json"
@@ -67,6 +69,10 @@ def test_an_identity_comes_out_in_matrix_notation(number: str, program: str, sha
     formula = value(found.formula, leaves)
     assert not formula.ndim or formula.shape == leaves["X"].shape
     assert torch.allclose(formula, value(published, leaves).expand(leaves["X"].shape), rtol=1e-8, atol=1e-10)
+    check_latex(found.latex)
+    if "frechet" not in found.formula:
+        read = latex_value(found.latex, {latex_name(name): one for name, one in leaves.items()})
+        assert torch.allclose(read.expand(column(leaves["X"]).shape), column(formula.expand(leaves["X"].shape)))
 
 
 def test_most_are_about_as_short_as_published() -> None:

@@ -35,7 +35,7 @@ TEXTS = [
     ("sum((A @ B)**2) | A=2x3 B=3x2", {"A": "2*A @ B @ B.T", "B": "2*A.T @ (A @ B)"}),
     ("log(sigmoid(x)).sum() | x=3", {"x": "sigmoid(-x)"}),
     ("logaddexp2(x, y).sum() | x=3 y=3", {"x": "sigmoid(log(2)*(x - y))", "y": "sigmoid(log(2)*(y - x))"}),
-    ("sigmoid(x).sum() | x=3", {"x": "sigmoid(x) - sigmoid(x)**2"}),
+    ("sigmoid(x).sum() | x=3", {"x": "(1 - sigmoid(x))*sigmoid(x)"}),
     ("tanh(x).sum() | x=3", {"x": "1 - tanh(x)**2"}),
     ("relu(x).sum() | x=3", {"x": "where(x > 0, 1, 0)"}),
     ("abs(x).sum() | x=3", {"x": "sign(x)"}),

@@ -1,0 +1,22 @@
+"""What is done to an expression before it is written: the shortest form, in the functions that readers know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradcli.symbolic.write.bessel import scaled_bessel
+from gradcli.symbolic.write.joined import joined
+from gradcli.symbolic.write.normalised import normalised
+from gradcli.symbolic.write.scope import Scope
+from gradcli.symbolic.write.separated import separated
+from gradcli.symbolic.write.signs import upright
+from gradcli.symbolic.write.squares import squared
+from gradcli.symbolic.write.tidy import tidy, without_poles
+
+
+def polished(scope: Scope, body: Any) -> list[Any]:
+    """Return an expression as it is written: without sums over three axes, and with them, which may be shorter."""
+    body = tidy(scope.ordered(body))
+    named = normalised(scope, body)
+    body = without_poles(body if named == body else tidy(named))
+    return [upright(squared(joined(scaled_bessel(way)))) for way in dict.fromkeys([separated(body), body])]
