@@ -199,10 +199,7 @@ def stop_worker() -> None:
 
 
 def prepare(target: str, settings: Settings) -> None:
-    """Load what a check needs, and make its numbers depend on nothing but itself.
-
-    The symbolic worker is started first: sympy loads beside PyTorch.
-    """
+    """Load what a check needs, sympy beside PyTorch, and make its numbers depend on nothing but itself."""
     if settings.verify and "torch" not in sys.modules:
         derivations_for(settings).start(_run_of(target, settings))
     import_torch()
