@@ -24,24 +24,23 @@ from gradcli.tolerance import Tolerance
 
 # Only beside numbers whose squares underflow.
 TINY = 2.0**-500
-RUNS = 2
 # What moves by less than this part of the largest entry is what a 0 that is none would be, so near to 0.
 NEGLIGIBLE = 2.0**-60
 
 
 @dataclass(frozen=True)
 class Underflow:
-    """A program again with other last bits of results that underflow leaves few; without slots, to keep the runs."""
+    """A program again with other last bits of results that underflow leaves few; without slots, to keep it."""
 
     point: Point
 
     def hides(self, traced: TracedTensor, tolerance: Tolerance) -> bool:
         """Return whether a tensor's gradient moves with such bits, or meets a kink by them alone."""
-        return self._may_hide and any(self._is_another(run, traced, tolerance) for run in self._runs)
+        return self._may_hide and self._is_another(traced, tolerance)
 
-    def _is_another(self, run: Reference, traced: TracedTensor, tolerance: Tolerance) -> bool:
-        """Return whether a run has another gradient of a tensor, or its own of another kind."""
-        known = self.point.reference
+    def _is_another(self, traced: TracedTensor, tolerance: Tolerance) -> bool:
+        """Return whether the run has another gradient of a tensor, or its own of another kind."""
+        known, run = self.point.reference, self._run
         if (traced in known.kinked, traced in known.by_difference_quotient) != (
             traced in run.kinked,
             traced in run.by_difference_quotient,
@@ -59,13 +58,10 @@ class Underflow:
         return any(map(_is_tiny, trace.tensors)) and any(map(_underflows, self.point.decomposition.calls))
 
     @cached_property
-    def _runs(self) -> list[Reference]:
-        generator = torch.Generator().manual_seed(0)
-        return [self._again(generator) for _ in range(RUNS)]
-
-    def _again(self, generator: torch.Generator) -> Reference:
+    def _run(self) -> Reference:
         """Return the derivatives by definitions with other last bits: leaves are exact, and so is a cotangent of 0."""
         trace, derivations = self.point.decomposition.trace, self.point.derivations
+        generator = torch.Generator().manual_seed(0)
         given = {leaf.tensor.data_ptr() for leaf in trace.leaves}
         moved = decompose(
             trace,

@@ -59,13 +59,13 @@ def perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> T
 
 
 def shaken(tensor: Tensor, generator: torch.Generator, size: float) -> Tensor:
-    """Return a tensor with each entry that is too small to have all digits, or any, moved by up to `size`."""
+    """Return a tensor with each entry that is too small to have all digits, or any, moved by `size`."""
     if tensor.is_complex():
         return torch.view_as_complex(shaken(torch.view_as_real(tensor.resolve_conj()), generator, size))
     if not tensor.is_floating_point() or not bool((tensor.abs() < SMALLEST_NORMAL).any()):
         return tensor
-    steps = size * torch.randint(-1, 2, tensor.shape, generator=generator)
-    moved = torch.where(tensor == 0, size, tensor + steps)
+    signs = 2 * torch.randint(0, 2, tensor.shape, generator=generator, dtype=torch.float64) - 1
+    moved = torch.where(tensor == 0, size, tensor + size * signs)
     return torch.where(tensor.abs() < SMALLEST_NORMAL, moved, tensor)
 
 
