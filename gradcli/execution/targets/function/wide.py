@@ -41,11 +41,24 @@ def spots(point: Values, constants: Sequence[float]) -> Iterator[FarPoint]:
     if any(point[name].numel() > PAIR for name in moving):
         yield _spot("entries that are all equal", point, moving, lambda value, _: _equal(value))
         yield _spot("entries that are all zero", point, moving, lambda value, _: torch.zeros_like(value))
+        yield from _single(point, moving)
     for number in numbers(constants):
         if not _fits(number, point, moving):
             yield FarPoint(f"{ENTRIES}{number:g}", None)
             continue
         yield _spot(f"{ENTRIES}{number:g}", point, moving, lambda value, place, n=number: _mixed(value, place, n))  # type: ignore[misc]
+
+
+def _single(point: Values, moving: Sequence[str]) -> Iterator[FarPoint]:
+    """Yield points with exactly one zero, and with exactly one tie, in every line along an axis, and in all.
+
+    Two zeros hide what one shows: the gradient of a product is zero wherever another of its factors is.
+    """
+    axes = max(point[name].ndim for name in moving)
+    for axis in (None, *(range(axes) if axes > 1 else ())):
+        one, where = ("a single", "") if axis is None else ("one", f" in every line along axis {axis}")
+        yield _spot(f"{one} zero{where}", point, moving, lambda value, place, a=axis: _zeroed(value, place, a))  # type: ignore[misc]
+        yield _spot(f"{one} tie{where}", point, moving, lambda value, place, a=axis: _paired(value, place, a))  # type: ignore[misc]
 
 
 def _fits(number: float, point: Values, moving: Sequence[str]) -> bool:
@@ -80,6 +93,32 @@ def _mixed(value: Tensor, place: int, number: float) -> Tensor:
         mask = mask & mask.mT
     entry = torch.tensor(number * UNIT if value.is_complex() else number).to(value.device, value.dtype)
     return torch.where(mask, entry, value)
+
+
+def _zeroed(value: Tensor, place: int, axis: int | None) -> Tensor:
+    """Return a tensor with one entry of every line along an axis made zero; other entries for inputs in turn."""
+    return torch.where(_one_of_each(value, place, axis), torch.zeros_like(value), value)
+
+
+def _paired(value: Tensor, place: int, axis: int | None) -> Tensor:
+    """Return a tensor with one entry of every line along an axis made equal to its neighbour in that line."""
+    if is_symmetric(value):
+        return value
+    along = () if axis is None or axis >= value.ndim else axis  # of no axis: of all entries
+    return torch.where(_one_of_each(value, place, axis), value.roll(1, along), value)
+
+
+def _one_of_each(value: Tensor, place: int, axis: int | None) -> Tensor:
+    """Return a mask of one entry of every line along an axis, which is another one in the next line; or of one in all.
+
+    It begins in the middle of the first line: at its ends a cumulative product shows less.
+    """
+    if axis is None or axis >= value.ndim:
+        number, length = torch.arange(value.numel()).reshape(value.shape), value.numel()
+    else:
+        axes = torch.meshgrid(*map(torch.arange, value.shape), indexing="ij")
+        number, length = torch.stack(axes).sum(0), value.shape[axis]
+    return (number % max(length, 1) == (length // 2 + place) % max(length, 1)).to(value.device)
 
 
 def tied_rows(value: Tensor) -> Tensor:
