@@ -35,6 +35,7 @@ WRONG = [
     ("(x*x).sum()", "where(abs(x) < 3, 2*x, 0*x)"),
     ("(x*x).sum()", "where(abs(x) < 0.01, 0*x, 2*x)"),
     ("(x*x).sum()", "where(x == 0, 1, 2*x)"),
+    ("(x/clamp(norm(x), min=0.004)).sum()", "(1 - x*sum(x)/norm(x)**2)/norm(x)"),
 ]
 RIGHT = [
     ("F.relu6(x).sum()", "where(logical_and(x > 0, x < 6), 1, 0)"),
@@ -43,6 +44,7 @@ RIGHT = [
     ("tanh(x).sum()", "1/cosh(x)**2"),
     ("F.softplus(x).sum()", "1 - exp(-F.softplus(x))"),
     ("log(x).sum()", "1/x"),
+    ("clamp(norm(x), max=16)", "where(norm(x) < 16, x/norm(x), 0)"),
     ("(x*y).sum()", "y"),
 ]
 

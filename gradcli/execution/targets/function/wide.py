@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.forward.scales import Scaled
 from gradcli.execution.targets.function.sampling import is_symmetric
 
 ENTRIES = "entries of "
@@ -31,7 +32,7 @@ class FarPoint:
     others: tuple[Values, ...] = ()
 
 
-def spots(point: Values, constants: Sequence[float]) -> Iterator[FarPoint]:
+def spots(point: Values, constants: Sequence[float], scales: Sequence[Scaled]) -> Iterator[FarPoint]:
     """Yield where to look beside a point; inputs that need no gradient stay as they are."""
     moving = [name for name, value in point.items() if value.requires_grad]
     yield _spot(f"{ENTRIES}the other sign", point, moving, lambda value, _: -value)
@@ -42,6 +43,8 @@ def spots(point: Values, constants: Sequence[float]) -> Iterator[FarPoint]:
         yield _spot("entries that are all equal", point, moving, lambda value, _: _equal(value))
         yield _spot("entries that are all zero", point, moving, lambda value, _: torch.zeros_like(value))
         yield from _single(point, moving)
+    for scaled in scales:
+        yield from _scaled(point, scaled)
     for number in numbers(constants):
         if not _fits(number, point, moving):
             yield FarPoint(f"{ENTRIES}{number:g}", None)
@@ -59,6 +62,22 @@ def _single(point: Values, moving: Sequence[str]) -> Iterator[FarPoint]:
         one, where = ("a single", "") if axis is None else ("one", f" in every line along axis {axis}")
         yield _spot(f"{one} zero{where}", point, moving, lambda value, place, a=axis: _zeroed(value, place, a))  # type: ignore[misc]
         yield _spot(f"{one} tie{where}", point, moving, lambda value, place, a=axis: _paired(value, place, a))  # type: ignore[misc]
+
+
+def _scaled(point: Values, scaled: Scaled) -> Iterator[FarPoint]:
+    """Yield a point with inputs scaled, and one with every other row of theirs."""
+    yield _spot(scaled.words, point, scaled.names, lambda value, _: value * scaled.factor)
+    if any(point[name].ndim > 1 and not is_symmetric(point[name]) for name in scaled.names):
+        yield _spot(f"every other row of {scaled.words}", point, scaled.names, lambda value, _: _some(value, scaled))
+
+
+def _some(value: Tensor, scaled: Scaled) -> Tensor:
+    """Return a tensor with every other row scaled; as it is if it has none."""
+    if value.ndim < 2 or is_symmetric(value):  # noqa: PLR2004 (a matrix)
+        return value
+    factors = value.new_ones(len(value), *[1] * (value.ndim - 1))
+    factors[::2] = scaled.factor
+    return value * factors
 
 
 def _fits(number: float, point: Values, moving: Sequence[str]) -> bool:
