@@ -18,6 +18,8 @@ MOST_AXES = 8
 # A number that is this near to a simple one is shown as that.
 SIMPLE = 1e-6
 LARGEST_DENOMINATOR = 16
+# A gradient that is no further off than this many times what counts as equal is near a multiple of the right one by 1.
+NEARLY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def likely_cause(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str 
 def likely_causes(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> Iterator[str]:
     """Yield in words every way in which a wrong gradient relates to the right one, of the same shape."""
     finite = bool(gradient.isfinite().all()) and bool(reference.isfinite().all())
-    if finite and bool((reference != 0).any()) and not clues.near(gradient, reference):
+    nearly = is_close(gradient, reference, NEARLY * clues.closeness)
+    if finite and bool((reference != 0).any()) and not nearly:
         yield from _causes(gradient, reference, clues)  # what is nearly right has no cause that a number could name
 
 
@@ -197,8 +200,8 @@ def _number(value: complex) -> str:
     digits = f"{value:.10g}"
     if isinstance(value, complex):
         return f"({digits})"
-    for denominator in range(2, LARGEST_DENOMINATOR + 1):
+    for denominator in range(1, LARGEST_DENOMINATOR + 1):
         numerator = value * denominator
         if round(numerator) and abs(numerator - round(numerator)) <= CLOSENESS * abs(numerator):
-            return min(digits, f"{round(numerator)}/{denominator}", key=len)
+            return min(digits, f"{round(numerator)}/{denominator}".removesuffix("/1"), key=len)
     return digits

@@ -17,7 +17,7 @@ from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
 from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.checks.contract import is_random
-from gradcli.execution.custom.numerical import by_differences, misled, numerical
+from gradcli.execution.custom.numerical import at_kinks, by_differences, misled, numerical
 from gradcli.execution.custom.reference import Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
@@ -66,6 +66,8 @@ class CheckedGradient:
     returned_none: bool
     misled: bool = False
     """Whether finite differences of forward deny the reference, and not backward."""
+    at_kink: bool = False
+    """Whether it is a choice at a kink for the random upstream gradient, by finite differences."""
     probed_by_differences: Verdict | None = None
     """What finite differences say for the random upstream gradient, where autograd has no reference for it."""
 
@@ -73,7 +75,7 @@ class CheckedGradient:
     def kinked(self) -> bool:
         """Return whether finite differences see a kink here at which the gradient is one of the choices."""
         report = self.witnesses.get(DIFFERENCES)
-        return report is not None and report.verdict is Verdict.SUBGRADIENT
+        return self.at_kink or (report is not None and report.verdict is Verdict.SUBGRADIENT)
 
     @property
     def autograd(self) -> Verdict | None:
@@ -145,7 +147,8 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         first = compared(trial, gradients, shown)
         other = side(trial, trial.probe)
         second = compared(trial, probed, other)
-        denied = misled(trial, (first, second), said, (shown, other))
+        kinked = at_kinks(trial, second, said, other)
+        denied = misled(trial, (first, second), said, (shown, other)) - kinked
         judged = [
             CheckedGradient(
                 name,
@@ -154,6 +157,7 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
                 said.get(name, {}),
                 gradients.get(name) is None,
                 misled=name in denied,
+                at_kink=name in kinked,
                 probed_by_differences=by_differences(trial, trial.point, name, trial.probe, second[name].gradient)
                 if name in said and name not in other.right
                 else None,

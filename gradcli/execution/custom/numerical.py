@@ -116,6 +116,18 @@ def by_all(trial: Trial, point: Values, cotangent: Tensor, gradients: Gradients)
     return _differences(trial, Question(function, {ALL: whole}, ALL, double(cotangent), decides=True), gradient)
 
 
+def at_kinks(
+    trial: Trial, found: Mapping[str, Compared], said: Mapping[str, Mapping[str, WitnessReport]], side: Side
+) -> set[str]:
+    """Return the inputs whose gradient is another than autograd's, and a choice at a kink by finite differences.
+
+    It is that for a random upstream gradient: what is summed over may have no kink, as probabilities that add up to 1.
+    """
+    differing = [name for name in said if name in found and found[name].autograd.verdict is Verdict.MISMATCH]
+    asked = {name: by_differences(trial, trial.point, name, side.cotangent, found[name].gradient) for name in differing}
+    return {name for name, verdict in asked.items() if verdict is Verdict.SUBGRADIENT}
+
+
 def misled(
     trial: Trial,
     found: tuple[Mapping[str, Compared], Mapping[str, Compared]],

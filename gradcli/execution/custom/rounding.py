@@ -20,8 +20,11 @@ ResultsOfBoth = Callable[[Values, Tensor], Mapping[str, Tensor]]
 UPSTREAM = "the upstream gradient"
 # Inputs are moved by half a unit in the last place so often, and what moves with them counts so many times.
 RUNS, WIDTH = 4, 8.0
-# The most that counts of the rounding of a backward that may be wrong, relative to the largest gradient.
+# The most that counts of the rounding of a backward that may be wrong, relative to the largest gradient; where entries
+# are large, what it reads of forward is rounded so much more.
 CEILING = 1e-10
+# What moves a gradient by a larger part is a kink at the point: last bits decide on which side of it that is.
+LARGEST = 1e-6
 
 
 def rounding_error(results: Results, point: Values) -> dict[str, float]:
@@ -65,18 +68,23 @@ def rounding_of_both(
     """Return the rounding error of right results, or of one's own if that is larger: they may be computed otherwise.
 
     It is that `at` a point and an upstream gradient. Of one's own, which may be wrong, counts no more than a small part
-    of the largest of all results.
+    of the largest of all results, times how large the point's entries are.
     """
     point, cotangent = at
     inputs = {**point, UPSTREAM: cotangent.detach().clone().requires_grad_()}
     errors = rounding_error(partial(_split, right), inputs)
     most = max((_largest(double(value)) for value in right(point, cotangent).values()), default=0.0)
-    most *= tolerance.relative if tolerance.normwise else CEILING
+    most *= tolerance.relative if tolerance.normwise else CEILING * _size(point)
     try:
         others = rounding_error(partial(_split, own), inputs)
     except (ExecutionError, RuntimeError):  # it may refuse a point nearby, and then tells nothing of its own
         others = {}
     return {name: max(error, min(others.get(name, 0.0), most)) for name, error in errors.items()}
+
+
+def _size(point: Values) -> float:
+    """Return the largest entry of what is differentiated at a point, or 1."""
+    return max(1.0, *(_largest(double(value.detach())) for value in point.values() if value.requires_grad))
 
 
 def _split(results: ResultsOfBoth, inputs: Values) -> Mapping[str, Tensor]:

@@ -1,4 +1,7 @@
-"""Further points for a program: of other sizes, at zero and at ties, at and on both sides of its ops' constants."""
+"""Further points for a program: of other sizes, at zero and at ties, at and on both sides of its ops' constants.
+
+What the program computes gets to both sides of these too, where that takes no more than inputs of another scale.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.errors import ExecutionError
 from gradcli.execution.forward.domains import MATRICES, domains, interval
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.sampling import is_finite
+from gradcli.execution.forward.scales import COMPARING, Scaled, crossings, sides
 from gradcli.execution.forward.trace import Trace
 from gradcli.execution.forward.value_files import read_values
 from gradcli.language.program import Program
-from gradcli.ops.record import Op
+from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
 from gradcli.ops.table import find
 from gradcli.settings import Settings
@@ -50,8 +57,48 @@ def further_points(
     rounds = max(math.ceil(len(numbers[name]) / slots[name]) for name in drawn)
     tied = {name: _tied(value) for name, value in drawn.items() if known.get(name) not in MATRICES}
     points = [tied, *(_mixed(drawn, numbers, slots, place) for place in range(min(rounds, MOST_POINTS)))]
+    points += _scaled(program, settings, given, trace, (drawn, known))
     changed = [{name: v for name, v in point.items() if not torch.equal(v, drawn[name])} for point in points]
     return [point for point in changed if point]
+
+
+def _scaled(
+    program: Program,
+    settings: Settings,
+    given: Mapping[str, Any],
+    trace: Trace,
+    leaves: tuple[Mapping[str, Tensor], Mapping[str, str]],
+) -> Iterator[dict[str, Tensor]]:
+    """Yield the leaves drawn, with their domains, scaled so that a number that calls compare with is crossed."""
+    drawn, known = leaves
+
+    def sides_at(change: Scaled) -> Sequence[Tensor]:
+        point = change.applied(drawn)
+        inside = all(_is_inside(value, known.get(name, "real")) for name, value in point.items())
+        try:
+            there = run_program(program, settings, {**given, **point}) if inside and change.names else trace
+        except ExecutionError:
+            return []
+        return list(_sides(there)) if inside and is_finite(there) else []
+
+    for change in crossings(list(drawn), sides_at):
+        yield change.applied(drawn)
+
+
+def _is_inside(value: Tensor, domain: str) -> bool:
+    """Return whether a leaf lies in a domain; a matrix stays one of its kind."""
+    low, high = interval(domain)
+    return domain in MATRICES or bool(((value > low) & (value < high)).all())
+
+
+def _sides(trace: Trace) -> Iterator[Tensor]:
+    """Yield on which side of the numbers of calls that compare the entries lie that other calls made."""
+    for call in trace.calls:
+        made = [traced.tensor for traced in call.inputs if not traced.is_leaf]
+        if made and (call.op.name in COMPARING or call.op.kind is Kind.POINTWISE):
+            given = [float(v) for v in call.arguments.bound.values() if isinstance(v, int | float)]
+            numbers = [*_named(call.op), *(given if call.op.name in COMPARING else ())]
+            yield from sides(made, [number for number in numbers if not 0 < abs(number) < SMALLEST])
 
 
 def names_drawn(program: Program, settings: Settings, given: Mapping[str, Any]) -> list[str]:

@@ -31,6 +31,16 @@ def test_the_likely_cause(gradient: Tensor, cause: str | None) -> None:
     assert found is None if cause is None else cause in (found or "")
 
 
+def test_a_factor_of_one_is_no_cause() -> None:
+    off = torch.tensor([[0.0, 0.0], [0.0, 3e-9]], dtype=torch.float64)
+    gradient = MATRIX * (1 + 5e-10) + off  # too far off to be equal, and not too far to be a multiple by nearly 1
+    assert likely_cause(gradient, MATRIX) is None
+
+
+def test_a_factor_that_is_nearly_whole_is_no_fraction() -> None:
+    assert likely_cause(MATRIX * (3 - 3e-10), MATRIX) == "autograd's gradient is the right one times 3"
+
+
 def test_nothing_is_said_about_a_derivative_that_is_zero() -> None:
     assert likely_cause(MATRIX, MATRIX * 0) is None
 

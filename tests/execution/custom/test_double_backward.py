@@ -107,6 +107,48 @@ class Accumulated(torch.autograd.Function):
         return g * before[:-1] * after[1:]
 
 
+class CubeGradient(torch.autograd.Function):
+    """The gradient 3gx² of a cube, whose own by x is 6gx."""
+
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, x: Tensor) -> Tensor:
+        ctx.save_for_backward(g, x)
+        return 3 * g * x**2
+
+    @staticmethod
+    def backward(ctx: Any, gg: Tensor) -> Any:
+        g, x = ctx.saved_tensors
+        return gg * 3 * x**2, gg * g * 6 * x
+
+
+class ForgetfulCubeGradient(CubeGradient):
+    """The same without the factor g."""
+
+    @staticmethod
+    def backward(ctx: Any, gg: Tensor) -> Any:
+        _, x = ctx.saved_tensors
+        return gg * 3 * x**2, gg * 6 * x
+
+
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return CubeGradient.apply(g, x)
+
+
+class ForgetfulCube(Cube):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return ForgetfulCubeGradient.apply(g, x)
+
+
 def double_backward(report: Report) -> Check:
     assert isinstance(report.details, CustomDetails)
     return next(check for check in report.details.checks or () if check.name == "double backward")
@@ -139,3 +181,12 @@ def test_finite_differences_of_backward_tell_where_pytorch_has_no_second_derivat
     assert (right.verdict, double_backward(right).verdict) == ("match", "match")
     assert (wrong["x"].verdict, double_backward(wrong).verdict) == ("match", "mismatch")
     assert "by 'x'" in str(double_backward(wrong).note)
+
+
+def test_another_function_whose_backward_is_wrong_is_named() -> None:
+    right, wrong = (gradcli.check_function(one, shapes={"x": (3,)}) for one in (Cube, ForgetfulCube))
+    assert right.verdict == "match"
+    assert (wrong["x"].verdict, double_backward(wrong).verdict) == ("match", "mismatch")
+    note = str(double_backward(wrong).note)
+    assert "calls the Function 'ForgetfulCubeGradient', whose own backward is wrong" in note
+    assert "detached" not in note

@@ -52,6 +52,27 @@ def more_than_two(x: Tensor, g: Tensor) -> Tensor:
     return largest * g[..., None] / torch.where((count > 2) & (x != 0), 1, count)
 
 
+def product_of_the_others(x: Tensor, g: Tensor) -> Tensor:
+    """Return the gradient of the product of each row, which divides by the entry: 0 where that is 0."""
+    return (g * x.prod(-1))[..., None] / torch.where(x == 0, 1, x)
+
+
+def ties(x: Tensor) -> Tensor:
+    """Return how many neighbours are equal once all entries are in order."""
+    return (x.reshape(-1).sort().values.diff() == 0).sum()
+
+
+def normalised(x: Tensor) -> Tensor:
+    return x / x.norm(dim=-1, keepdim=True).clamp_min(1e-3)
+
+
+def gradient_of_normalised(x: Tensor, g: Tensor) -> Tensor:
+    """Return the gradient of what is divided by its norm, which is wrong where the norm is clamped."""
+    n = x.norm(dim=-1, keepdim=True).clamp_min(1e-3)
+    y = x / n
+    return (g - y * (y * g).sum(-1, keepdim=True)) / n
+
+
 WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor], Formula]] = {
     "small": ("other points", square, lambda x, g: where(x, g, x.abs() < 0.01)),
     "tiny": ("other points", square, lambda x, g: where(x, g, x.abs() < 1e-6)),
@@ -73,6 +94,10 @@ WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor], Formula]] = {
     ),
     "three ties": ("other points", lambda x: x.amax(-1), more_than_two),
     "zeros": ("other points", square, lambda x, g: (2 * x + (x == 0).all()) * g),
+    "one zero in a row": ("other points", lambda x: x.prod(-1), product_of_the_others),
+    "one zero in all": ("other points", square, lambda x, g: where(x, g, (x == 0).sum() == 1)),
+    "one tie in all": ("other points", square, lambda x, g: where(x, g, ties(x) == 1)),
+    "small norms": ("other points", normalised, gradient_of_normalised),
     "before an exponential overflows": ("other points", torch.exp, lambda x, g: g * x.exp().clamp(max=1e30)),
     "many rows": ("other shapes", square, lambda x, g: where(x, g, rows_of(x) >= 256)),
     "grad_output of 0": ("zeros in grad_output", square, lambda x, g: 2 * x * g * g / g),
@@ -115,6 +140,10 @@ RIGHT: dict[str, tuple[Callable[[Tensor], Tensor], Formula]] = {
     "third": (lambda x: x / 3, lambda _, g: g / 3),
     "abs": (torch.abs, lambda x, g: g * x.sign()),
     "relu, the other choice": (torch.relu, lambda x, g: g * (x >= 0)),
+    "normalised": (
+        normalised,
+        lambda x, g: torch.where(x.norm(dim=-1, keepdim=True) < 1e-3, g / 1e-3, gradient_of_normalised(x, g)),
+    ),
     "exp": (torch.exp, lambda x, g: g * x.exp()),
     "log": (torch.log, lambda x, g: g / x),
     "softplus": (lambda x: torch.logaddexp(x, 0 * x), lambda x, g: g * torch.sigmoid(x)),

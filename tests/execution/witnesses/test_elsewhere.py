@@ -38,6 +38,7 @@ WRONG = [
     # none of the choices at a kink
     ("abs(x).sum()", "where(x > 0, 1, -1) + where(x == 0, 5, 0)"),
     ("relu(x).sum()", "where(x > 0, 1, 0) + where(x == 0, 7, 0)"),
+    ("(x/clamp(norm(x), min=0.004)).sum()", "(1 - x*sum(x)/norm(x)**2)/norm(x)"),
 ]
 RIGHT = [
     ("F.relu6(x).sum()", "where(logical_and(x > 0, x < 6), 1, 0)"),
@@ -48,6 +49,7 @@ RIGHT = [
     ("tanh(x).sum()", "1/cosh(x)**2"),
     ("F.softplus(x).sum()", "1 - exp(-F.softplus(x))"),
     ("log(x).sum()", "1/x"),
+    ("clamp(norm(x), max=16)", "where(norm(x) < 16, x/norm(x), 0)"),
     ("(x*y).sum()", "y"),
 ]
 

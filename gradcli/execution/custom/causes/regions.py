@@ -139,7 +139,8 @@ def _at(name: str, seen: Seen, numbers: Sequence[float]) -> Region | None:
     """Return the number at which entries are wrong, or that they are where they tie."""
     for number in numbers:
         alone = seen.where(~_is_one_of(seen.values, [other for other in numbers if other != number]))
-        if alone.is_exactly(alone.values == number):
+        there = alone.values == number
+        if alone.is_exactly(there) and bool((there & alone.alone).any()):  # or it is that they tie
             return Region(f"{name} = {number:g}", lambda seen, n=number: seen.values == n)  # type: ignore[misc]
     inside = seen.where(~_is_one_of(seen.values, numbers))
     if inside.is_within(inside.ties):
@@ -156,7 +157,7 @@ def _is_one_of(values: Tensor, numbers: Sequence[float]) -> Tensor:
 
 
 def _points(trial: Trial, name: str, numbers: Sequence[float]) -> Iterator[Values]:
-    """Yield the trial's point; entries between all numbers and beyond them, in turn; at each of them; and ties."""
+    """Yield the trial's point; entries between all numbers and beyond them, in turn; at each, one too; and ties."""
     own = trial.point[name].detach()
     yield trial.point
     generator = torch.Generator().manual_seed(trial.settings.seed)
@@ -174,6 +175,10 @@ def _points(trial: Trial, name: str, numbers: Sequence[float]) -> Iterator[Value
             yield _with(trial, name, torch.where(entries % 2 == shift % 2, other, between))
         if own.ndim > 1:
             yield _with(trial, name, tied_rows(between.reshape(own.shape)))
+        if own.numel() > 1 and shift < SAMPLES:
+            yield _with(trial, name, between[:1].expand(own.numel()))
+        if own.numel() > 1 and shift == 0:
+            yield from (_with(trial, name, torch.where(entries == own.numel() // 2, n, between)) for n in numbers)
         at = torch.tensor(numbers, dtype=torch.float64)[(entries // 2 + shift) % len(numbers)]
         yield _with(trial, name, torch.where((entries + shift) % 2 == 0, at, between))
 

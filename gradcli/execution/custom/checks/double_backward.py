@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, first_line
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.causes.inner import inner_function
 from gradcli.execution.custom.checks.contract import is_float, same
 from gradcli.execution.custom.numerical import of_a_number
 from gradcli.execution.custom.reference import SUBJECT, WHO
@@ -56,15 +57,27 @@ def double_backward(trial: Trial) -> Check:
         if (check := _by_differences(trial, weights, found)) is None:
             raise
         return check
-    wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name])]
-    if wrong:
-        rights, owns = partial(_right, trial, weights), partial(_own, trial, weights)
-        noise = rounding_of_both(rights, owns, (trial.point, trial.probe), trial.tolerance)
-        wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name], noise[name])]
+    if not _wrong(trial, found, wanted):
+        return Check(NAME, Verdict.MATCH)
+    rights, owns = partial(_right, trial, weights), partial(_own, trial, weights)
+    noise = rounding_of_both(rights, owns, (trial.point, trial.probe), trial.tolerance)
+    wrong = _wrong(trial, found, wanted, noise)
     if not wrong:
         return Check(NAME, Verdict.MATCH)
-    notes = (Note(NoteKind.SCOPE, "silently wrong"), *wrong[:2], Note(NoteKind.CAUSE, _cause(trial, applied)))
+    inner = inner_function(
+        trial, given.values(), lambda: not _wrong(trial, owns(trial.point, trial.probe), wanted, noise)
+    )
+    notes = (Note(NoteKind.SCOPE, "silently wrong"), *wrong[:2], Note(NoteKind.CAUSE, inner or _cause(trial, applied)))
     return Check(NAME, Verdict.MISMATCH, notes)
+
+
+def _wrong(
+    trial: Trial, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], noise: Mapping[str, float] | None = None
+) -> list[Note]:
+    """Return what is wrong with second derivatives, beyond the noise of each."""
+    noise = noise or {}
+    pairs = ((name, found[name], wanted[name], noise.get(name, 0.0)) for name in wanted)
+    return [note for name, own, right, error in pairs for note in _compared(trial, name, own, right, error)]
 
 
 def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values, v: Tensor) -> dict[str, Tensor]:

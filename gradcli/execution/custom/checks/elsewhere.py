@@ -47,7 +47,7 @@ def other_points(trial: Trial) -> Check:
             continue
         findings.wrong += judge.notes(applied, near, f"at a point near (seed {seed})")
     single = all(trial.point[name].numel() == 1 for name in trial.wanted)
-    for spot in spots(trial.point, trial.constants()):
+    for spot in spots(trial.point, trial.constants(), trial.scales()):
         label = spot.label
         if spot.point is None:
             findings.miss(label, f"{trial.settings.dtype} does not hold them or their powers")

@@ -13,7 +13,7 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.numerical import by_all, by_differences
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
-from gradcli.execution.custom.rounding import CEILING, rounding_error, rounding_of_gradients
+from gradcli.execution.custom.rounding import CEILING, LARGEST, rounding_error, rounding_of_gradients
 from gradcli.execution.targets.function.sampling import is_finite, spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import Applied, Trial, apply
@@ -129,14 +129,15 @@ class Judge:
     def _rounding(self, right: Mapping[str, Tensor], point: Values, v: Tensor, used: int | None) -> dict[str, float]:
         """Return how far rounding may move each gradient there, of terms that cancel.
 
-        Beside a kink the last places of a point decide: so much tells nothing of rounding in double precision, of which
-        no more counts than a small part of the largest gradient of all inputs.
+        Beside a kink the last places of a point decide: so much tells nothing of rounding in double precision, and no
+        more of it counts than a small part of the largest gradient of all inputs.
         """
         if self.tolerance.normwise:
             return rounding_error(lambda near: self.trial.right(v, near), point)
         most = CEILING * max(map(_size, right.values()))
         errors = rounding_of_gradients(self.trial, v, point, used) if most else dict.fromkeys(right, 0.0)
-        return {name: min(error, most) for name, error in errors.items()}
+        kinked = {name: error > LARGEST * _size(right[name]) for name, error in errors.items()}
+        return {name: min(error, most) if kinked[name] else error for name, error in errors.items()}
 
     def _beyond(
         self, given: Mapping[str, Tensor | None], right: Mapping[str, Tensor], noise: Mapping[str, float]

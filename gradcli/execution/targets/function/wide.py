@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.forward.scales import Scaled
 from gradcli.execution.targets.function.sampling import is_symmetric
 
 ENTRIES = "entries of "
@@ -31,7 +32,7 @@ class FarPoint:
     others: tuple[Values, ...] = ()
 
 
-def spots(point: Values, constants: Sequence[float]) -> Iterator[FarPoint]:
+def spots(point: Values, constants: Sequence[float], scales: Sequence[Scaled]) -> Iterator[FarPoint]:
     """Yield where to look beside a point; inputs that need no gradient stay as they are."""
     moving = [name for name, value in point.items() if value.requires_grad]
     yield _spot(f"{ENTRIES}the other sign", point, moving, lambda value, _: -value)
@@ -41,11 +42,42 @@ def spots(point: Values, constants: Sequence[float]) -> Iterator[FarPoint]:
     if any(point[name].numel() > PAIR for name in moving):
         yield _spot("entries that are all equal", point, moving, lambda value, _: _equal(value))
         yield _spot("entries that are all zero", point, moving, lambda value, _: torch.zeros_like(value))
+        yield from _single(point, moving)
+    for scaled in scales:
+        yield from _scaled(point, scaled)
     for number in numbers(constants):
         if not _fits(number, point, moving):
             yield FarPoint(f"{ENTRIES}{number:g}", None)
             continue
         yield _spot(f"{ENTRIES}{number:g}", point, moving, lambda value, place, n=number: _mixed(value, place, n))  # type: ignore[misc]
+
+
+def _single(point: Values, moving: Sequence[str]) -> Iterator[FarPoint]:
+    """Yield points with exactly one zero, and with exactly one tie, in every line along an axis, and in all.
+
+    Two zeros hide what one shows: the gradient of a product is zero wherever another of its factors is.
+    """
+    axes = max(point[name].ndim for name in moving)
+    for axis in (None, *(range(axes) if axes > 1 else ())):
+        one, where = ("a single", "") if axis is None else ("one", f" in every line along axis {axis}")
+        yield _spot(f"{one} zero{where}", point, moving, lambda value, place, a=axis: _zeroed(value, place, a))  # type: ignore[misc]
+        yield _spot(f"{one} tie{where}", point, moving, lambda value, place, a=axis: _paired(value, place, a))  # type: ignore[misc]
+
+
+def _scaled(point: Values, scaled: Scaled) -> Iterator[FarPoint]:
+    """Yield a point with inputs scaled, and one with every other row of theirs."""
+    yield _spot(scaled.words, point, scaled.names, lambda value, _: value * scaled.factor)
+    if any(point[name].ndim > 1 and not is_symmetric(point[name]) for name in scaled.names):
+        yield _spot(f"every other row of {scaled.words}", point, scaled.names, lambda value, _: _some(value, scaled))
+
+
+def _some(value: Tensor, scaled: Scaled) -> Tensor:
+    """Return a tensor with every other row scaled; as it is if it has none."""
+    if value.ndim < 2 or is_symmetric(value):  # noqa: PLR2004 (a matrix)
+        return value
+    factors = value.new_ones(len(value), *[1] * (value.ndim - 1))
+    factors[::2] = scaled.factor
+    return value * factors
 
 
 def _fits(number: float, point: Values, moving: Sequence[str]) -> bool:
@@ -80,6 +112,32 @@ def _mixed(value: Tensor, place: int, number: float) -> Tensor:
         mask = mask & mask.mT
     entry = torch.tensor(number * UNIT if value.is_complex() else number).to(value.device, value.dtype)
     return torch.where(mask, entry, value)
+
+
+def _zeroed(value: Tensor, place: int, axis: int | None) -> Tensor:
+    """Return a tensor with one entry of every line along an axis made zero; other entries for inputs in turn."""
+    return torch.where(_one_of_each(value, place, axis), torch.zeros_like(value), value)
+
+
+def _paired(value: Tensor, place: int, axis: int | None) -> Tensor:
+    """Return a tensor with one entry of every line along an axis made equal to its neighbour in that line."""
+    if is_symmetric(value):
+        return value
+    along = () if axis is None or axis >= value.ndim else axis  # of no axis: of all entries
+    return torch.where(_one_of_each(value, place, axis), value.roll(1, along), value)
+
+
+def _one_of_each(value: Tensor, place: int, axis: int | None) -> Tensor:
+    """Return a mask of one entry of every line along an axis, which is another one in the next line; or of one in all.
+
+    It begins in the middle of the first line: at its ends a cumulative product shows less.
+    """
+    if axis is None or axis >= value.ndim:
+        number, length = torch.arange(value.numel()).reshape(value.shape), value.numel()
+    else:
+        axes = torch.meshgrid(*map(torch.arange, value.shape), indexing="ij")
+        number, length = torch.stack(axes).sum(0), value.shape[axis]
+    return (number % max(length, 1) == (length // 2 + place) % max(length, 1)).to(value.device)
 
 
 def tied_rows(value: Tensor) -> Tensor:

@@ -94,6 +94,21 @@ class SumOfDifferences(torch.autograd.Function):
         return g * 6 * (d * d.abs()).sum(1) + ties
 
 
+class SegmentMaxima(torch.autograd.Function):
+    """The largest entry of each segment: of two that tie both get the whole gradient, and not a part of it each."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor) -> Tensor:
+        largest = torch.zeros(4, dtype=x.dtype).scatter_reduce(0, index, x, "amax", include_self=False)
+        ctx.save_for_backward(x, index, largest)
+        return largest
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, index, largest = ctx.saved_tensors
+        return g[index] * (x == largest[index]), None
+
+
 class WrongEverywhere(Elementwise):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
@@ -157,6 +172,12 @@ def test_where_a_gradient_is_wrong(function: type, value: Any, words: str) -> No
     report = gradcli.check_function(function, {"x": torch.tensor(value, dtype=torch.float64)})
     assert str(report.verdict) == "mismatch"
     assert f"it is wrong only where {words}" in said(report)
+
+
+def test_where_entries_tie_is_not_where_they_are_zero() -> None:
+    report = gradcli.check_function(SegmentMaxima, {"index": [0, 2, 1, 2, 3]}, shapes={"x": (5,)}, constants=("index",))
+    assert str(report.verdict) == "mismatch"
+    assert "it is wrong only where entries of x tie" in said(report)
 
 
 @pytest.mark.parametrize("function", [WrongEverywhere, Halved])

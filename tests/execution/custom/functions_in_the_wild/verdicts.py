@@ -139,6 +139,9 @@ NORMALISATIONS = (
 )
 SPARSE = (
     case("sparse:Sparsemax", {"input": (3, 4)}),
+    # With what is drawn for 3x5 an entry is exactly the threshold; the second point is made for that.
+    case("sparse:Sparsemax", {"input": (3, 5)}),
+    case("sparse:Sparsemax", verdict="subgradient", says="at a kink", inputs={"input": [1.0, 0.5, 0.25, -2.0]}),
     wrong("sparse:SparsemaxMeansOverAll", {"input": (3, 4)}, "entries differ"),
     case("sparse:Entmax15", {"X": (3, 4)}),
     wrong("sparse:Entmax15ForgetsTheNormaliser", {"X": (3, 4)}, "entries differ"),
