@@ -47,6 +47,7 @@ from gradcli.execution.forward.trace import Autocast, TracedCall
 from gradcli.execution.forward.twins import RandomState, has_drawn, made_by, overwritten, random_state, versions
 from gradcli.report.custom import SourcePlace
 
+Known = dict[int, Followed]  # by the identity of the tensors
 UNDEFINED = "{}() has no symbolic definition here"
 
 
@@ -128,16 +129,16 @@ class Follower(TorchFunctionMode):
         drawn = random_state() if entered is None else None  # a call of the table draws nothing
         before = versions(call.tensors)
         bases = self._bases(may_write(call))
-        if entered is not None and any(tensor is call.first for tensor, _ in bases):
-            given |= {id(tensor): self._through(tensor, base) for tensor, base in bases}
-            entered = self._entered(call, given)
         result = call.run()
         written = overwritten(call, before)
+        if written:
+            given |= {id(tensor): self._through(tensor, base) for tensor, base in bases if tensor is call.first}
+            entered = None if entered is None else self._entered(call, given)
         faces = self._faces(call, result, written)
         if not faces:
             return result
         if definition is not None and drawn is not None:
-            self._inside(definition, call, faces, drawn)
+            self._inside(definition, call, given, faces, drawn)
         else:
             entered = self._other(call, given, drawn) if drawn is not None else entered
             self._note(call, entered, given, result, faces, draws=drawn is not None and has_drawn(drawn))
@@ -145,18 +146,18 @@ class Follower(TorchFunctionMode):
             self._write_base(tensor, base, faces)
         return result
 
-    def _entered(self, call: MadeCall, given: dict[int, Followed]) -> Entry | None:
+    def _entered(self, call: MadeCall, given: Known) -> Entry | None:
         """Return a call as one of the table's; a change of the dtype is a copy there, where all is in one precision."""
         if call.short in CONVERSIONS and call.first is not None:
             return entry("clone", given[id(call.first)])
         return None if is_random(call) else call.of_table(lambda tensor: given[id(tensor)])
 
-    def _other(self, call: MadeCall, given: dict[int, Followed], drawn: RandomState) -> Entry | None:
+    def _other(self, call: MadeCall, given: Known, drawn: RandomState) -> Entry | None:
         """Return a call that the table does not have as one that it has, for these operands."""
         with self.paused():
             return None if call.first is None else equivalent(call, given[id(call.first)], drawn)
 
-    def _faces(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> dict[int, Followed]:
+    def _faces(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> Known:
         """Return the values that autograd knows among what a call made or wrote, by the identity of their tensors."""
         made = [tensor for tensor in made_by(call, result) if tensor.requires_grad]
         faces = {id(tensor): Followed(value_of(tensor), None, f"{call.short}(...)") for tensor in (*made, *written)}
@@ -168,9 +169,9 @@ class Follower(TorchFunctionMode):
         self,
         call: MadeCall,
         entered: Entry | None,
-        given: dict[int, Followed],
+        given: Known,
         result: Any,
-        faces: dict[int, Followed],
+        faces: Known,
         *,
         draws: bool,
     ) -> None:
@@ -195,13 +196,13 @@ class Follower(TorchFunctionMode):
         first = id(call.first)
         self.steps.note([traced], faces.values(), overwrote=given.get(first) if first in faces else None)
 
-    def _inside(self, definition: Any, call: MadeCall, faces: dict[int, Followed], drawn: RandomState) -> None:
+    def _inside(self, definition: Any, call: MadeCall, given: Known, faces: Known, drawn: RandomState) -> None:
         """Note a call by what its definition, which is code too, computes."""
-        outputs = list(faces.values())
+        outputs, first = list(faces.values()), id(call.first)
         with self.paused():
-            inside = Inside.of_definition(self.steps, definition, call, drawn)
+            inside = Inside.of_definition(self.steps, definition, call, given, drawn)
         inside.obscure(outputs)
-        self.steps.note(inside.calls(outputs), outputs)
+        self.steps.note(inside.calls(outputs), outputs, overwrote=given.get(first) if first in faces else None)
 
     def _function(self, function: type, args: tuple[Any, ...], apply: Any) -> Any:
         """Apply an autograd.Function, and note it by what its forward computes."""
@@ -287,7 +288,7 @@ class Follower(TorchFunctionMode):
         assert whole is not None  # noqa: S101 (it is a view)
         return self.steps.taken(base, overlap(StorageView.of(tensor), StorageView.of(whole)))
 
-    def _write_base(self, tensor: Tensor, old: Followed, faces: dict[int, Followed]) -> None:
+    def _write_base(self, tensor: Tensor, old: Followed, faces: Known) -> None:
         """Note what a write through a view made of the view's base; the view is read from there next time."""
         base, new = base_of(tensor), faces.get(id(tensor))
         if base is None or new is None:

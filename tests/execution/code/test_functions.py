@@ -14,6 +14,8 @@ from torch.utils.checkpoint import checkpoint
 
 import gradcli
 from gradcli.engine import evaluate_code
+from gradcli.execution.forward.equivalents import DRAWN_IF
+from gradcli.ops.table import OPS
 from gradcli.settings import Settings
 
 Function = Callable[..., Tensor]
@@ -103,6 +105,18 @@ def random_numbers(x: Tensor, w: Tensor) -> Tensor:
     return (dropped + torch.randn_like(dropped)).square().sum() + functional.alpha_dropout(x, 0.3, training=True).sum()
 
 
+def slopes_that_are_drawn(x: Tensor, w: Tensor) -> Tensor:
+    y = x * w.sum()
+    functional.dropout(y[0], 0.4, True, True)
+    functional.rrelu(y[:, 1:], 0.1, 0.4, True, True)
+    z = torch.nn.RReLU(inplace=True)(y - 1) * torch.rrelu(x, training=True)
+    return (z + functional.rrelu(y + 0.5)).square().sum()
+
+
+def an_axis_kept_by_place(x: Tensor, w: Tensor) -> Tensor:
+    return functional.linear(x[None], w.T).sum(-1, True).square().sum()  # linear makes a view of what nobody sees
+
+
 def checkpointed(x: Tensor, w: Tensor) -> Tensor:
     h = checkpoint(lambda a: torch.tanh(a @ w), x, use_reentrant=False)
     return (h @ w.T).pow(2).sum()
@@ -137,6 +151,8 @@ FUNCTIONS = [
     constants,
     written_without_autograd,
     random_numbers,
+    slopes_that_are_drawn,
+    an_axis_kept_by_place,
     checkpointed,
     checkpointed_reentrant,
     composites,
@@ -176,6 +192,21 @@ def test_differences_run_the_code_again_with_its_constants_and_random_numbers(fu
     report = gradcli.check(function, given)
     assert report.verdict == "match"
     assert report["x"].witnesses["finite-difference"].verdict == "match"
+
+
+def test_every_op_of_the_table_that_can_draw_says_what_makes_it_draw() -> None:
+    def draws(name: str) -> bool:
+        packet = getattr(torch.ops.aten, name, None)
+        overloads = [] if packet is None else [getattr(packet, overload) for overload in packet.overloads()]
+        return any(torch.Tag.nondeterministic_seeded in overload.tags for overload in overloads)
+
+    assert {op.name for op in OPS if draws(op.name)} == {*DRAWN_IF} - {"multi_head_attention_forward"}
+
+
+def test_slopes_that_are_drawn_meet_at_a_kink() -> None:
+    point = [torch.tensor([0.0, 1.0], dtype=torch.float64)]
+    report = gradcli.check(lambda x: functional.rrelu(x, training=True).sum(), point)
+    assert report.verdict == gradcli.check("rrelu(x, training=True).sum()", {"x": [0.0, 1.0]}).verdict == "subgradient"
 
 
 def test_non_leaves_are_called_by_their_variables() -> None:

@@ -97,7 +97,5 @@ def _words(call: MadeCall) -> str:
 
 def _written(call: MadeCall) -> list[Tensor]:
     """Return the tensors that a call is named for writing to."""
-    short = call.short
-    named = (short.endswith("_") and not short.endswith("__")) or (short.startswith("__i") and short != "__invert__")
-    first = tree.tensors(call.args[:1]) if named or short == "__setitem__" else []
+    first = tree.tensors(call.args[:1]) if call.is_in_place or call.short == "__setitem__" else []
     return [*first, *call.outs]
