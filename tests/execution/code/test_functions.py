@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 
@@ -233,17 +234,38 @@ def test_a_number_that_leaves_is_a_constant_for_eval_and_nothing_to_decide_by_fo
     assert f"item() at {__file__.rpartition('/')[2]}" in (report["x"].note or "").replace("tests/execution/code/", "")
 
 
-def test_an_overwritten_value_that_backward_needs_is_told_with_the_line_that_wrote() -> None:
-    def f(x: Tensor) -> Tensor:
-        y = x.exp()
-        z = y.sum()
-        y.add_(1)
-        return z + y.sin().sum()
+def overwritten(x: Tensor) -> Tensor:
+    y, h = x.exp(), x.exp()
+    h.mul_(2)
+    z = y.sum()
+    y.add_(1)  # this
+    y.mul_(2)
+    return z + y.sin().sum()
 
+
+def overwritten_without_autograd(x: Tensor) -> Tensor:
+    h = x * 2
+    y = h.sin()
+    with torch.no_grad():
+        h.clamp_(max=1)  # this
+    return y.sum() + (x + 1).clamp_(max=1).sum()
+
+
+def overwritten_through_a_view(x: Tensor) -> Tensor:
+    y = x.clone()
+    y[:1].exp_()
+    w = y.view(2, -1).t()
+    w[0][:1].mul_(w[0][1:])  # this
+    return y.square().sum()
+
+
+@pytest.mark.parametrize("f", [overwritten, overwritten_without_autograd, overwritten_through_a_view])
+def test_an_overwritten_value_that_backward_needs_is_told_with_the_line_that_wrote(f: Function) -> None:
     with pytest.raises(gradcli.GradcliError, match="modified by an inplace operation") as caught:
-        gradcli.check(f, point((2,)))
-    line = f.__code__.co_firstlineno + 3
-    assert f"test_functions.py:{line}" in (caught.value.hint or "")
+        gradcli.check(f, point((4,)))
+    lines, first = inspect.getsourcelines(f)
+    line = first + next(number for number, text in enumerate(lines) if "# this" in text)
+    assert f"test_functions.py:{line};" in (caught.value.hint or "")
 
 
 def test_what_has_no_definition_leaves_undecided_only_what_depends_on_it() -> None:

@@ -353,6 +353,10 @@ FAILURES = [
         "`add_` wrote to a value that backward needs at script.py:6",
     ),
     (
+        "h = w * 2\ny, z = h.tanh(), h.tanh()\nz.add_(1)\ny.mul_(3)\ny.add_(2)\nh.add_(1)\n(y * 2).sum().backward()\n",
+        "`mul_` wrote to a value that backward needs at script.py:7",
+    ),
+    (
         OPTIMIZED,
         "`add_` wrote to a value that backward needs at script.py:9",
     ),
