@@ -299,6 +299,17 @@ def test_calls_of_other_threads_are_told(run: Run) -> None:
     assert "in other threads alone" in error.message
 
 
+def test_calls_of_other_threads_beside_those_of_this_one_are_not_passed_over(run: Run) -> None:
+    text = IN_A_THREAD + "(torch.ones(2, requires_grad=True) ** 3).sum().backward()\n"
+    (here, elsewhere), error = run(text)
+    assert error is None
+    assert report(here).verdict is Verdict.MATCH
+    assert elsewhere.name == "script.py:7, in another thread"
+    assert elsewhere.error is not None
+    assert elsewhere.error.exit_code == 3
+    assert len(run(text, calls=(1,))[0]) == 1  # what was asked for
+
+
 OF_PYTORCH = """
 x = torch.ones(2, requires_grad=True)
 torch.autograd.functional.hessian(lambda t: (t ** 3).sum(), torch.ones(2))
