@@ -90,7 +90,7 @@ class Follower(TorchFunctionMode):
         if self._is_paused:
             return call.run()
         result = self._seen(call)
-        self.writes.note(call, lambda: place_of(user_frame()))
+        self.writes.note(call, result, lambda: place_of(user_frame()))
         return result
 
     def _seen(self, call: MadeCall) -> Any:

@@ -174,6 +174,7 @@ class CodeProgram:
             trace.ran,
             path=path,
             constants=tuple(follower.constants.found),
+            unseen=tuple(write for write in follower.writes.found if write.past is not None),
             decides=follower.decides,
             hooked=tuple(follower.hooked),
         )

@@ -51,6 +51,8 @@ class Ran:
     """Where the output is in what the code returned."""
     constants: tuple[Constant, ...] = ()
     """What the code computed with that autograd takes for constants."""
+    unseen: tuple[Write, ...] = ()
+    """What the code wrote to memory past autograd."""
     decides: bool = False
     """Whether the code decided by values of tensors."""
     hooked: tuple[tuple[Followed, SourcePlace | None], ...] = ()

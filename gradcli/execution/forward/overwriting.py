@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import storage_of
@@ -26,6 +27,9 @@ COUNTED = re.compile(r"\[[\w.]+ \[([\d, ]*)\]\].*?is at version (\d+); expected 
 # What a node saves, as it is kept; and as it is handed out, a Function's all at once.
 KEPT, SAVED, OF_FUNCTION = "_raw_saved_", "_saved_", "saved_tensors"
 MOST_KEPT = 2_000
+# What gives a tensor's memory without its history; `.data` counts the writes to it apart.
+DATA = "`.data`"
+HIDING = {"data.__get__": DATA, "detach": "`detach()`"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Write:
     version: int
     text: str
     place: SourcePlace | None
+    past: str | None = None
+    """What it wrote through that autograd does not see it by: `.data`, `detach()`."""
 
 
 @dataclass(slots=True)
@@ -43,14 +49,29 @@ class Writes:
     """The writes of code that runs, the latest last."""
 
     found: deque[Write] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
+    _past: WeakIdKeyDictionary = field(default_factory=WeakIdKeyDictionary)
+    """What was taken out of autograd's sight, of what is no leaf, and views of it."""
 
-    def note(self, call: MadeCall, place: Callable[[], SourcePlace | None]) -> None:
-        """Note what a call that has run is named for writing to."""
+    def note(self, call: MadeCall, result: Any, place: Callable[[], SourcePlace | None]) -> None:
+        """Note what a call that has run is named for writing to, and what it takes out of autograd's sight."""
+        self._mark(call, result)
         first = tree.tensors(call.args[:1]) if call.is_in_place or call.short == "__setitem__" else []
         written = [*first, *call.outs]
         where = place() if written else None
         for tensor, version in zip(written, versions(written), strict=True):
-            self.found.append(Write(storage_of(tensor), version, call.short, where))
+            past = self._past.get(tensor) if len(self._past) else None
+            self.found.append(Write(storage_of(tensor), version, call.short, where, past))
+
+    def _mark(self, call: MadeCall, result: Any) -> None:
+        first = call.first
+        if first is None or not (len(self._past) or call.short in {"__get__", "detach"}):
+            return
+        is_seen = first.requires_grad and not first.is_leaf
+        past = HIDING.get(call.name.removeprefix("torch.Tensor.")) if is_seen else self._past.get(first)
+        if past is not None:
+            for tensor in tree.tensors(result):
+                if tensor is not first and storage_of(tensor) == storage_of(first):
+                    self._past[tensor] = past
 
 
 def culprit(message: str, roots: Iterable[Any], writes: Sequence[Write]) -> Write | None:
@@ -59,6 +80,7 @@ def culprit(message: str, roots: Iterable[Any], writes: Sequence[Write]) -> Writ
     if counted is None:
         return None
     shape, now, expected = (tuple(int(n) for n in part.split(",") if n.strip()) for part in counted.groups())
+    writes = [one for one in writes if one.past != DATA]
     nodes = sorted(reachable(roots), key=age, reverse=True)  # the engine runs the last made first
     saved = (tensor for node in nodes for tensor in _overwritten(node, message))
     fitting = (storage_of(one) for one in saved if tuple(one.shape) == shape and versions([one]) == [*now])
