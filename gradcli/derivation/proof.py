@@ -64,7 +64,7 @@ class Region:
 
     where: str
     """In words of the leaves: `x > 20`, `x = 0`."""
-    kind: Literal["kink", "jump", "small", "difference", "undefined", "unknown"]
+    kind: Literal["kink", "jump", "stair", "small", "difference", "undefined", "unknown"]
     point: tuple[tuple[int, float], ...] | None
     """A point of it, by the entries of leaves."""
     error: float | None

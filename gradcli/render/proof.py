@@ -9,7 +9,7 @@ from gradcli.escaping import escape
 from gradcli.phrases import show_shape
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
-from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, ProofReport, ProvedGradient, Ran
+from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, Kernel, ProofReport, ProvedGradient, Ran
 
 INDENT = 4
 WORDS = {
@@ -82,10 +82,16 @@ def _conditions(report: ProofReport) -> Iterator[str]:
         yield f"domain: {name} in {interval}"
     for assumption in report.assumptions:
         yield f"assumed: {assumption}"
-    if report.kernel is not None and report.kernel.max_rel_error is not None:
-        error = f"{report.kernel.max_rel_error:.2g}"
+    if report.kernel is not None:
         yield f"traced: {report.kernel.traced}"
-        yield f"run: PyTorch's own kernels at {report.kernel.points} points, off by {error} of the largest entry"
+        yield f"run: PyTorch's own kernels at {report.kernel.points} points, off by {_off_by(report.kernel)}"
+
+
+def _off_by(kernel: Kernel) -> str:
+    """Return how far kernels are from the derivative: of its largest entry, which is no measure where it is 0."""
+    found = [] if kernel.max_rel_error is None else [f"{kernel.max_rel_error:.2g} of the largest entry"]
+    found += [] if kernel.max_abs_error is None else [f"{kernel.max_abs_error:.2g} where the derivative is 0"]
+    return ", and by ".join(found)
 
 
 def _json(report: ProofReport, _: Style) -> str:

@@ -67,8 +67,11 @@ class Kernel:
 
     points: int
     max_rel_error: float | None
+    """Relative to the largest entry of the derivative at a point; None where it is 0 at all of them."""
     traced: str
     """What the formula is of, in words."""
+    max_abs_error: float | None = optional()
+    """At the points where the whole derivative is 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def _answers(request: dict[str, Any], seconds: float | None, status: Status) -> 
                 yield answer
         if line is None:  # raised in here, so that the child is not waited for
             raise out_of_time(seconds or 0.0, f", and the {what}'s code did not let go")
-    yield _read(line, child.returncode, what)
+    yield _read(line, child.returncode, what, has_begun=lines.has_begun)
 
 
 def _received(
@@ -123,6 +123,7 @@ def _received(
     line = lines.next(SECONDS_TO_START)
     end = None if seconds is None else time.monotonic() + seconds + GRACE
     if line == b"\n":
+        lines.has_begun = True
         line = lines.next(None if end is None else end - time.monotonic())
     while line is not None and _has_more(line):
         yield line
@@ -186,6 +187,8 @@ class _Lines:
     def __init__(self, pipe: int, child: subprocess.Popen[bytes], status: Status) -> None:
         self._pipe, self._child, self._status = pipe, child, status
         self._found = bytearray()
+        self.has_begun = False
+        """Whether the file's time has: what ends the child before is none of the file's code."""
 
     def next(self, seconds: float | None) -> bytes | None:
         """Return the next line, or what there is of it when the child ends; None if it does not come in time."""
@@ -240,7 +243,10 @@ def _show(stream: IO[bytes], status: Status) -> None:
                 sys.stderr.flush()
 
 
-def _read(line: bytes, code: int | None, what: str) -> dict[str, Any]:
+def _read(line: bytes, code: int | None, what: str, *, has_begun: bool) -> dict[str, Any]:
+    if not line.strip() and not has_begun:
+        hint = "the fault is not the file's: is gradcli installed completely? `gradcli info` has what a report needs"
+        raise InternalError(f"the process that checks a {what} ended before it had begun{_how(code)}", hint=hint)
     if not line.strip():
         hint = "nothing more was checked" if what == "script" else "nothing was checked"
         raise InputError(f"the {what} ended the process that checks it{_how(code)}", hint=hint)

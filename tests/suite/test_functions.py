@@ -120,6 +120,15 @@ def read(folder: Path, text: str) -> list[SuiteCheck]:
     return read_suite(str(folder / "one.toml"), Given(Settings(command="check", reduce="mean", points=3)))
 
 
+def test_a_process_that_ends_before_the_file_begins_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.py").write_text("def f(x): return x.sum()\n")
+    monkeypatch.setattr(isolated, "CHILD", "gradcli.is_not_there")
+    assert main(["check", f"{tmp_path}/model.py:f", "--shape", "3"]) == 4
+    assert "ended before it had begun (exit status 1)" in capsys.readouterr().err
+
+
 def test_functions_are_carried_out_and_failures_point_into_their_file(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

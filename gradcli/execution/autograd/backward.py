@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,14 +12,14 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
 from gradcli.execution.autograd.plain import plain
-from gradcli.execution.forward.followed import Followed, actual, steps_behind
+from gradcli.execution.forward.followed import Followed, actual
+from gradcli.execution.forward.overwriting import OVERWRITTEN, culprit
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 
-CHANGED = "has been modified by an inplace operation"
 SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
 REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
 # From the seed of the leaves to that of a random upstream gradient.
@@ -126,24 +125,23 @@ def _refusals(output: TracedTensor) -> Iterator[None]:
         with refusals(what, f"{what} of '{output.text}'", [output.tensor.dtype]):
             yield
     except ExecutionError as error:
-        if CHANGED in error.message:
+        if OVERWRITTEN in error.message:
             error.hint = (
                 "a value that backward needs was overwritten: write `y2 = y + 1`, with a new name, not `y += 1`"
             )
             where = _writing(output, error.message)
-            error.hint = error.hint if where is None else f"it was written to at {where}; {error.hint}"
+            error.hint = error.hint if where is None else f"{where}; {error.hint}"
         raise
 
 
 def _writing(output: TracedTensor, message: str) -> str | None:
-    """Return the line of code that wrote to what PyTorch says it was a result of; None if that is not known."""
-    found = re.search(r"output \d+ of (\w+)", message)
-    steps = steps_behind(output) if isinstance(output, Followed) and found is not None else []
-    for step in steps:
-        old = step.overwrote
-        if old is not None and old.edge is not None and found is not None and old.edge.node.name().startswith(found[1]):
-            return None if step.place is None else f"{step.place.file}:{step.place.line}"
-    return None
+    """Return the line of code that wrote to what PyTorch means; None if that is not known."""
+    if not isinstance(output, Followed) or output.edge is None:
+        return None
+    write = culprit(message, [output.edge.node], output.writes)
+    if write is None or write.place is None:
+        return None
+    return f"`{write.text}` wrote to it at {write.place.file}:{write.place.line}"
 
 
 def backward(

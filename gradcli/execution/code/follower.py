@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -43,10 +42,12 @@ from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.overwriting import Writes
 from gradcli.execution.forward.trace import Autocast, TracedCall
 from gradcli.execution.forward.twins import RandomState, has_drawn, made_by, overwritten, random_state, versions
 from gradcli.report.custom import SourcePlace
 
+Known = dict[int, Followed]  # by the identity of the tensors
 UNDEFINED = "{}() has no symbolic definition here"
 
 
@@ -59,6 +60,7 @@ class Follower(TorchFunctionMode):
         self.constants = Constants()
         self.hooked: list[tuple[Followed, SourcePlace | None]] = []
         """The values whose tensors have hooks, and where these were registered."""
+        self.writes = Writes()
         self._is_paused = self.decides = False
 
     @contextmanager
@@ -83,10 +85,17 @@ class Follower(TorchFunctionMode):
             self._is_paused = before
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one call of the code, and follow it."""
+        """Run one call of the code, follow it, and note what it has written to."""
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
-        if self._is_paused or is_question(call):
-            return call.run() if self._is_paused else self.constants.ask(call)
+        if self._is_paused:
+            return call.run()
+        result = self._seen(call)
+        self.writes.note(call, result, lambda: place_of(user_frame()))
+        return result
+
+    def _seen(self, call: MadeCall) -> Any:
+        if is_question(call):
+            return self.constants.ask(call)
         if call.short in DIFFERENTIATING or any(map(is_functorch_wrapped_tensor, call.tensors)):
             refuse_kept_graph(call, place_of(user_frame()))
             with self.paused():
@@ -128,16 +137,16 @@ class Follower(TorchFunctionMode):
         drawn = random_state() if entered is None else None  # a call of the table draws nothing
         before = versions(call.tensors)
         bases = self._bases(may_write(call))
-        if entered is not None and any(tensor is call.first for tensor, _ in bases):
-            given |= {id(tensor): self._through(tensor, base) for tensor, base in bases}
-            entered = self._entered(call, given)
         result = call.run()
         written = overwritten(call, before)
+        if written:
+            given |= {id(tensor): self.steps.through(tensor, base) for tensor, base in bases if tensor is call.first}
+            entered = None if entered is None else self._entered(call, given)
         faces = self._faces(call, result, written)
         if not faces:
             return result
         if definition is not None and drawn is not None:
-            self._inside(definition, call, faces, drawn)
+            self._inside(definition, call, given, faces, drawn)
         else:
             entered = self._other(call, given, drawn) if drawn is not None else entered
             self._note(call, entered, given, result, faces, draws=drawn is not None and has_drawn(drawn))
@@ -145,18 +154,18 @@ class Follower(TorchFunctionMode):
             self._write_base(tensor, base, faces)
         return result
 
-    def _entered(self, call: MadeCall, given: dict[int, Followed]) -> Entry | None:
+    def _entered(self, call: MadeCall, given: Known) -> Entry | None:
         """Return a call as one of the table's; a change of the dtype is a copy there, where all is in one precision."""
         if call.short in CONVERSIONS and call.first is not None:
             return entry("clone", given[id(call.first)])
         return None if is_random(call) else call.of_table(lambda tensor: given[id(tensor)])
 
-    def _other(self, call: MadeCall, given: dict[int, Followed], drawn: RandomState) -> Entry | None:
+    def _other(self, call: MadeCall, given: Known, drawn: RandomState) -> Entry | None:
         """Return a call that the table does not have as one that it has, for these operands."""
         with self.paused():
             return None if call.first is None else equivalent(call, given[id(call.first)], drawn)
 
-    def _faces(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> dict[int, Followed]:
+    def _faces(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> Known:
         """Return the values that autograd knows among what a call made or wrote, by the identity of their tensors."""
         made = [tensor for tensor in made_by(call, result) if tensor.requires_grad]
         faces = {id(tensor): Followed(value_of(tensor), None, f"{call.short}(...)") for tensor in (*made, *written)}
@@ -168,9 +177,9 @@ class Follower(TorchFunctionMode):
         self,
         call: MadeCall,
         entered: Entry | None,
-        given: dict[int, Followed],
+        given: Known,
         result: Any,
-        faces: dict[int, Followed],
+        faces: Known,
         *,
         draws: bool,
     ) -> None:
@@ -192,14 +201,13 @@ class Follower(TorchFunctionMode):
         else:
             device = next((face.tensor.device.type for face in faces.values()), "cpu")
             traced = TracedCall(*entered, values, autocast=Autocast.now(device))
-        first = id(call.first)
-        self.steps.note([traced], faces.values(), overwrote=given.get(first) if first in faces else None)
+        self.steps.note([traced], faces.values())
 
-    def _inside(self, definition: Any, call: MadeCall, faces: dict[int, Followed], drawn: RandomState) -> None:
+    def _inside(self, definition: Any, call: MadeCall, given: Known, faces: Known, drawn: RandomState) -> None:
         """Note a call by what its definition, which is code too, computes."""
         outputs = list(faces.values())
         with self.paused():
-            inside = Inside.of_definition(self.steps, definition, call, drawn)
+            inside = Inside.of_definition(self.steps, definition, call, given, drawn)
         inside.obscure(outputs)
         self.steps.note(inside.calls(outputs), outputs)
 
@@ -261,14 +269,13 @@ class Follower(TorchFunctionMode):
             value if isinstance(value, torch.Tensor) else torch.as_tensor(value, dtype=target.dtype)
         )
         old, bases = self.steps.traced(target), self._bases([target])
-        old = self._through(*bases[0]) if bases else old
+        old = self.steps.through(*bases[0]) if bases else old
         result = call.run()
         if not target.requires_grad:
             return result
         patch = assigned(target, index, tuple(new.tensor.shape))
         made = self.steps.patched(old, self.steps.cast(new, target.dtype), patch)
         made = self.steps.apply("clone", made) if made in {old, new} else made
-        made.step = None if made.step is None else replace(made.step, overwrote=old)
         self.steps.settle(target, made)
         for tensor, base in bases:
             self._write_base(tensor, base, {id(target): made})
@@ -281,13 +288,7 @@ class Follower(TorchFunctionMode):
         self.steps.values.keep(written)
         return values
 
-    def _through(self, tensor: Tensor, base: Followed) -> Followed:
-        """Return what a view holds before a write through it, which autograd reads of the view's base."""
-        whole = base_of(tensor)
-        assert whole is not None  # noqa: S101 (it is a view)
-        return self.steps.taken(base, overlap(StorageView.of(tensor), StorageView.of(whole)))
-
-    def _write_base(self, tensor: Tensor, old: Followed, faces: dict[int, Followed]) -> None:
+    def _write_base(self, tensor: Tensor, old: Followed, faces: Known) -> None:
         """Note what a write through a view made of the view's base; the view is read from there next time."""
         base, new = base_of(tensor), faces.get(id(tensor))
         if base is None or new is None:

@@ -6,7 +6,7 @@ outside, of what goes in and of what comes out, by copies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,9 +50,9 @@ def _plain(cls: type, args: Sequence[Any]) -> Any:
 class Inside:
     """A recording of what runs inside, and how it is linked to what is outside."""
 
-    def __init__(self, steps: Steps, tensors: Sequence[Tensor], name: str) -> None:
+    def __init__(self, steps: Steps, tensors: Sequence[Tensor], name: str, given: Sequence[Followed] = ()) -> None:
         self._name, self._steps = name, steps
-        self._given = [steps.traced(tensor) for tensor in tensors]
+        self._given = list(given) or [steps.traced(tensor) for tensor in tensors]
         steps.values.keep(tensors)
         self._own = [_copy(value) for value in self._given]
         self._recorder = Recorder(self._own)
@@ -73,12 +73,19 @@ class Inside:
         return inside, outputs
 
     @staticmethod
-    def of_definition(steps: Steps, definition: Callable[..., Any], call: MadeCall, drawn: RandomState) -> Inside:
-        """Run the definition of a call that has run, with the random numbers that it drew."""
-        tensors = [tensor for tensor in call.tensors if tensor.requires_grad]
-        inside = Inside(steps, tensors, f"{call.short}()")
+    def of_definition(
+        steps: Steps, definition: Callable[..., Any], call: MadeCall, given: Mapping[int, Followed], drawn: RandomState
+    ) -> Inside:
+        """Run the definition of a call that has run, with the random numbers that it drew, on what it was given.
+
+        What it has written to is no longer what it was given, but for the value that was kept of it.
+        """
+        values = {id(tensor): given[id(tensor)] for tensor in call.tensors if tensor.requires_grad}
+        taken = {name: value.tensor.detach().requires_grad_() for name, value in values.items()}
+        inside = Inside(steps, list(taken.values()), f"{call.short}()", list(values.values()))
+        args, keywords = tree.map(lambda leaf: taken.get(id(leaf), leaf), [call.args, call.keywords])
         with torch.no_grad(), random_numbers(drawn), inside._recorder:
-            made = tree.tensors(definition(*call.args, **call.keywords))
+            made = tree.tensors(definition(*args, **keywords))
         inside._outputs = [tensor for tensor in made if tensor.is_floating_point() or tensor.is_complex()]
         return inside
 

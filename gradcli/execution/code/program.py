@@ -163,6 +163,7 @@ class CodeProgram:
                 path, output = self.run(leaves, settings)
             traced = follower.steps.traced(output)
             traced.real = output
+            traced.writes = tuple(follower.writes.found)
             if settings.reduce != "none":
                 traced = self._reduced(follower, settings, traced)
         trace = gathered(traced, started)
@@ -173,6 +174,7 @@ class CodeProgram:
             trace.ran,
             path=path,
             constants=tuple(follower.constants.found),
+            unseen=tuple(write for write in follower.writes.found if write.past is not None),
             decides=follower.decides,
             hooked=tuple(follower.hooked),
         )
@@ -191,7 +193,7 @@ class CodeProgram:
         with follower.following():
             real = reduction_of(settings)(output.real)
         reduced = follower.steps.traced(real)
-        reduced.real = real
+        reduced.real, reduced.writes = real, output.writes
         reduced.name = reduced.text = f"{settings.reduce}({name})"
         return reduced
 

@@ -133,6 +133,12 @@ class Steps:
         """Return entries of a value."""
         return whole if patch.is_copy else self.apply("take", whole, self.constant(patch.source, whole))
 
+    def through(self, view: Tensor, base: Followed) -> Followed:
+        """Return what a view holds before a write through it, which autograd reads of the view's base."""
+        whole = base_of(view)
+        assert whole is not None  # noqa: S101 (it is a view)
+        return self.taken(base, overlap(StorageView.of(view), StorageView.of(whole)))
+
     def patched(self, old: Followed, new: Followed, patch: Patch) -> Followed:
         """Return a value with some of its entries overwritten."""
         if patch.is_empty:
@@ -170,15 +176,12 @@ class Steps:
         calls: Sequence[TracedCall],
         made: Iterable[Followed],
         function: type | None = None,
-        overwrote: Followed | None = None,
     ) -> Step:
         """Return the step of some calls that have just run, which the values that they made remember."""
         inputs = (value for call in calls for value in call.inputs)
         known = tuple(dict.fromkeys(value for value in inputs if isinstance(value, Followed)))
         self.number += 1
-        step = Step(
-            self.number, tuple(calls), known, place_of(self.frame), self.modules.path(self.frame), function, overwrote
-        )
+        step = Step(self.number, tuple(calls), known, place_of(self.frame), self.modules.path(self.frame), function)
         for value in made:
             value.step = step
         return step

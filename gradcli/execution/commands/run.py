@@ -28,6 +28,9 @@ from gradcli.report.report import Report
 from gradcli.report.verdict import fails
 from gradcli.settings import Settings
 
+ELSEWHERE = "a thread that the script has started makes this call: it was not checked"
+IN_THIS = "call it in the thread that runs the script; what other threads do is not followed"
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedCall:
@@ -60,7 +63,9 @@ def run(
             run_script(script, arguments, session.hint)
     finally:
         checks.finish()
-    missing = _missing(session.count, session.elsewhere, settings)
+    if session.count and (settings.picks_default or settings.every == "all"):
+        checks.leave_out(session.elsewhere)
+    missing = _missing(session.count, len(session.elsewhere), settings)
     if missing is not None:
         raise missing
 
@@ -68,8 +73,7 @@ def run(
 def _missing(count: int, elsewhere: int, settings: Settings) -> GradcliError | None:
     """Return the error that a script makes no backward call, or not all that are asked for by number."""
     if count == 0 and elsewhere:
-        hint = "call it in the thread that runs the script; what other threads do is not followed"
-        return ExecutionError("the script calls backward() in other threads alone", hint=hint)
+        return ExecutionError("the script calls backward() in other threads alone", hint=IN_THIS)
     if count == 0:
         hint = "gradients are checked where `.backward()` or `torch.autograd.grad` is called; nothing was checked"
         return ExecutionError("the script calls no backward()", hint=hint)
@@ -143,6 +147,14 @@ class _Checks:
         if self._last is not None:
             self._check(*self._last)
             self._last = None
+
+    def leave_out(self, places: Sequence[SourcePlace | None]) -> None:
+        """Tell of calls that other threads made, a line of the script each, that they were not checked."""
+        for place in dict.fromkeys(places):
+            name = "another thread" if place is None else f"{place.file}:{place.line}, in another thread"
+            again = joined(["gradcli", "run", *options_of(self._settings), self._command[0], *self._command[1]])
+            error = UndecidedCallError(ELSEWHERE, hint=IN_THIS)
+            self._tell(CheckedCall(name, "backward()", place, None, error, 0.0, again))
 
     def _check(self, call: BackwardCall, seen: SeenCall | GradcliError) -> None:
         stage(f"checking {call.name}")

@@ -122,12 +122,17 @@ def _sorted(value: Any) -> Any:
 
 def _of_factors(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     for name, factor in clues.factors.items():
-        if not _broadcasts(tuple(factor.shape), tuple(reference.shape)):
+        if not _broadcasts(tuple(factor.shape), tuple(reference.shape)) or not _tells(factor, reference):
             continue
         if clues.near(gradient * factor, reference):
             yield f"the factor {name} is missing"
         elif clues.near(gradient, reference * factor):
             yield f"there is a factor {name} too many"
+
+
+def _tells(factor: Any, reference: Any) -> bool:
+    """Return whether entries show a factor: a product with 1 is what it was, and one with 0 hides what it was."""
+    return bool(((factor != 0) & (factor != 1) & (reference != 0)).any())
 
 
 def _of_terms(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:

@@ -41,8 +41,7 @@ def is_question(call: MadeCall) -> bool:
 
 def may_write(call: MadeCall) -> list[Tensor]:
     """Return the tensors that a call may write to."""
-    short, in_place = call.short, call.keywords.get("inplace") is True
-    named = (short.endswith("_") and not short.endswith("__")) or short.startswith("__i")
-    if short in WRITING or "out" in call.keywords or any(argument is True for argument in call.args):
+    in_place = call.is_in_place or call.keywords.get("inplace") is True
+    if call.short in WRITING or "out" in call.keywords or any(argument is True for argument in call.args):
         return call.tensors
-    return call.tensors[:1] if named or in_place else []
+    return call.tensors[:1] if in_place else []

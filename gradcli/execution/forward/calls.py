@@ -61,6 +61,13 @@ class MadeCall:
         return self.args[0] if self.args and isinstance(self.args[0], Tensor) else None
 
     @property
+    def is_in_place(self) -> bool:
+        """Return whether the name says that the call writes to its first argument: `add_`, `__iadd__`."""
+        short = self.short
+        named = short.endswith("_") and not short.endswith("__")
+        return named or (short.startswith("__i") and short != "__invert__")
+
+    @property
     def outs(self) -> list[Tensor]:
         """Return the tensors that `out=` names."""
         return tree.tensors(self.keywords.get("out"))

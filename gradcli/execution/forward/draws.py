@@ -14,6 +14,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, GradcliError
 from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.execution.forward.refusals import refusals
+from gradcli.execution.kernels.layers import slopes_of
 from gradcli.language.notebook import DTYPES
 from gradcli.language.program import Call, Expression, Literal, Program
 from gradcli.ops.record import Op
@@ -163,12 +164,12 @@ def _affine(
     return shift, function(zeros + 1, probability, training=True) - shift
 
 
-def _combined(evaluator: Evaluator, node: Call, name: str, one: Any, other: Any) -> Any:
-    """Return the result of an operator."""
-    parts = Literal(None, node.span), Literal(None, node.span)
-    operator = {"mul": "*", "add": "+"}[name]
+def _combined(evaluator: Evaluator, node: Call, name: str, *values: Any) -> Any:
+    """Return the result of an op, which is written as an operator if it has one."""
+    parts = tuple(Literal(None, node.span) for _ in values)
+    operator = {"mul": "*", "add": "+", "gt": ">"}.get(name)
     call = Call(name, parts, (), node.span, node.function_span, operator=operator)
-    return evaluator.call(call, [one, other], {})
+    return evaluator.call(call, list(values), {})
 
 
 def sloped(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
@@ -178,14 +179,16 @@ def sloped(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
     tensor = evaluator.machine.tensor(given.get("input"))
     if tensor is None or not given.get("training"):
         return None
-    slopes = torch.empty_like(tensor, requires_grad=False)
     try:
         with refusals(node.function), drawing(evaluator.draws):
             torch.nn.functional.rrelu(torch.empty(0), given["lower"], given["upper"], training=True)  # what it refuses
-            torch.ops.aten.rrelu_with_noise(tensor.detach(), slopes, given["lower"], given["upper"], True)  # noqa: FBT003
+            slopes = slopes_of(tensor, given["lower"], given["upper"])
     except ExecutionError as error:
         raise evaluator.located(error, node) from None
-    return _combined(evaluator, node, "mul", given["input"], handed_on(evaluator, node, slopes))
+    scaled = _combined(evaluator, node, "mul", given["input"], handed_on(evaluator, node, slopes))
+    return _combined(
+        evaluator, node, "where", _combined(evaluator, node, "gt", given["input"], 0), given["input"], scaled
+    )
 
 
 def fractional(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.recurrent import NETWORKS
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.twins import RandomState, random_numbers
+from gradcli.execution.kernels.layers import slopes_of
 from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
@@ -22,23 +23,24 @@ from gradcli.ops.table import find
 DROPPING = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "native_dropout")
 FILLING = ("fill_diagonal_", "normal_", "uniform_", "bernoulli_", "exponential_", "log_normal_", "random_", "zero_")
 AFFINE = frozenset({*DROPPING, *FILLING, *(f"{name}_" for name in DROPPING)})
-# Whose definition in the table is that without dropout.
-WITH_DROPOUT = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward"})
+# The arguments that make a call of the table draw, all of them, with their places and defaults; its definition is that
+# of the call that draws nothing.
+DRAWN_IF: Mapping[str, Mapping[str, tuple[int, Any]]] = {
+    "scaled_dot_product_attention": {"dropout_p": (4, 0.0)},
+    "multi_head_attention_forward": {"dropout_p": (10, 0.0), "training": (13, True)},
+    "rrelu": {"training": (3, False)},
+}
 Definition = Callable[..., Any]
 
 
 def is_random(call: MadeCall) -> bool:
-    """Return whether a call that the table has is made in a way that it does not have: with dropout."""
-    if call.short not in WITH_DROPOUT:
-        return False
-    if call.short == "scaled_dot_product_attention":
-        given = call.keywords.get("dropout_p", call.args[4] if len(call.args) > 4 else 0.0)  # noqa: PLR2004 (its place)
-        return bool(given)
-    return bool(call.keywords.get("training", True)) and bool(call.keywords.get("dropout_p", _dropout(call)))
+    """Return whether a call that the table has is made in a way that it does not have: with random numbers."""
+    told = DRAWN_IF.get(call.short.removesuffix("_"), {})
+    return bool(told) and all(_given(call, name, *where) for name, where in told.items())
 
 
-def _dropout(call: MadeCall) -> Any:
-    return call.args[10] if len(call.args) > 10 else 0.0  # noqa: PLR2004 (its place among the arguments)
+def _given(call: MadeCall, name: str, place: int, default: Any) -> Any:
+    return call.keywords.get(name, call.args[place] if len(call.args) > place else default)
 
 
 def definition_of(call: MadeCall) -> Definition | None:
@@ -47,6 +49,8 @@ def definition_of(call: MadeCall) -> Definition | None:
         return attention
     if call.short in CHOOSING:
         return None if is_python(call.func) else _chosen(call)  # PyTorch's own functions of that name draw and call it
+    if call.short.removesuffix("_") == "rrelu":
+        return None if is_python(call.func) else sloped
     return _weight_norm if call.short == "_weight_norm" else NETWORKS.get(call.short)
 
 
@@ -84,6 +88,11 @@ def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     """Return v with the norm g along all axes but one, as in Salimans and Kingma (2016)."""
     others = [axis for axis in range(v.ndim) if axis != dim % v.ndim]
     return v * (g / torch.linalg.vector_norm(v, 2, others, keepdim=True))
+
+
+def sloped(x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, *_: Any, **__: Any) -> Tensor:
+    """Return what `rrelu` makes in training: its entries that are not positive times slopes, which it draws."""
+    return torch.where(x > 0, x, x * slopes_of(x, lower, upper))
 
 
 CHOOSING = {"fractional_max_pool2d": 2, "fractional_max_pool3d": 3}

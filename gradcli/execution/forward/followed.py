@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from gradcli.execution.forward.overwriting import Write
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.report.custom import SourcePlace
 
@@ -26,8 +27,6 @@ class Step:
     """The module in whose forward that is, by its path."""
     function: type | None = None
     """The autograd.Function, if it is one."""
-    overwrote: Followed | None = None
-    """The value of the tensor that it wrote to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,8 @@ class Ran:
     """Where the output is in what the code returned."""
     constants: tuple[Constant, ...] = ()
     """What the code computed with that autograd takes for constants."""
+    unseen: tuple[Write, ...] = ()
+    """What the code wrote to memory past autograd."""
     decides: bool = False
     """Whether the code decided by values of tensors."""
     hooked: tuple[tuple[Followed, SourcePlace | None], ...] = ()
@@ -74,6 +75,8 @@ class Followed(TracedTensor):
     """Where autograd knows it in a graph that was made to follow the code, and that the code's backward passes by."""
     is_ambiguous: bool = field(default=False, kw_only=True)
     """Whether how much of a gradient arrives here is a matter of taste: a result that the slope may be computed of."""
+    writes: tuple[Write, ...] = field(default=(), kw_only=True)
+    """Of the output: what the code has written to memory."""
 
 
 def source_of(traced: TracedTensor) -> str | None:

@@ -189,7 +189,8 @@ class Recorder(TorchFunctionMode):
         definition = definition_of(call) if entered is None else None
         if definition is not None:
             with self:
-                return definition(*call.args, **call.keywords)
+                made = definition(*call.args, **call.keywords)
+                return call.first.copy_(made) if call.is_in_place and call.first is not None else made
         if entered is None and is_python(call.func) and call.short not in AFFINE:
             with unasked(call.func), self:
                 return call.run()

@@ -218,3 +218,11 @@ def at_label(index: Tensor, classes: int) -> Tensor:
 def class_axes(rows: Sequence[int], weight: Sequence[int]) -> tuple[int, ...]:
     """Return the shape of scores: rows, classes, and the further axes of a weight (classes, …, features)."""
     return (*rows[:-1], *weight[:-1])
+
+
+def slopes_of(x: Tensor, lower: float, upper: float) -> Tensor:
+    """Return the slopes that `rrelu` draws for entries that are not positive; 1 for the others."""
+    with torch._C.DisableTorchFunction():  # noqa: SLF001 (the slopes are constants)
+        slopes = torch.empty_like(x, requires_grad=False)
+        torch.ops.aten.rrelu_with_noise(x.detach(), slopes, lower, upper, True)  # noqa: FBT003
+    return slopes

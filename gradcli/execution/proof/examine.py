@@ -41,6 +41,7 @@ LAST_PLACES, NO_PLACE = 2.0**-50, 2.0**-57
 CAUSES = {
     "kink": "a kink, where PyTorch takes one of the one-sided derivatives, or what is between them",
     "jump": "the program jumps, and has no derivative",
+    "stair": "the program rounds there, jumps and has no derivative; where the jump is 0, it may have a kink",
     "small": "PyTorch computes something simpler there, and the difference is lost in float32",
     "undefined": "the derivative, or its formula, has no value there",
     "difference": "the formulas differ there, and running it shows no difference",
@@ -212,15 +213,19 @@ def _verdict(entries: Sequence[ProvedEntry], witness: Witness | None) -> tuple[s
 
 def _kernel(circuit: Written, runs: Sequence[Run], proof: Proof) -> Kernel | None:
     """Return how far PyTorch's own kernels are from the derivative at the random points that were run."""
-    errors = []
+    errors, absolute = list[float](), list[float]()
     for one, values in zip(runs[-RANDOM:], proof.values[-RANDOM:], strict=True):
         found = [float(x) for gradient in one.gradients or () for x in gradient.reshape(-1)]
         pairs = [(a, b) for a, b in zip(found, values, strict=True) if b is not None and math.isfinite(b)]
         largest = max((abs(b) for _, b in pairs), default=0.0)
-        errors += [max(abs(a - b) for a, b in pairs) / largest] if largest else []
-    if not errors:
+        error = max((abs(a - b) for a, b in pairs), default=None)
+        if error is not None:
+            (errors if largest else absolute).append(error / (largest or 1))
+    if not errors and not absolute:
         return None
-    return Kernel(len(errors), max(errors), TRACED if circuit.traced is not None else NOT_TRACED)
+    traced = TRACED if circuit.traced is not None else NOT_TRACED
+    worst = max(errors, default=None)
+    return Kernel(len(errors) + len(absolute), worst, traced, max(absolute, default=None))
 
 
 def _report(

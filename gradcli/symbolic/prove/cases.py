@@ -190,7 +190,8 @@ class Cases(Sampler):
     def _told_beside(self, region: Region, traced: int, derived: int) -> Region:
         """Return a region at a boundary with the derivative beside it, the nearest to PyTorch's, and how far that is.
 
-        At the boundary itself its formula may take one side of one choice, and the other side of another.
+        At the boundary itself its formula may take one side of one choice, and the other side of another. It is a kink
+        where the sides are further apart than PyTorch's, with the numbers that its code rounds, is from one of them.
         """
         here = {leaf: Fraction(value) for leaf, value in region.point or ()}
         near = self._near(here, derived)
@@ -203,6 +204,8 @@ class Cases(Sampler):
         distance = max(min(near) - found, found - max(near), 0)
         largest = max(map(abs, (found, *near)))
         error = float(distance / largest) if largest else 0.0
+        if error <= NEGLIGIBLE and max(near) - min(near) > NEGLIGIBLE * largest:
+            return Region(region.where, "kink", None, None, None)
         nearest = float(min(near, key=lambda value: abs(value - found)))
         return replace(region, error=error, value=nearest, kind="small" if error <= NEGLIGIBLE else region.kind)
 

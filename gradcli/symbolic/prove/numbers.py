@@ -19,6 +19,8 @@ Node = tuple[str | int, ...]
 DIGITS = 100
 # Two numbers that are no further apart, of their size, are one that was rounded.
 NEAR = Float("1e-12", DIGITS)
+# What is left of a sum that has no other digits than those that were rounded, of the size of its terms.
+CANCELLED = Float("1e-90", DIGITS)
 ATOMS = frozenset({"number", "pi", "infinity", "leaf", "nan", "unknown"})
 
 
@@ -142,7 +144,10 @@ class Point:
         if name not in FUNCTIONS:
             msg = f"{name} has no numbers"
             raise NotSupportedError(msg)
-        return computed(str(name), *values)
+        found = computed(str(name), *values)
+        if name == "sum" and abs(found) <= CANCELLED * max(map(abs, values), default=0):
+            return sympy.S.Zero
+        return found
 
     def _compared(self, name: str, one: Any, other: Any) -> Any:
         finite = one.is_finite and other.is_finite

@@ -124,7 +124,7 @@ class Prover(Cases):
         for place in self.jumps.stairs:
             if any(self.jumps.at_integers(place, point) for point in self._anywhere):
                 where = f"{written(self.nodes, int(self.nodes[place][1]))} is an integer"
-                yield Region(where, "jump", None, None, None)
+                yield Region(where, "stair", None, None, None)
 
     @cached_property
     def _dependent(self) -> Mapping[int, Sequence[int]]:

@@ -88,3 +88,37 @@ def test_forward_is_not_blamed_for_a_constant() -> None:
     found = checked(asked, "symbolic", "finite-difference")
     assert (found.verdict, found.dissenter) == (Verdict.UNDECIDED, "finite-difference")
     assert "forward may not compute" not in str(found.note)
+
+
+def through_data(x: Tensor) -> Tensor:
+    y = x * 2
+    y.data.mul_(3)
+    return (y * y).sum()
+
+
+def through_a_view_of_what_is_detached(x: Tensor) -> Tensor:
+    y = x * 2
+    y.detach()[:1].mul_(3)
+    return y.sum()
+
+
+def to_a_copy(x: Tensor) -> Tensor:
+    y = x * 2
+    y.detach().clone().mul_(3)
+    return y.sum()
+
+
+@pytest.mark.parametrize(
+    ("function", "verdict", "through"),
+    [
+        (through_data, "undecided", "`.data`"),
+        (through_a_view_of_what_is_detached, "match", "`detach()`"),
+        (to_a_copy, "match", None),
+    ],
+)
+def test_a_write_past_autograd_is_told(function: Callable[[Tensor], Tensor], verdict: str, through: str | None) -> None:
+    found = checked(function, "symbolic", "finite-difference")
+    place = f"test_constants.py:{function.__code__.co_firstlineno + 2}"
+    assert found.verdict == verdict
+    assert (f"{place} writes through {through}, past autograd" in str(found.note)) == (through is not None)
+    assert "forward may not compute" not in str(found.note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 
@@ -14,6 +15,8 @@ from torch.utils.checkpoint import checkpoint
 
 import gradcli
 from gradcli.engine import evaluate_code
+from gradcli.execution.forward.equivalents import DRAWN_IF
+from gradcli.ops.table import OPS
 from gradcli.settings import Settings
 
 Function = Callable[..., Tensor]
@@ -103,6 +106,18 @@ def random_numbers(x: Tensor, w: Tensor) -> Tensor:
     return (dropped + torch.randn_like(dropped)).square().sum() + functional.alpha_dropout(x, 0.3, training=True).sum()
 
 
+def slopes_that_are_drawn(x: Tensor, w: Tensor) -> Tensor:
+    y = x * w.sum()
+    functional.dropout(y[0], 0.4, True, True)
+    functional.rrelu(y[:, 1:], 0.1, 0.4, True, True)
+    z = torch.nn.RReLU(inplace=True)(y - 1) * torch.rrelu(x, training=True)
+    return (z + functional.rrelu(y + 0.5)).square().sum()
+
+
+def an_axis_kept_by_place(x: Tensor, w: Tensor) -> Tensor:
+    return functional.linear(x[None], w.T, w[0]).sum(-1, True).square().sum()  # linear makes a view of what nobody sees
+
+
 def checkpointed(x: Tensor, w: Tensor) -> Tensor:
     h = checkpoint(lambda a: torch.tanh(a @ w), x, use_reentrant=False)
     return (h @ w.T).pow(2).sum()
@@ -137,6 +152,8 @@ FUNCTIONS = [
     constants,
     written_without_autograd,
     random_numbers,
+    slopes_that_are_drawn,
+    an_axis_kept_by_place,
     checkpointed,
     checkpointed_reentrant,
     composites,
@@ -178,6 +195,21 @@ def test_differences_run_the_code_again_with_its_constants_and_random_numbers(fu
     assert report["x"].witnesses["finite-difference"].verdict == "match"
 
 
+def test_every_op_of_the_table_that_can_draw_says_what_makes_it_draw() -> None:
+    def draws(name: str) -> bool:
+        packet = getattr(torch.ops.aten, name, None)
+        overloads = [] if packet is None else [getattr(packet, overload) for overload in packet.overloads()]
+        return any(torch.Tag.nondeterministic_seeded in overload.tags for overload in overloads)
+
+    assert {op.name for op in OPS if draws(op.name)} == {*DRAWN_IF} - {"multi_head_attention_forward"}
+
+
+def test_slopes_that_are_drawn_meet_at_a_kink() -> None:
+    point = [torch.tensor([0.0, 1.0], dtype=torch.float64)]
+    report = gradcli.check(lambda x: functional.rrelu(x, training=True).sum(), point)
+    assert report.verdict == gradcli.check("rrelu(x, training=True).sum()", {"x": [0.0, 1.0]}).verdict == "subgradient"
+
+
 def test_non_leaves_are_called_by_their_variables() -> None:
     def f(x: Tensor, w: Tensor) -> Tensor:
         hidden = x @ w
@@ -202,17 +234,38 @@ def test_a_number_that_leaves_is_a_constant_for_eval_and_nothing_to_decide_by_fo
     assert f"item() at {__file__.rpartition('/')[2]}" in (report["x"].note or "").replace("tests/execution/code/", "")
 
 
-def test_an_overwritten_value_that_backward_needs_is_told_with_the_line_that_wrote() -> None:
-    def f(x: Tensor) -> Tensor:
-        y = x.exp()
-        z = y.sum()
-        y.add_(1)
-        return z + y.sin().sum()
+def overwritten(x: Tensor) -> Tensor:
+    y, h = x.exp(), x.exp()
+    h.mul_(2)
+    z = y.sum()
+    y.add_(1)  # this
+    y.mul_(2)
+    return z + y.sin().sum()
 
+
+def overwritten_without_autograd(x: Tensor) -> Tensor:
+    h = x * 2
+    y = h.sin()
+    with torch.no_grad():
+        h.clamp_(max=1)  # this
+    return y.sum() + (x + 1).clamp_(max=1).sum()
+
+
+def overwritten_through_a_view(x: Tensor) -> Tensor:
+    y = x.clone()
+    y[:1].exp_()
+    w = y.view(2, -1).t()
+    w[0][:1].mul_(w[0][1:])  # this
+    return y.square().sum()
+
+
+@pytest.mark.parametrize("f", [overwritten, overwritten_without_autograd, overwritten_through_a_view])
+def test_an_overwritten_value_that_backward_needs_is_told_with_the_line_that_wrote(f: Function) -> None:
     with pytest.raises(gradcli.GradcliError, match="modified by an inplace operation") as caught:
-        gradcli.check(f, point((2,)))
-    line = f.__code__.co_firstlineno + 3
-    assert f"test_functions.py:{line}" in (caught.value.hint or "")
+        gradcli.check(f, point((4,)))
+    lines, first = inspect.getsourcelines(f)
+    line = first + next(number for number, text in enumerate(lines) if "# this" in text)
+    assert f"test_functions.py:{line};" in (caught.value.hint or "")
 
 
 def test_what_has_no_definition_leaves_undecided_only_what_depends_on_it() -> None:

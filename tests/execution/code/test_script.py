@@ -299,6 +299,17 @@ def test_calls_of_other_threads_are_told(run: Run) -> None:
     assert "in other threads alone" in error.message
 
 
+def test_calls_of_other_threads_beside_those_of_this_one_are_not_passed_over(run: Run) -> None:
+    text = IN_A_THREAD + "(torch.ones(2, requires_grad=True) ** 3).sum().backward()\n"
+    (here, elsewhere), error = run(text)
+    assert error is None
+    assert report(here).verdict is Verdict.MATCH
+    assert elsewhere.name == "script.py:7, in another thread"
+    assert elsewhere.error is not None
+    assert elsewhere.error.exit_code == 3
+    assert len(run(text, calls=(1,))[0]) == 1  # what was asked for
+
+
 OF_PYTORCH = """
 x = torch.ones(2, requires_grad=True)
 torch.autograd.functional.hessian(lambda t: (t ** 3).sum(), torch.ones(2))
@@ -351,6 +362,10 @@ FAILURES = [
     (
         "y = w.exp()\nz = y * 2\ny += 1\nz.sum().backward()\n",
         "`add_` wrote to a value that backward needs at script.py:6",
+    ),
+    (
+        "h = w * 2\ny, z = h.tanh(), h.tanh()\nz.add_(1)\ny.mul_(3)\ny.add_(2)\nh.add_(1)\n(y * 2).sum().backward()\n",
+        "`mul_` wrote to a value that backward needs at script.py:7",
     ),
     (
         OPTIMIZED,

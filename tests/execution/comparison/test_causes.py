@@ -74,6 +74,18 @@ def test_the_cause_by_what_the_right_one_is_made_of(gradient: Tensor, cause: str
     assert found is None if cause is None else cause in (found or "")
 
 
+@pytest.mark.parametrize("factor", [[0.0, 1.0], [2.0, 1.0], [0.0, 3.0]])
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_factor_of_0_and_1_where_the_derivative_is_not_0_is_no_cause(
+    factor: list[float], *, is_missing: bool
+) -> None:
+    by = torch.tensor(factor, dtype=torch.float64)
+    right = torch.tensor([0.0, 1.0], dtype=torch.float64) * by.clamp(min=1)
+    wrong = torch.tensor([4.0, 1.0], dtype=torch.float64) if is_missing else right * by
+    found = likely_cause(wrong, right, Clues(factors={"x": by}))
+    assert ("factor x" in (found or "")) == (factor == [0.0, 3.0])
+
+
 @pytest.mark.parametrize(
     ("gradient", "reference", "cause"),
     [

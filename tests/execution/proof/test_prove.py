@@ -14,7 +14,7 @@ from torch.nn import functional
 from gradcli import engine
 from gradcli.deadline import DeadlineError
 from gradcli.errors import ExecutionError
-from gradcli.execution.proof.examine import CAUSES, SERIES
+from gradcli.execution.proof.examine import CAUSES, ROUNDING, SERIES
 from gradcli.render.proof import text
 from gradcli.render.style import Style
 from gradcli.report.proof import ProofReport
@@ -390,10 +390,11 @@ def test_what_jumps_with_another_leaf_is_no_kink_of_this_one() -> None:
         ("F.hardshrink(x)", {"x = 0.5": "jump", "x = -0.5": "jump"}),
         ("F.threshold(x, 1.0, 5.0)", {"x = 1": "jump"}),
         ("F.threshold(x, 1.0, 1.0)", {"x = 1": "kink"}),
-        ("floor(x)*x", {"x is an integer": "jump"}),
-        ("round(x) + x", {"x + 0.5 is an integer": "jump"}),
-        ("fmod(x, 0.75)", {"x/0.75 is an integer": "jump"}),
-        ("x - floor(x**3)", {"x**3 is an integer": "jump"}),
+        ("selu(x)", {"x = 0": "kink", "x < 0": "rounded"}),  # its slopes are 1.758 and 1.051
+        ("floor(x)*x", {"x is an integer": "stair"}),  # at 0 it has slopes of -1 and 0, and does not jump
+        ("round(x) + x", {"x + 0.5 is an integer": "stair"}),
+        ("fmod(x, 0.75)", {"x/0.75 is an integer": "stair"}),
+        ("x - floor(x**3)", {"x**3 is an integer": "stair"}),
         ("floor(x) + remainder(x, 1)", {}),  # that is x
         ("where(x > 0, (x*x)**0.03125, 0*x)", {"x = 0": "undefined"}),  # infinitely steep, and no jump
     ],
@@ -401,9 +402,20 @@ def test_what_jumps_with_another_leaf_is_no_kink_of_this_one() -> None:
 def test_where_the_program_jumps_is_an_exception(program: str, regions: dict[str, str]) -> None:
     (by_x,) = proved(program).gradients
     assert {one.region: one.cause for one in by_x.exceptions} == {
-        where: CAUSES[kind] for where, kind in regions.items()
+        where: CAUSES.get(kind, ROUNDING) for where, kind in regions.items()
     }
     assert by_x.verdict == ("proved except" if regions else "proved")
+
+
+def test_kernels_are_compared_absolutely_where_the_derivative_is_0() -> None:
+    report = proved("sin(x)**2 + cos(x)**2")
+    kernel = report.kernel
+    assert kernel is not None
+    assert kernel.max_rel_error is None
+    assert kernel.max_abs_error is not None
+    assert kernel.max_abs_error < 1e-15
+    assert "where the derivative is 0" in text(report, Style())
+    assert proved("sin(x)**2").kernel.max_abs_error is None  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("bounds", ["[0.0, 2.0]", "[0.0, 0.0]"])

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from gradcli.execution.code.script.calls import BackwardCall
 from gradcli.execution.code.script.follower import ScriptFollower
 from gradcli.execution.forward.graph import age, reachable
+from gradcli.execution.forward.overwriting import OVERWRITTEN, culprit
 from gradcli.phrases import show_shape
 from gradcli.report.custom import SourcePlace
 
 AGAIN = "Trying to backward through the graph a second time"
-OVERWRITTEN = "has been modified by an inplace operation"
 NO_GRAD_FN = "does not require grad and does not have a grad_fn"
 NOT_A_SCALAR = "grad can be implicitly created only for scalar outputs"
-CHANGED = re.compile(r"\[[\w.]+ \[([\d, ]*)\]\].*?is at version \d+; expected version (\d+)")
 # The key in a node's metadata under which the line is that has run it.
 RAN_AT = "gradcli"
 
@@ -35,7 +33,7 @@ def explanation(error: BaseException, call: BackwardCall, follower: ScriptFollow
     if AGAIN in message:
         return _again(call)
     if OVERWRITTEN in message:
-        return _overwritten(message, follower)
+        return _overwritten(message, call, follower)
     if NO_GRAD_FN in message:
         return _no_grad_fn(call, follower)
     if NOT_A_SCALAR in message:
@@ -80,26 +78,14 @@ def _raises_again(node: Any, name: str) -> bool:
     return False
 
 
-def _overwritten(message: str, follower: ScriptFollower | None) -> str:
+def _overwritten(message: str, call: BackwardCall, follower: ScriptFollower | None) -> str:
     """Return which line wrote to what backward needs."""
     remedy = "write `y2 = y + 1`, with a new name, not `y += 1`, or write after backward"
-    found = CHANGED.search(message)
-    if found is None or follower is None:
-        return f"a value that backward needs was overwritten: {remedy}"
-    shape = tuple(int(size) for size in found[1].split(",") if size.strip())
-    entries, version = _count(shape), int(found[2])
-    fitting = [one for one in follower.history.writes if one.numel == entries and one.version == version + 1]
-    write = next((one for one in reversed(fitting) if one.shape == shape), next(reversed(fitting), None))
+    roots = [output.grad_fn for output in call.outputs]
+    write = None if follower is None else culprit(message, roots, follower.writes.found)
     if write is None or write.place is None:
         return f"a value that backward needs was overwritten: {remedy}"
     return f"`{write.text}` wrote to a value that backward needs at {_shown(write.place)}: {remedy}"
-
-
-def _count(shape: Sequence[int]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
 
 
 def _no_grad_fn(call: BackwardCall, follower: ScriptFollower | None) -> str:

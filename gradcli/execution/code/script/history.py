@@ -1,9 +1,8 @@
-"""What a script did to its tensors that an error asks about: which line wrote to one, which cut its gradient off."""
+"""What a script did to its tensors that an error asks about: which line cut the gradient of one off."""
 
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,21 +13,7 @@ from gradcli.execution.code.places import place_of, user_frame
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.call_kinds import LEAVING
 from gradcli.execution.forward.calls import MadeCall
-from gradcli.execution.forward.twins import versions
 from gradcli.report.custom import SourcePlace
-
-MOST_KEPT = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A write to memory, and how often the memory had been written to after it."""
-
-    shape: tuple[int, ...]
-    numel: int
-    version: int
-    text: str
-    place: SourcePlace | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +26,8 @@ class Cut:
 
 @dataclass(slots=True)
 class History:
-    """The writes, the latest last, and the cuts by the tensors that rest on them."""
+    """The cuts by the tensors that rest on them."""
 
-    writes: deque[Write] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
     cuts: dict[int, tuple[weakref.ref[Tensor], Cut]] = field(default_factory=dict)
     left: Cut | None = None
     """The last number that left PyTorch."""
@@ -53,11 +37,6 @@ class History:
         short = call.short
         if short == "__get__" and not call.name.endswith("data.__get__"):
             return
-        written = _written(call)
-        if written:
-            place = place_of(user_frame())
-            for tensor, version in zip(written, versions(written), strict=True):
-                self.writes.append(Write(tuple(tensor.shape), tensor.numel(), version, short, place))
         made = [tensor for tensor in tree.tensors(result) if not tensor.requires_grad]
         if made or short in LEAVING:
             self._note_cut(call, made)
@@ -93,11 +72,3 @@ def _words(call: MadeCall) -> str:
     if not torch.is_grad_enabled():
         return f"`{call.short}()` runs under no_grad"
     return f"`{call.short}()` passes no gradient on"
-
-
-def _written(call: MadeCall) -> list[Tensor]:
-    """Return the tensors that a call is named for writing to."""
-    short = call.short
-    named = (short.endswith("_") and not short.endswith("__")) or (short.startswith("__i") and short != "__invert__")
-    first = tree.tensors(call.args[:1]) if named or short == "__setitem__" else []
-    return [*first, *call.outs]

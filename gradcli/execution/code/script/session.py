@@ -18,6 +18,7 @@ from gradcli.execution.code.script.calls import BackwardCall, Original, calls_se
 from gradcli.execution.code.script.explain import explanation, mark
 from gradcli.execution.code.script.follower import ScriptFollower
 from gradcli.execution.forward import tree
+from gradcli.report.custom import SourcePlace
 
 # Of the arguments of each of the three calls, the place of the first after which a flag may stand that keeps the graph.
 SECOND_FLAG = 3
@@ -43,8 +44,8 @@ class Session:
     def __init__(self, wanted: Wanted, look: Look) -> None:
         self.count = 0
         """How many backward calls there were."""
-        self.elsewhere = 0
-        """How many of them other threads made, which are not looked at."""
+        self.elsewhere: list[SourcePlace | None] = []
+        """Where other threads made some of them, which are not looked at."""
         self.hints: list[tuple[BaseException, str]] = []
         """What is known of the errors that PyTorch raised in them."""
         self._wanted = wanted
@@ -94,7 +95,7 @@ class Session:
     def _seen(self, kind: str, original: Original, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call that differentiates, and count it, unless it is a part of another."""
         if threading.get_ident() != self._thread:
-            self.elsewhere += 1
+            self.elsewhere.append(place_of(user_frame()))
             return original(*args, **kwargs)
         if self._is_inside or _is_transformed(args):
             return original(*args, **kwargs)
