@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradcli.errors import ExecutionError
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.scales import COMPARING, Scaled, crossings, sides
 from gradcli.execution.targets.function.subject import Values
@@ -57,7 +58,7 @@ def _run(body: Callable[[Values], Any], point: Values) -> _Numbers | None:
             outputs = body(copies)
     except ExecutionError:
         return None
-    mode.finite = all(all_finite(item) for item in outputs if isinstance(item, Tensor))
+    mode.finite = all(map(all_finite, tree.tensors(outputs)))
     return mode
 
 
