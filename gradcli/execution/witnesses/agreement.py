@@ -71,7 +71,7 @@ def agreement(
     if bool(jumping(line, *doubted).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
     before, compared = compared, closer_look(line, compared, known=bends)
-    if bends and bool(steep(line, *_where_jumps(line, compared, known=True, is_certain=False)).any()):
+    if bends and _is_steep(line, compared):
         return Agreement(Verdict.UNDEFINED, None, STEEP)
     error = (compared.claimed - compared.quotients.value).abs()
     largest = float(error.max()) if bool(error.isfinite().all()) else None
@@ -87,6 +87,12 @@ def agreement(
     if verdict is Verdict.UNDECIDED and bool((compared.kinked & ~compared.erratic & ~unclear).any()):
         notes = KINKED
     return Agreement(verdict, largest, notes)
+
+
+def _is_steep(line: Line, compared: Compared) -> bool:
+    """Return whether the slope is infinite by an entry whose quotients do not converge, or along all entries."""
+    erratic, every = (_where_jumps(line, compared, known=known, is_certain=False) for known in (False, True))
+    return bool(steep(line, *erratic).any()) or bool(steep(line, *every, slowly=False).any())
 
 
 def _where_jumps(line: Line, compared: Compared, *, known: bool, is_certain: bool) -> tuple[Tensor, Tensor]:

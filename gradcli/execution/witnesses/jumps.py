@@ -26,8 +26,8 @@ STEEP_PART = 0.5
 STEEPER, CLAIMED = 1.5, 4.0
 # So is that of x·log x, which grows by as much each time: by this part of the last growth, so many times its rounding.
 STEADY, CLEARLY = 0.97, 20.0
-# Squares of steps that are larger are infinite, whatever the slope.
-OVERFLOW = 2.0**500
+# Beyond longer steps a program may overflow, whatever the slope.
+SHORT = 1.0
 # A change counts where it is this many times larger than the output's rounding error.
 VISIBLE = 300.0
 
@@ -51,8 +51,11 @@ def jumping(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
     return (jump | pole).reshape(2, -1).any(0)
 
 
-def steep(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
-    """Return, for each row of directions, whether the slope grows without bound to a side, beyond what is claimed."""
+def steep(line: Line, directions: Tensor, claimed: Tensor, *, slowly: bool = True) -> Tensor:
+    """Return, for each row of directions, whether the slope grows without bound to a side, beyond what is claimed.
+
+    Be it `slowly`, by as much each time: where quotients do not converge. Rounding of an output of 0 grows so as well.
+    """
     if not len(directions):
         return torch.zeros(0, dtype=torch.bool)
     changes, seen, steps = _to_both_sides(line, directions)
@@ -62,8 +65,8 @@ def steep(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
     steadily = ((growth > least)[:, 1:] & (growth[:, 1:] >= STEADY * growth[:, :-1]))[:, -LAST:].all(1)
     steadily &= steps[:, -1] < line.grain.smallest  # else it may level off further down: log(x + 1e-300)
     beyond = slopes[:, -1] > CLAIMED * torch.cat([claimed, claimed]).abs()
-    known = changes[:, -1].isfinite() | (steps[:, -1] < OVERFLOW)
-    infinite = (grows | steadily) & beyond & known
+    known = changes[:, -1].isfinite() | (steps[:, -1] < SHORT)
+    infinite = (grows | steadily if slowly else grows) & beyond & known
     infinite &= ~_levels_off(line, directions, infinite)
     return infinite.reshape(2, -1).any(0)
 

@@ -17,7 +17,6 @@ from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.witnesses.grain import LARGEST_WITH_STAIRS
-from gradcli.execution.witnesses.jumps import OVERFLOW
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.quotients import UNDERFLOW
 from gradcli.ops.record import Kind
@@ -30,6 +29,8 @@ CANCELLED = 8 * EPSILON
 SLOW = 1e-6
 # What is continuous changes by no more than this many times a step, relative to its size.
 FAR = 2.0**12
+# Squares of larger numbers are infinite.
+OVERFLOW = 2.0**500
 LARGEST = sys.float_info.max
 
 Tangents = dict[TracedTensor, Tensor]

@@ -16,6 +16,7 @@ from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.inputs.programs import read
 from gradcli.settings import Settings
 
+ELU, K = "F.elu(F.hardsigmoid(x))", "subgradient"
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("xlogy(x, y)", {"x": 0.0, "y": 0.0}, "x", "undefined"),
     ("xlogy(x, y).sum()", {"x": [0.0, 1.0], "y": [0.0, 2.0]}, "x", "undefined"),
@@ -25,6 +26,8 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     # infinite along all entries together, and along no single one
     ("amin(sqrt(relu(x)))", {"x": [0.0, 0.0]}, "x", "undefined"),
     ("median(sqrt(F.relu6(F.l1_loss(x, y, reduction='none'))))", {"x": [3.0, 0.0], "y": [3.0, 0.0]}, "x", "undefined"),
+    # slopes of what rounding leaves of 0 grow as steps shrink
+    ("F.l1_loss(F.hardsigmoid(x), F.elu(F.hardsigmoid(x)), reduction='none').sum()", {"x": [1e17, 0.859375]}, ELU, K),
     # at 1e160 every number is a whole one
     ("F.l1_loss(x, ceil(x), reduction='none')", {"x": 1e160}, "x", "undecided"),
     # what quotients are off by may be the jump

@@ -63,8 +63,9 @@ def test_what_is_steep(function: Function, claimed: float, is_steep: bool) -> No
     assert steep(line(function), ONE, torch.tensor([claimed], dtype=torch.float64)).tolist() == [is_steep]
 
 
-def test_what_overflows_beside_a_large_number_is_not_steep() -> None:
-    assert steep(line(lambda x: (x - 1e300) ** 2, at=1e300), ONE, ZERO).tolist() == [False]
+@pytest.mark.parametrize(("function", "at"), [(lambda x: (x - 1e300) ** 2, 1e300), (lambda x: (x - 1e20).exp(), 1e20)])
+def test_what_overflows_beside_a_large_number_is_not_steep(function: Function, at: float) -> None:
+    assert steep(line(function, at), ONE, ZERO + 1).tolist() == [False]
 
 
 def test_what_levels_off_beyond_what_steps_show_is_not_steep() -> None:
