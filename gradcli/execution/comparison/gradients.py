@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.blame import Watch
+from gradcli.execution.comparison.cancellation import Cancellation
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import HINGES, at_kink
@@ -28,7 +29,7 @@ from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_
 from gradcli.execution.comparison.own_values import OwnValues, own_values_of
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.comparison.underflow import Underflow
-from gradcli.execution.comparison.within_rounding import ILL_CONDITIONED, UNDERFLOW
+from gradcli.execution.comparison.within_rounding import CANCELLATION, ILL_CONDITIONED, UNDERFLOW
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.indices import show_index
@@ -70,6 +71,7 @@ class GradientComparison:
     """The tensors whose gradients were found to be what rounding decides them to be, so far."""
     _excuses: Excuses = field(init=False)
     _underflow: Underflow = field(init=False)
+    _cancellation: Cancellation = field(init=False)
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
     _fault: Notes | None = None
@@ -82,6 +84,7 @@ class GradientComparison:
         """Set what measures how far gradients may be off."""
         self._excuses = Excuses(self.point, self._differing)
         self._underflow = Underflow(self.point)
+        self._cancellation = Cancellation(self.point)
 
     @staticmethod
     def of(
@@ -147,6 +150,8 @@ class GradientComparison:
         """Return how a gradient of a tensor, whoever gives it, compares with the symbolic one."""
         reference = self.reference.values[traced]
         comparison = compare(gradient, reference, tolerance, 0.0, None)
+        if comparison.verdict is Verdict.MATCH and self._cancellation.hides(traced, tolerance):
+            return comparison.explained(Verdict.UNDECIDED, CANCELLATION)
         if comparison.verdict is not Verdict.MISMATCH or gradient.shape != reference.shape:
             return comparison
         noise, found = self._excuses.within_noise(traced, gradient, tolerance)
@@ -154,6 +159,8 @@ class GradientComparison:
             return found
         if self._excuses.is_ill_conditioned(traced, gradient, tolerance, noise):
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
+        if self._cancellation.excuses(traced, gradient, tolerance):
+            return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=CANCELLATION)
         return self._at_own_values(traced, gradient, tolerance, clues)
 
     def _at_own_values(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues) -> Comparison:

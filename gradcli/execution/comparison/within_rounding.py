@@ -18,6 +18,11 @@ UNDERFLOW = noted(
     NoteKind.ROUNDING,
     "numbers on the way are so small here that they have few digits left, or none: what they hide is not known",
 )
+CANCELLATION = noted(
+    NoteKind.ROUNDING,
+    "autograd and the symbolic derivative lose the same digits here: a difference of rounded numbers on the way leaves "
+    "none of this gradient",
+)
 ILL_CONDITIONED = noted(
     NoteKind.ROUNDING,
     "this point is too ill-conditioned to decide: autograd is off by no more than rounding may move the derivative",

@@ -1,0 +1,160 @@
+"""What cancellation hides: digits that a difference of rounded numbers lacks, in PyTorch and in the reference.
+
+The two agree then on what neither knows: (1 - cos(x))/x² at 1e-8, where cos(x) is 1 to all digits.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.derivatives import LOST
+from gradcli.execution.comparison.rounding import UNKNOWN_WIDTH, Point
+from gradcli.execution.forward.trace import TracedCall, TracedTensor
+from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.execution.reference.inner_gradient import differentiating
+from gradcli.execution.reference.last_bits import STEP, perturb
+from gradcli.execution.reference.nodes import parts
+from gradcli.execution.reference.pullback import differentiate
+from gradcli.execution.reference.tensor_eval import identity
+from gradcli.ops.record import Kind
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
+
+# A sum that is smaller than this part of its terms has fewer digits than these: a second such sum may leave none. The
+# more entries there are, the more of them are so by chance, so this is divided by their number.
+CANCELLED = 2.0**-18
+# A term that is smaller than this part of the sum has less than half of its digits there; divided likewise.
+ABSORBED = 2.0**-26
+# Results are moved by so many times more than rounding moves them: a value that is all rounding has few others near.
+LARGER = 64.0
+# A call of which the result moves by so many times more than the operands do has jumped.
+JUMP = 2.0**10
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """A program again with other last digits of what it computes; without slots, to keep it."""
+
+    point: Point
+
+    def hides(self, traced: TracedTensor, tolerance: Tolerance) -> bool:
+        """Return whether rounding moves a tensor's gradient by a good part of it, or of what came from the output."""
+        return self._may_hide and bool((self._moved(traced, tolerance) > 0).any())
+
+    def excuses(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance) -> bool:
+        """Return whether a gradient that is not the derivative is off by what such digits decide, and no more."""
+        if not self.hides(traced, tolerance):
+            return False
+        error = UNKNOWN_WIDTH * self._moved(traced, tolerance)
+        return compare(gradient, self.point.reference.values[traced], tolerance, error).verdict is Verdict.MATCH
+
+    def _moved(self, traced: TracedTensor, tolerance: Tolerance) -> Tensor:
+        """Return how far rounding moves each entry; 0 where that leaves digits, or where the program jumps."""
+        known = self.point.reference
+        value, other = known.values[traced], self._values.get(traced)
+        if tolerance.normwise or traced in known.kinked or traced in known.by_difference_quotient:
+            return torch.zeros(())
+        if other is None or other.shape != value.shape:
+            return torch.zeros(())
+        moved = (other - value).abs().nan_to_num(nan=0.0, posinf=0.0) / LARGER
+        lost = moved > LOST * max(_size(value), _size(self.point.cotangent))
+        return torch.where(lost, moved, 0.0) if bool(lost.any()) and not self._has_jumped else torch.zeros(())
+
+    @cached_property
+    def _may_hide(self) -> bool:
+        """Return whether a sum of rounded numbers is much smaller than these, or much larger than one of them."""
+        trace = self.point.decomposition.trace
+        exact = frozenset(trace.leaves)
+        return any(_loses(call, exact) for call in trace.calls)
+
+    @cached_property
+    def _again(self) -> Decomposition:
+        """Return the definitions with other last digits of every result; leaves are exact."""
+        decomposition, derivations = self.point.decomposition, self.point.derivations
+        generator = torch.Generator().manual_seed(0)
+        given = {leaf.tensor.data_ptr() for leaf in decomposition.trace.leaves}
+
+        def moved(tensor: Tensor) -> Tensor:
+            # A leaf itself would bring PyTorch's own results with it.
+            return tensor.clone() if tensor.data_ptr() in given else perturb(tensor, generator, LARGER * STEP)
+
+        again = decompose(decomposition.trace, moved, inner=differentiating(derivations))
+        again.tape.perturb = identity
+        derivations.request(again.requests())
+        return again
+
+    @cached_property
+    def _values(self) -> dict[TracedTensor, Tensor]:
+        known = self.point.derivations.known
+        return dict(differentiate(self._again, self.point.cotangent, known).values)
+
+    @cached_property
+    def _has_jumped(self) -> bool:
+        """Return whether some call is at a jump, of which such digits choose the side: another rank of a matrix."""
+        return any(map(self._jumps, self.point.decomposition.trace.calls))
+
+    def _jumps(self, call: TracedCall) -> bool:
+        """Return whether a result moves by far more than an operand does: by itself, and as a part of it."""
+        moves = [self._move(traced, entrywise=call.op.is_entrywise) for traced in call.inputs]
+        part, farthest = torch.tensor(LARGER * STEP), torch.zeros(())
+        for move, size in moves:
+            part = torch.maximum(part, (move / size).nan_to_num(nan=0.0))
+            farthest = torch.maximum(farthest, move)
+        results = [self._move(traced, entrywise=call.op.is_entrywise) for traced in call.outputs]
+        return any(bool((move > JUMP * torch.maximum(part * size, farthest)).any()) for move, size in results)
+
+    def _move(self, traced: TracedTensor, *, entrywise: bool) -> tuple[Tensor, Tensor]:
+        """Return how far the run moves an entry, and how large it is, before or after; else those that are most."""
+        node, other = (torch.stack([part.tensor for part in parts(of.nodes[traced])]) for of in self._both)
+        move = (other - node).nan_to_num().abs().amax(0)
+        size = torch.maximum(node.abs(), other.abs()).amax(0)
+        return (move, size) if entrywise or not move.numel() else (move.amax(), size.amax())
+
+    @property
+    def _both(self) -> tuple[Decomposition, Decomposition]:
+        return self.point.decomposition, self._again
+
+
+def _loses(call: TracedCall, exact: frozenset[TracedTensor]) -> bool:
+    """Return whether a sum cancels numbers that are not exact, or absorbs some."""
+    terms = list(filter(_is_inexact, call.inputs))
+    totals = [_sizes(traced) for traced in filter(_is_inexact, call.outputs)]
+    if call.op.kind is Kind.POINTWISE:
+        return _is_sum(call.op.definition) and any(_loses_digits(total, terms, exact) for total in totals)
+    sums = call.op.kind in {Kind.COMPOSITE, Kind.INDEXED, Kind.EINSUM}
+    largest = max(map(_size, map(_sizes, terms)), default=0.0) if sums else 0.0
+    return any(_size(total) < CANCELLED * largest for total in totals)
+
+
+def _loses_digits(total: Tensor, terms: list[TracedTensor], exact: frozenset[TracedTensor]) -> bool:
+    count = max(1, total.numel())
+    for traced in terms:
+        size = _sizes(traced)
+        cancelled = traced not in exact and bool((total < CANCELLED / count * size).any())
+        if cancelled or bool(((size < ABSORBED / count * total) & (size != 0)).any()):
+            return True
+    return False
+
+
+def _is_inexact(traced: TracedTensor) -> bool:
+    return traced.tensor.is_floating_point() or traced.tensor.is_complex()
+
+
+@cache
+def _is_sum(formula: str) -> bool:
+    body = ast.parse(formula, mode="eval").body
+    return isinstance(body, ast.BinOp) and isinstance(body.op, ast.Add | ast.Sub)
+
+
+def _sizes(traced: TracedTensor) -> Tensor:
+    return traced.tensor.detach().abs()
+
+
+def _size(tensor: Tensor) -> float:
+    return float(tensor.abs().amax()) if tensor.numel() else 0.0
