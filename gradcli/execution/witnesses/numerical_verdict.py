@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -96,7 +97,10 @@ class NumericalVerdict:
 
     @property
     def blind(self) -> bool:
-        """Return whether a witness sees a kink, and not whether it is at the point."""
+        """Return whether a witness sees a kink, and not whether it is at the point, or sees nothing at all."""
+        found = self.witnesses.get(DIFFERENCES)
+        if found is not None and found.verdict is Verdict.UNDECIDED and found.estimated_error == math.inf:
+            return True
         return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in self.witnesses.values())
 
     @property
