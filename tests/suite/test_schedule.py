@@ -25,8 +25,9 @@ from gradcli.report.suite import CheckReport
 from gradcli.settings import Settings
 from gradcli.suite import schedule
 from gradcli.suite.check import SuiteCheck
-from gradcli.suite.executors import dask_place, local_place, start_method
+from gradcli.suite.executors import dask_place, local_place
 from gradcli.suite.schedule import outcomes
+from gradcli.suite.server import start_method
 
 SETTINGS = Settings(command="check", shapes={None: (3, 4)}, reduce="sum", witnesses=("symbolic",), formulas=False)
 PROGRAMS = ["sin(x)*y", "softmax(x, dim=-1)*y", "x @ y.T", "logsumexp(x, dim=0)", "tanh(x+y)", "exp(-x**2)"]
