@@ -37,16 +37,16 @@ def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output
             return _run_one(programs[0], replace(variants[0][1], only=tuple(suite.only)), given, output)
         checks = list(_checks(programs, given))
     else:
-        with _loading_ahead(suite):
+        with loading_ahead(targets, suite):
             checks = [check for target in targets for check in _checks_of(target, given, suite)]
     from gradcli.cli.suites import run_suite
 
     return run_suite(checks, suite, output)
 
 
-def _loading_ahead(suite: SuiteOptions) -> AbstractContextManager[None]:
-    """Return what lets PyTorch be loaded while suites are read, if this machine carries them out."""
-    if suite.executor is not None:
+def loading_ahead(targets: Sequence[str], suite: SuiteOptions) -> AbstractContextManager[None]:
+    """Return what lets PyTorch be loaded while suites are read, if there are any, and this machine carries them out."""
+    if suite.executor is not None or not any(target.endswith(SUITE) for target in targets):
         return nullcontext()
     from gradcli.suite.server import loading_ahead
 
