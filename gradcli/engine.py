@@ -127,10 +127,12 @@ def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
             raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
     with _engine(settings, source) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
+        from gradcli.execution.forward.plain_sizes import plain_sizes
         from gradcli.execution.forward.refusals import says_pytorch
 
         try:
-            report: Any = carry_out(program, settings, given, derivations)
+            with plain_sizes():
+                report: Any = carry_out(program, settings, given, derivations)
         except (ExecutionError, NotSupportedError) as error:
             if not says_pytorch(error):
                 error.hint = with_script(error.hint, source)

@@ -67,9 +67,9 @@ def _supervised() -> int:
     engine = sys.modules.get("gradcli.engine")
     if engine is not None:
         engine.stop_worker()
-    executors = sys.modules.get("gradcli.suite.executors")
-    if executors is not None:
-        executors.leave()
+    server = sys.modules.get("gradcli.suite.server")
+    if server is not None:
+        server.leave()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -96,7 +96,8 @@ def _report(names: Sequence[str], settings: Settings, jobs: str, resume: Path | 
     from gradcli.cli.progress import progress
     from gradcli.report.audit import AuditReport
     from gradcli.suite.audit import OF_OPS, Audit, versions
-    from gradcli.suite.executors import count_jobs, local_place
+    from gradcli.suite.executors import local_place
+    from gradcli.suite.jobs import count_jobs
     from gradcli.suite.schedule import outcomes_of
 
     of = versions(settings)

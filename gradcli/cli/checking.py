@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,16 +37,26 @@ def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output
             return _run_one(programs[0], replace(variants[0][1], only=tuple(suite.only)), given, output)
         checks = list(_checks(programs, given))
     else:
-        checks = [check for target in targets for check in _checks_of(target, given, suite)]
+        with loading_ahead(targets, suite):
+            checks = [check for target in targets for check in _checks_of(target, given, suite)]
     from gradcli.cli.suites import run_suite
 
     return run_suite(checks, suite, output)
 
 
+def loading_ahead(targets: Sequence[str], suite: SuiteOptions) -> AbstractContextManager[None]:
+    """Return what lets PyTorch be loaded while suites are read, if there are any, and this machine carries them out."""
+    if suite.executor is not None or not any(target.endswith(SUITE) for target in targets):
+        return nullcontext()
+    from gradcli.suite.server import loading_ahead
+
+    return loading_ahead()
+
+
 def _check_spread(suite: SuiteOptions) -> None:
     """Refuse what says in no way where checks are carried out, be it that there is only one."""
     if suite.jobs != "1":
-        from gradcli.suite.executors import count_jobs
+        from gradcli.suite.jobs import count_jobs
 
         count_jobs(suite.jobs)
     if suite.shard is not None:

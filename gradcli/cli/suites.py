@@ -55,7 +55,7 @@ class _EndedError(BaseException):
 @contextmanager
 def _orderly_end() -> Iterator[None]:
     """End the worker processes before a signal ends this one, which then dies of it as it would have at once."""
-    from gradcli.suite.executors import leave
+    from gradcli.suite.server import leave
 
     received: list[int] = []
 
@@ -114,7 +114,8 @@ def _carry_out(
 
 
 def _place(options: SuiteOptions, count: int) -> ExecutorFactory:
-    from gradcli.suite.executors import count_jobs, dask_place, local_place
+    from gradcli.suite.executors import dask_place, local_place
+    from gradcli.suite.jobs import count_jobs
 
     jobs = count_jobs(options.jobs)
     return local_place(min(jobs, max(count, 1))) if options.executor is None else dask_place(options.executor)

@@ -115,7 +115,8 @@ def jsonable(value: Any, most: int | None = None) -> Any:
     if value is None or type(value) in PLAIN:  # most are
         return value
     if hasattr(value, "__dataclass_fields__"):
-        return {name: jsonable(item, most) for name, item in bounded(present(value), most)}
+        items = present(value) if most is None else bounded(present(value), most)
+        return {name: jsonable(item, most) for name, item in items}
     if _is_large(value, most):
         return jsonable(Summary.of(value))
     if isinstance(value, float):

@@ -12,5 +12,4 @@ from gradcli.engine import import_torch
 with suppress(Exception):  # each check says itself what is wrong with an installation
     import_torch()
     import_module("gradcli.execution.commands.check")
-    import_module("torch.fx.experimental.symbolic_shapes")  # which PyTorch loads to compare two shapes in backward
 gc.freeze()  # what is loaded stays, and a search for garbage in a forked process would copy it

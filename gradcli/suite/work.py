@@ -26,6 +26,7 @@ from gradcli.settings import Settings
 from gradcli.suite.check import LOADED, Kind, SuiteCheck
 from gradcli.suite.isolated import SECONDS_TO_START, checked_report
 from gradcli.suite.reproduce import command_of
+from gradcli.suite.server import HELD
 
 RUN: Mapping[Kind, Callable[[str, Settings], Report]] = {
     Kind.PROGRAM: evaluate_program,
@@ -35,8 +36,6 @@ RUN: Mapping[Kind, Callable[[str, Settings], Report]] = {
 }
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
 GRACE = 5.0
-# Signals that a process of the local pool does not hear before it is prepared.
-HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads; the symbolic worker is one
 
 

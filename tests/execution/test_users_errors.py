@@ -17,8 +17,8 @@ from gradcli.inputs import parse_arguments, parse_grad_output, parse_values
 from gradcli.limits import Limits
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
-from gradcli.suite.executors import count_jobs
 from gradcli.suite.given import Given
+from gradcli.suite.jobs import count_jobs
 from gradcli.suite.read import read_suite
 
 LIMITS = Limits()

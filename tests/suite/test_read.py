@@ -13,8 +13,8 @@ from gradcli.errors import InputError
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 from gradcli.suite.check import SuiteCheck
-from gradcli.suite.executors import count_jobs
 from gradcli.suite.given import Given
+from gradcli.suite.jobs import count_jobs
 from gradcli.suite.places import SuiteText, tables
 from gradcli.suite.read import read_suite
 from gradcli.suite.schema import suite_schema

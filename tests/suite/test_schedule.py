@@ -25,8 +25,9 @@ from gradcli.report.suite import CheckReport
 from gradcli.settings import Settings
 from gradcli.suite import schedule
 from gradcli.suite.check import SuiteCheck
-from gradcli.suite.executors import dask_place, local_place, start_method
+from gradcli.suite.executors import dask_place, local_place
 from gradcli.suite.schedule import outcomes
+from gradcli.suite.server import start_method
 
 SETTINGS = Settings(command="check", shapes={None: (3, 4)}, reduce="sum", witnesses=("symbolic",), formulas=False)
 PROGRAMS = ["sin(x)*y", "softmax(x, dim=-1)*y", "x @ y.T", "logsumexp(x, dim=0)", "tanh(x+y)", "exp(-x**2)"]
@@ -209,6 +210,29 @@ def test_a_run_that_is_killed_leaves_no_word_of_semaphores(folder: Path) -> None
     assert "resource_tracker" not in errors
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+
+
+@pytest.mark.skipif(start_method() != "forkserver", reason="processes are not forked from another here")
+def test_a_suite_that_is_refused_leaves_no_process_that_loads_pytorch(tmp_path: Path) -> None:
+    (tmp_path / "suite.toml").write_text('[[check]]\nprogam = "x"\n')
+    command = [sys.executable, "-m", "gradcli", "check", "suite.toml"]
+    with Path(tmp_path, "errors").open("w", encoding="utf-8") as errors:  # not a pipe: the end of one is waited for
+        process = subprocess.Popen(command, cwd=tmp_path, stderr=errors, start_new_session=True)
+        assert process.wait(timeout=60) == ExitCode.USAGE
+    assert "progam" in Path(tmp_path, "errors").read_text(encoding="utf-8")
+    assert not list(_alive_in(process.pid))
+
+
+def _alive_in(session: int) -> Iterator[psutil.Process]:
+    """Yield the processes of a session that have not ended."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if (
+                os.getsid(process.pid) == session
+                and process.status() != psutil.STATUS_ZOMBIE
+                and SERVER in _line(process)
+            ):
+                yield process
 
 
 def test_ctrl_c_reports_what_is_finished(folder: Path) -> None:

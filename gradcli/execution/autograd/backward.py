@@ -155,9 +155,9 @@ def backward(
     """Call `backward()` and return d output / d tensor for every tensor, `.grad` left as PyTorch leaves it.
 
     A hook on each tensor catches its gradient, for `.grad` may hold earlier ones too; a tensor that the output does not
-    depend on gets zeros. `cotangent` is None for a scalar output that is given none: with one, PyTorch imports sympy
-    (half a second) to compare two shapes. If it is called but `once`, nothing is added to a leaf's `.grad` after it,
-    which then may be the tensor that is returned: a large model's gradients are in memory once less.
+    depend on gets zeros. `cotangent` is None for a scalar output that is given none. If it is called but `once`,
+    nothing is added to a leaf's `.grad` after it, which then may be the tensor that is returned: a large model's
+    gradients are in memory once less.
     """
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
     for traced in retain:

@@ -218,9 +218,9 @@ class CodeAgain:
             for leaf, own in self.leaves.items()
         }
         given = {leaf.text: value for leaf, value in values.items() if _is_given(leaf)}
-        own = [(parameter, given[name]) for name, parameter in self.code.parameters.items() if name in given]
-        own += [(tensor, values[leaf]) for leaf, tensor in self.held.items() if leaf in changed]
         device, parameters = self.settings.device, self.code.parameters
+        own = [(parameter, given[name]) for name, parameter in parameters.items() if name in given]
+        own += [(tensor, values[leaf]) for leaf, tensor in self.held.items() if leaf in changed]
         inputs = {name: _fresh(value, device) for name, value in given.items() if name not in parameters}
         try:
             with _holding(own), double_precision(), torch.enable_grad(), replay.seeing():

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcli.errors import LimitError
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.plain_sizes import plain_sizes
 from gradcli.execution.forward.without_compiler import uncompiled
 
 
@@ -59,7 +60,8 @@ def rehearse(call: partial[Any], audience: Audience) -> Rehearsal:
 
 def _on_stage(call: partial[Any], audience: Audience) -> Any:
     """Return what a call gives of tensors on the meta device."""
-    with torch.no_grad(), warnings.catch_warnings(), torch.device("meta"), _Rehearsal(audience):
+    meta = torch.device("meta")
+    with torch.no_grad(), warnings.catch_warnings(), plain_sizes(), meta, _Rehearsal(audience):
         warnings.simplefilter("ignore")
         return call()
 
@@ -156,7 +158,7 @@ def _columns(values: Tensor, weight: Tensor, _bias: Any, *options: Any) -> int:
 
 
 def _alike(values: Tensor, _: int, dtype: torch.dtype | None = None) -> Tensor:
-    return torch.empty_like(values, dtype=dtype)
+    return torch.empty(values.shape, dtype=dtype or values.dtype, device="meta")  # like it, without what sympy is for
 
 
 def _gammas(values: Tensor, count: int) -> int:
@@ -178,8 +180,9 @@ def _fails(condition: Tensor) -> bool:
 ATEN = torch.ops.aten
 # Kernels whose results are as long as integers say.
 LENGTHS: Mapping[Any, Callable[..., int]] = {ATEN.repeat_interleave: _sum, ATEN.bincount: _bins}
-# Kernels that PyTorch writes for the meta device as squares of what they are given, which overflow.
-ALIKE: Mapping[Any, Callable[..., Tensor]] = {ATEN.cumprod: _alike, ATEN.cumsum: _alike}
+# Kernels that PyTorch writes for the meta device as squares of what they are given, which overflow, or by formulas for
+# which it loads sympy, which takes as long as many checks.
+ALIKE: Mapping[Any, Callable[..., Tensor]] = {ATEN.cumprod: _alike, ATEN.cumsum: _alike, ATEN.mvlgamma: _alike}
 # Kernels that copy what they are given in a larger form.
 WORKSPACES: Mapping[Any, Callable[..., int]] = {ATEN.convolution: _columns, ATEN.mvlgamma: _gammas}
 # Kernels that make many views at once.

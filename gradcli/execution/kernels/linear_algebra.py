@@ -292,5 +292,6 @@ def norm_kink(matrix: Tensor, order: Any) -> Tensor:
 
 def solve_matrix(matrix: Tensor, right: Tensor) -> Tensor:
     """Return the solution of matrix @ x = right, whose batches broadcast; `right` is never a batch of vectors."""
-    batch = torch.broadcast_shapes(matrix.shape[:-2], right.shape[:-2])
+    batches = [torch.empty(one.shape[:-2], device="meta") for one in (matrix, right)]
+    batch = torch.broadcast_tensors(*batches)[0].shape  # `broadcast_shapes` loads sympy
     return torch.linalg.solve(matrix.expand(*batch, *matrix.shape[-2:]), right.expand(*batch, *right.shape[-2:]))
