@@ -125,6 +125,16 @@ def _scatter(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tens
     return target.index_add_(0, index.reshape(-1), source.reshape(-1, *source.shape[index.ndim :]))
 
 
+def _cumsum(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
+    value, wanted = inputs[0].to(torch.float64), sizes[step.out[-1]]
+    longer = torch.nn.functional.pad(value, (0, max(wanted - value.shape[-1], 0)))
+    upwards = step.number in {"lt", "le"}
+    sums = longer.cumsum(-1) if upwards else longer.flip(-1).cumsum(-1)
+    if step.number in {"lt", "gt"}:
+        sums = torch.nn.functional.pad(sums, (1, 0))[..., :-1]
+    return (sums if upwards else sums.flip(-1))[..., :wanted]
+
+
 def _relabel(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
     if step.labels[0] == step.out:
         return inputs[0]
@@ -142,6 +152,7 @@ STRUCTURAL: Mapping[str, Callable[[Step, list[Tensor], Mapping[str, int]], Tenso
     "size": _size,
     "gather": _gather,
     "scatter": _scatter,
+    "cumsum": _cumsum,
     "relabel": _relabel,
     "expand": _expand,
 }

@@ -14,6 +14,7 @@ from gradcli.errors import NotSupportedError
 from gradcli.ops.functions import FUNCTIONS
 from gradcli.symbolic.derive.differentiate import Length
 from gradcli.symbolic.derive.entries import Entry, index_labels
+from gradcli.symbolic.derive.order_masks import Split, split
 from gradcli.symbolic.derive.pruning import pruned
 from gradcli.symbolic.derive.quotients import fraction, is_scale, sides, unfolded
 
@@ -129,10 +130,24 @@ class _Builder:
         used = _union(*(self.labels[value] for value in values))
         if set(used) <= set(out):
             return self.product(values)
+        found = split(values, [self.labels[value] for value in values], out, self._step)
+        if found is not None:
+            return self.contract([self._running_sum(found), *found.rest], out)
         values = self._merge(values)
         target = "".join(letter for letter in out if letter in used)
         letters = tuple(self.labels[value] for value in values)
         return self.emit(Step("einsum", tuple(values), letters, target))
+
+    def _step(self, value: int) -> Step | None:
+        """Return the step that makes a value; None for an operand."""
+        return self.steps[value - len(self.position)] if value >= len(self.position) else None
+
+    def _running_sum(self, found: Split) -> int:
+        """Return the sum over all positions that are in order with the target, as a tensor with its label."""
+        running = found.running
+        value = self.expand(self.contract(found.added, found.kept), found.kept)
+        out = found.kept.replace(running.summed, running.target)
+        return self.emit(Step("cumsum", (value,), (found.kept,), out, running.relation))
 
     def _merge(self, values: list[int]) -> list[int]:
         """Multiply factors into others that have all their labels until two are left: einsum contracts a pair."""
