@@ -22,9 +22,8 @@ from gradcli.derivation.formulas import (
 )
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
-from gradcli.execution.formulas.affine import decode
 from gradcli.execution.formulas.inlined import constant
-from gradcli.execution.formulas.moves import moved, moving, positions
+from gradcli.execution.formulas.moves import moved, moving, read_of
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
@@ -206,8 +205,7 @@ class _Graph:
             return None
         if not self._is_fixed(node):
             return None
-        source, shape = tuple(edge.source.tensor.shape), tuple(node.tensor.shape)
-        indices = decode(positions(edge), shape, source)
+        indices = read_of(edge, tuple(node.tensor.shape))
         return None if indices is None else AffineRead(self.numbers[edge.source], indices)
 
     def _is_fixed(self, node: Node) -> bool:

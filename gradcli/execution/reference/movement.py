@@ -14,6 +14,7 @@ from torch import Tensor
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.rehearsed import kind_of_number
+from gradcli.execution.process import is_watched
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import ComplexNode, Edge, Node
@@ -23,6 +24,9 @@ from gradcli.execution.reference.strides import Part, parts_of, rearranged
 FIRST_NUMBER = 1 << 40
 # Definitions in a loop move the same entries again and again. What few of them do is remembered, of so many calls.
 SMALL, MOST = 1 << 12, 256
+
+# Entries that are compared at once fit a processor's cache.
+BLOCK = 1 << 14
 
 _known: dict[Hashable, Any] = {}
 
@@ -54,10 +58,13 @@ def viewing_edges(results: Sequence[Tensor], sources: Sequence[Node | ComplexNod
 
 
 def _known_origin(part: Part) -> Origin:
-    return _remembered(part) if math.prod(part.shape) <= SMALL else _origin_of_part(part)
+    is_kept = math.prod(part.shape) <= SMALL and not is_watched()
+    return _remembered(part) if is_kept else _origin_of_part(part)
 
 
 def _origin_of_part(part: Part) -> Origin:
+    if part.is_whole:
+        return _flat(part.whole, part.shape, "input", "j", "j", {})
     return _reading(part.whole, part.shape, part.positions())
 
 
@@ -69,8 +76,9 @@ def origins(function: Callable[..., Any], positional: Any, keywords: Any, source
     key = _outline(function, (positional, keywords), sources)
     if key is not None and key in _known:
         return _known[key]
-    positional, keywords = numbers_for([positional, keywords], numbered(sources))
-    found = tree.map(partial(_origins, sources), function(*positional, **keywords))
+    numbers = numbered(sources)
+    positional, keywords = numbers_for([positional, keywords], numbers)
+    found = tree.map(partial(_origins, numbers), function(*positional, **keywords))
     if key is not None:
         if len(_known) >= MOST:
             _known.clear()
@@ -80,7 +88,7 @@ def origins(function: Callable[..., Any], positional: Any, keywords: Any, source
 
 def _outline(function: Callable[..., Any], arguments: Any, sources: Sequence[Node | ComplexNode]) -> Hashable | None:
     """Return what decides where entries go; None if it is much, and the call is not worth remembering."""
-    if sum(source.tensor.numel() for source in sources) > SMALL:
+    if sum(source.tensor.numel() for source in sources) > SMALL or is_watched():
         return None
     places = {id(source): place for place, source in enumerate(sources)}
 
@@ -116,12 +124,16 @@ def numbers_for(arguments: Any, numbers: Mapping[Node | ComplexNode, Tensor]) ->
     return tree.map(number, arguments)
 
 
-def _origins(sources: Sequence[Node | ComplexNode], moved: Tensor) -> list[Origin | None]:
+def _origins(known: Mapping[Node | ComplexNode, Tensor], moved: Tensor) -> list[Origin | None]:
     """Return the origin of a result, of which `moved` are the numbers, in each source that a gradient reaches."""
+    if len(known) == 1:
+        parts = parts_of([moved], *known.values())
+        if parts is not None:
+            return [_origin_of_part(*parts)]
     numbers, shape = moved.reshape(-1).to(torch.int64), tuple(moved.shape)
     return [
         _traced(tuple(source.tensor.shape), shape, numbers - start) if source.differentiable else None
-        for source, start in _starts(sources)
+        for source, start in _starts([*known])
     ]
 
 
@@ -188,7 +200,10 @@ def _in_order(entries: Tensor) -> bool:
     """Return whether entries are 0, 1, 2 …; most others are told by their ends, which costs nothing."""
     count = entries.numel()
     ends = count == 0 or (int(entries[0]) == 0 and int(entries[-1]) == count - 1)
-    return ends and torch.equal(entries, torch.arange(count))
+    places = range(0, count, BLOCK) if ends else ()
+    return ends and all(
+        torch.equal(entries[place : place + BLOCK], torch.arange(place, min(place + BLOCK, count))) for place in places
+    )
 
 
 def _request(shown: Layout, operands: Sequence[str]) -> DerivativeRequest:

@@ -37,6 +37,12 @@ class Part:
     strides: tuple[int, ...]
     start: int
 
+    @property
+    def is_whole(self) -> bool:
+        """Return whether these are all entries, in their order."""
+        orders = ((self.whole, self.whole_strides), (self.shape, self.strides))
+        return all(map(_is_contiguous, *zip(*orders, strict=True))) and math.prod(self.whole) == math.prod(self.shape)
+
     def positions(self) -> Tensor:
         """Return where in the flattened whole each entry is."""
         numbers = torch.arange(math.prod(self.whole)).reshape(self.whole)
@@ -52,6 +58,11 @@ def parts_of(results: Sequence[object], source: Tensor) -> list[Part] | None:
         return None
     whole, first = (tuple(source.shape), source.stride()), int(source.storage_offset())
     return [Part(*whole, tuple(view.shape), view.stride(), int(view.storage_offset()) - first) for view in views]
+
+
+def _is_contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    expected = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return all(size == 1 or one == other for size, one, other in zip(shape, strides, expected, strict=True))
 
 
 def _is_within(result: Tensor, source: Tensor) -> bool:

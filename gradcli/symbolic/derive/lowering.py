@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
+from itertools import combinations
 from typing import Any
 
 import sympy
@@ -160,8 +161,14 @@ class _Builder:
         return merged
 
     def product(self, values: list[int]) -> int:
-        """Return the product of values that broadcast by label."""
-        return reduce(lambda left, right: self.apply("mul", left, right), values) if values else self.number(1)
+        """Return the product of values that broadcast by label, those first whose product has the fewest labels."""
+        rest = list(values) or [self.number(1)]
+        while len(rest) > 1:
+            pairs = combinations(range(len(rest)), 2)
+            one, other = min(pairs, key=lambda pair: len(_union(*(self.labels[rest[place]] for place in pair))))
+            right = rest.pop(other)
+            rest[one] = self.apply("mul", rest[one], right)
+        return rest[0]
 
     def _scatter(self, values: list[int], scatters: list[Expr], out: str) -> int:
         """Return Σ values · δ(position[j], P): the values added up at their positions."""

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
+from gradcli.execution.forward.memory import in_force
 from gradcli.execution.reference.dependence import evaluate
+from gradcli.limits import Limits
 from gradcli.symbolic.derive.derive import derive
 
 SIZES = {"i": 3, "j": 4, "k": 5, "l": 2}
@@ -83,3 +85,14 @@ def test_a_term_that_is_no_number_reaches_only_the_sums_that_it_is_in(relation: 
     huge = torch.where(rows.any(0), 1.0, math.inf).double()
     found = evaluate(derived.value, {"a": value, "b": huge}, {})
     torch.testing.assert_close(found, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("relation", ["<=", "<", ">=", ">"])
+def test_a_running_sum_takes_no_more_memory_than_what_it_adds_up(relation: str) -> None:
+    derived = derive(DerivativeRequest(f"(k {relation} i)*a[k]*b[i]", (("a", ""), ("b", "")), (), "i", ("a",)))
+    long = torch.arange(10_000, dtype=torch.float64)
+    with in_force(Limits(elements=20_000)):
+        found = evaluate(derived.adjoints["a"], {"a": long, "b": torch.ones_like(long), COTANGENT: long}, {})
+    before = long.cumsum(0)
+    sums = {">=": before, ">": before - long, "<=": before[-1] - before + long, "<": before[-1] - before}
+    assert torch.equal(found, sums[relation])
