@@ -7,6 +7,7 @@ without a definition: a formula can name it, but none leads through it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from gradcli.derivation.formulas import (
@@ -279,6 +280,7 @@ def _constant_formula(op: Op) -> str | None:
     return op.definition if op.kind is Kind.POINTWISE else op.formula
 
 
+@lru_cache(maxsize=1024)
 def _axes(view: AxisView) -> Axes | None:
     """Return, for each axis that a view presents, the original axes that it stands for; those of length 1 are left out.
 
