@@ -11,6 +11,7 @@ LOOKED_AT = 20  # times the length: of a huge text, no more of either end is loo
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _LATEX = {character: f"\\{character}" for character in "_{}%#&$ "}
 _LATEX |= {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim "}
+_IN_LATEX = str.maketrans(_LATEX)
 
 GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi rho sigma tau phi chi psi omega"
 CAPITALS = ("Gamma", "Delta", "Theta", "Sigma", "Phi", "Psi", "Omega")
@@ -63,7 +64,7 @@ def shortened(text: str, length: int) -> str:
 
 def escape_latex(text: str) -> str:
     r"""Return the text with every character that means something to LaTeX written as one that stands for itself."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    return text.translate(_IN_LATEX)
 
 
 def display_width(text: str) -> int:

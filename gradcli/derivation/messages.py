@@ -20,8 +20,15 @@ def solution_name(level: int) -> str:
     return f"solution{level}"
 
 
+class _Hashed:
+    """Has room for a hash, which is none of the fields."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 @dataclass(frozen=True, slots=True)
-class DerivativeRequest:
+class DerivativeRequest(_Hashed):
     """One definition at one pattern of ranks: equal requests have equal derivatives, whatever the sizes.
 
     A complex operand `z` is two real ones, `z.real` and `z.imag`.
@@ -52,6 +59,15 @@ class DerivativeRequest:
     def __post_init__(self) -> None:
         """Note the types of the numbers."""
         object.__setattr__(self, "number_types", tuple(type(value).__name__ for _, value in self.numbers))
+
+    def __hash__(self) -> int:
+        """Return the hash, worked out once: every edge of a tape looks its derivative up by it."""
+        try:
+            known: int = self._hash
+        except AttributeError:
+            known = hash((self.formula, self.axes, self.numbers, self.out, self.wrt, self.pulled_back_by, self.part))
+            object.__setattr__(self, "_hash", known)
+        return known
 
     @property
     def solved_for(self) -> str | None:

@@ -23,8 +23,9 @@ class Step:
     """A pointwise function (`add`, `exp`, `where` …: inputs are aligned by label and broadcast), or `einsum` (labels
     that are not in `out` are summed), `number`, `index` (0, 1, 2 … along the label `out`), `size` (the length of the
     axis called `number` labels), `gather` (the first input read at the other inputs), `scatter` (the first input added
-    up at the positions in the second), `relabel` (the diagonal of axes whose label repeats), `expand` (broadcast to
-    `out`)."""
+    up at the positions in the second), `cumsum` (the first input added up along its last axis, over the positions that
+    are `lt`, `le`, `gt` or `ge` that of the result, as `number` says), `relabel` (the diagonal of axes whose label
+    repeats), `expand` (broadcast to `out`)."""
     inputs: tuple[int, ...]
     """The values that it reads."""
     labels: tuple[str, ...]
@@ -32,7 +33,7 @@ class Step:
     out: str
     """The labels of the result's axes."""
     number: float | str | None = None
-    """The constant of `number`, the label of `size`."""
+    """The constant of `number`, the label of `size`, the order of `cumsum`."""
 
 
 @dataclass(frozen=True, slots=True)

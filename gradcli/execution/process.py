@@ -40,6 +40,11 @@ def seed_random_numbers(seed: int) -> None:
     random.seed(seed)
 
 
+def is_watched() -> bool:
+    """Tell whether something sees each call of PyTorch, as what records a backward as code does."""
+    return bool(_get_current_function_mode_stack())
+
+
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Pause Python's collector: a run makes many objects but no cycles, and there are 200,000 of torch's to look at."""

@@ -58,7 +58,7 @@ first = arange(states.shape[1]) < 2
 alpha = where(first, scores[0], low)
 for step in range(1, _greatest(steps)):
     one, two = _states_before(alpha, skips, low)
-    moved = _any_of(alpha, one, two) + scores[step]
+    moved = _any_of(alpha, one, two, _largest(alpha, one, two)) + scores[step]
     alpha = moved if step < shortest else where(unsqueeze(steps > step, -1), moved, alpha)
 ends = where(_ends(states, count), alpha, low)
 loss = -logsumexp(ends, -1)
@@ -220,6 +220,11 @@ cross_entropy(y, target, weight, ignore_index=-100 if ignore_index is None else 
     FAMILY.helper("_least(lengths)", "the least of some lengths"),
     FAMILY.helper("_greatest(lengths)", "the greatest of some lengths"),
     FAMILY.helper("_states_before(input, skips, fill)", MOVES, Kind.MOVEMENT),
-    FAMILY.helper("_any_of(first, second, third)", "logaddexp(logaddexp(first, second), third)", Kind.POINTWISE),
+    FAMILY.helper("_largest(first, second, third)", "the largest of three, a constant"),
+    FAMILY.helper(
+        "_any_of(first, second, third, largest)",
+        "largest + log(exp(first - largest) + exp(second - largest) + exp(third - largest))",
+        Kind.POINTWISE,
+    ),
     FAMILY.helper("_shifted(input, steps, fill)", MOVES, Kind.MOVEMENT),
 )

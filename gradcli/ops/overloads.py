@@ -47,7 +47,7 @@ def choose(op: Op, call: Call, value: Callable[[Expression], Any]) -> tuple[Op, 
     If values fit none, it is the first that fits by number and name: PyTorch says what is wrong with them.
     """
     found = [(candidate, {name: value(part) for name, part in bound.items()}) for candidate, bound in fitting(op, call)]
-    return next((pair for pair in found if _fits(*pair)), found[0])
+    return found[0] if len(found) == 1 else next((pair for pair in found if _fits(*pair)), found[0])
 
 
 def _fits(op: Op, bound: Mapping[str, Any]) -> bool:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from gradcli.ops.family import Family
-from gradcli.ops.record import ALIKE, Op
+from gradcli.ops.family import MOVES, Family
+from gradcli.ops.record import ALIKE, Kind, Op
 
 FAMILY = Family("sequences", kernels="arrange")
 
-# Every prefix at once by doubling: no division, so that an entry may be zero.
+# Every prefix at once: those of an even number of entries are the prefixes of pairs, which are half as many, and one more
+# entry makes the others of them. No division, so that an entry may be zero.
 RUNNING = """x = movedim(input, dim, -1) if input.ndim > 0 else reshape(input, (1,))
-k = 1
-while k < x.shape[-1]:
+levels = ()
+while x.shape[-1] > 1:
+    levels = levels + (x,)
+    a, b = x[..., :x.shape[-1] - 1:2], x[..., 1::2]
     x = {combined}
-    k = 2*k
+while _count(levels) > 0:
+    entries, levels = levels[-1], levels[:-1]
+    b = entries[..., 2::2]
+    a = x[..., :b.shape[-1]]
+    x = _alternating(entries[..., :1], x, {combined})
 movedim(x, -1, dim) if input.ndim > 0 else reshape(x, ())"""
 
 WIDTHS = """while x.ndim < y.ndim and x.ndim > 1:
@@ -57,14 +64,14 @@ def _integral(name: str, result: str) -> Op:
 SEQUENCES: tuple[Op, ...] = (
     FAMILY.composite(
         "cumprod(input, dim)",
-        RUNNING.format(combined="x*_shifted(x, k, 1)"),
+        RUNNING.format(combined="a*b"),
         "cumprod(x, 0) | x=5",
         "cumprod(x, dim=1) | x=2x4",
         complex=ALIKE,
     ),
     FAMILY.composite(
         "logcumsumexp(input, dim)",
-        RUNNING.format(combined="cat([x[..., :k], logaddexp(x[..., k:], x[..., :x.shape[-1] - k])], -1)"),
+        RUNNING.format(combined="logaddexp(a, b)"),
         "logcumsumexp(x, 0) | x=5",
         "logcumsumexp(x, dim=1) | x=2x4",
     ),
@@ -123,4 +130,5 @@ x""",
     _integral("cumulative_trapezoid", "movedim(cumsum(areas, -1), -1, dim)"),
     FAMILY.helper("_axes(input, dim)", "the axes that `dim` means, None meaning all"),
     FAMILY.helper("_count(items)", "how many there are"),
+    FAMILY.helper("_alternating(first, odd, even)", MOVES, Kind.MOVEMENT),
 )

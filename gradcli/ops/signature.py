@@ -115,6 +115,8 @@ def fitting(op: Op, call: Call) -> list[tuple[Op, dict[str, Expression]]]:
 
 def _candidates(op: Op, call: Call) -> list[Op]:
     """Return an op's signatures in the order of trial: a method's own come first, and are not a function's."""
+    if not op.overloads:
+        return [op]
     methods = [overload for overload in op.overloads if overload.name.startswith("Tensor.")]
     others = [op, *(overload for overload in op.overloads if overload not in methods)]
     return [*methods, *others] if call.method else others

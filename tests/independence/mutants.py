@@ -82,6 +82,9 @@ def changed_steps(step: Step) -> Iterator[tuple[str, Step]]:
         yield from changed_contractions(step)
     if step.function == "relabel" and len(step.labels[0]) > 1:
         yield "axes exchanged", replace(step, labels=(step.labels[0][::-1],))
+    if step.function == "cumsum":
+        for order in {"lt", "le", "gt", "ge"} - {step.number}:
+            yield f"cumsum {step.number} as {order}", replace(step, number=order)
     if step.function == "expand" and len(step.labels[0]) > 1:
         yield "axes exchanged", replace(step, labels=(step.labels[0][::-1],))
 

@@ -65,7 +65,7 @@ def _survey(gradient: Any, reference: Any) -> _Survey | None:
         if not (math.isfinite(largest) and math.isfinite(scale)):
             return None
         if largest > found.error:
-            found.error, found.place = largest, start + int(error.abs().argmax())
+            found.error, found.place = largest, start + (int(error.abs().argmax()) if largest else 0)
         if largest > 0:
             found.relative = max(found.relative, _largest_ratio(error, other))
         found.scale = max(found.scale, scale)
@@ -108,6 +108,8 @@ def _is_within(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any, 
 def _blocks(*tensors: Any) -> Iterator[tuple[Any, ...]]:
     """Yield tensors of one shape in parts that fit a processor's cache: what is made of them costs no memory."""
     first, *_ = tensors
+    if first.numel() <= BLOCK:
+        return iter([tensors])
     if first.ndim == 0 or all(tensor.is_contiguous() for tensor in tensors):
         tensors = tuple(tensor.reshape(-1) for tensor in tensors)
     first, *_ = tensors

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from gradcli.derivation.formulas import AffineWrite, Gathered, Move
+from gradcli.derivation.formulas import AffineIndex, AffineWrite, Gathered, Move
+from gradcli.derivation.tensor_program import POSITIONS
 from gradcli.execution.formulas.affine import decode
+from gradcli.execution.reference.layout import AxisView
 from gradcli.execution.reference.nodes import Edge, Node
 
 # What is gathered is written out, place by place.
@@ -41,6 +45,20 @@ def positions(edge: Edge) -> Tensor:
     if "targets" in edge.operands:
         return places.reshape(-1)
     return edge.layout.result.undo(edge.layout.views["input"].apply(places)).reshape(-1)
+
+
+def read_of(edge: Edge, shape: tuple[int, ...]) -> tuple[AffineIndex, ...] | None:
+    """Return how a result of a shape reads the source of an edge, an index per axis; None unless that is affine."""
+    if edge.operands.keys().isdisjoint(POSITIONS):
+        return _rearranged(edge.layout.views["input"], edge.layout.result, shape)
+    return decode(positions(edge), shape, tuple(edge.source.tensor.shape))
+
+
+@lru_cache(maxsize=1024)
+def _rearranged(view: AxisView, result: AxisView, shape: tuple[int, ...]) -> tuple[AffineIndex, ...] | None:
+    """Return how a result reads a source that has the same entries in an order that only shapes decide."""
+    places = torch.arange(math.prod(view.original)).reshape(view.original)
+    return decode(result.undo(view.apply(places)).reshape(-1), shape, view.original)
 
 
 def _gathered(node: Node, edges: Sequence[Edge], numbers: Mapping[Node, int]) -> Move | None:

@@ -7,6 +7,7 @@ without a definition: a formula can name it, but none leads through it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from gradcli.derivation.formulas import (
@@ -22,9 +23,8 @@ from gradcli.derivation.formulas import (
 )
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
-from gradcli.execution.formulas.affine import decode
 from gradcli.execution.formulas.inlined import constant
-from gradcli.execution.formulas.moves import moved, moving, positions
+from gradcli.execution.formulas.moves import moved, moving, read_of
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
@@ -206,8 +206,7 @@ class _Graph:
             return None
         if not self._is_fixed(node):
             return None
-        source, shape = tuple(edge.source.tensor.shape), tuple(node.tensor.shape)
-        indices = decode(positions(edge), shape, source)
+        indices = read_of(edge, tuple(node.tensor.shape))
         return None if indices is None else AffineRead(self.numbers[edge.source], indices)
 
     def _is_fixed(self, node: Node) -> bool:
@@ -281,6 +280,7 @@ def _constant_formula(op: Op) -> str | None:
     return op.definition if op.kind is Kind.POINTWISE else op.formula
 
 
+@lru_cache(maxsize=1024)
 def _axes(view: AxisView) -> Axes | None:
     """Return, for each axis that a view presents, the original axes that it stands for; those of length 1 are left out.
 

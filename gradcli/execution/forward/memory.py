@@ -16,7 +16,7 @@ from torch import Tensor
 from gradcli.errors import LimitError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.rehearsal import Audience
-from gradcli.execution.forward.rehearsed import shapes_of
+from gradcli.execution.forward.rehearsed import known_shapes, shapes_of
 from gradcli.limits import Limits
 from gradcli.settings import Settings
 
@@ -75,9 +75,11 @@ def check_call(
 ) -> None:
     """Refuse a call of a definition's that has not run yet, by the limits in force."""
     call, limits = partial(function, *positional, **keywords), limits_in_force()
-    if _bound(call, pointwise=pointwise) > limits.elements:
-        for shape in shapes_of(call, limits, _audience):
-            check_entries(shape.numel(), "a step of the derivative")
+    shapes = None if pointwise else known_shapes(call, limits)
+    if shapes is None and _bound(call, pointwise=pointwise) <= limits.elements:
+        return
+    for shape in shapes_of(call, limits, _audience) if shapes is None else shapes:
+        check_entries(shape.numel(), "a step of the derivative")
 
 
 def check_entries(count: int, what: str) -> None:

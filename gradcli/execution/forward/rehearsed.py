@@ -37,25 +37,33 @@ def shapes_of(call: partial[Any], limits: Limits, audience: Callable[[Limits], A
 
     LimitError if the call would make something beyond the limits; that is not remembered.
     """
-    signature = _signature(call)
-    key = (signature, limits, torch.get_default_dtype())
-    if signature is not None and key in _known:
+    key = _key(call, limits)
+    if key in _known:
         return _known[key]
     found = rehearse(call, audience(limits))
-    if signature is not None and not found.hinges:
+    if key is not None and not found.hinges:
         if len(_known) >= MOST:
             _known.clear()
         _known[key] = found.shapes
     return found.shapes
 
 
+def known_shapes(call: partial[Any], limits: Limits) -> Sequence[torch.Size] | None:
+    """Return the shapes of a call's results where an earlier rehearsal showed them."""
+    return _known.get(_key(call, limits))
+
+
+def _key(call: partial[Any], limits: Limits) -> Hashable | None:
+    signature = _signature(call)
+    return None if signature is None else (signature, limits, torch.get_default_dtype())
+
+
 def _signature(call: partial[Any]) -> Hashable | None:
     """Return what tells a call from others, but for the entries of tensors; None where there may be more to it."""
     if not _is_lasting(call.func):
         return None
-    kinds: list[tuple[tree.Path, tuple[Any, ...] | None]] = []
-    tree.map_with_path(lambda path, leaf: kinds.append((path, _kind(leaf))), (call.args, call.keywords))
-    return None if any(kind is None for _, kind in kinds) else (call.func, *kinds)
+    known = tree.outline((call.args, call.keywords), _kind)
+    return None if known is None else (call.func, known)
 
 
 def _is_lasting(function: Any) -> bool:
@@ -68,6 +76,11 @@ def _is_lasting(function: Any) -> bool:
 def _kind(leaf: Any) -> tuple[Any, ...] | None:
     if isinstance(leaf, Tensor):
         return leaf.dtype, leaf.device, leaf.shape, leaf.stride(), leaf.is_conj()
+    return kind_of_number(leaf)
+
+
+def kind_of_number(leaf: Any) -> tuple[Any, ...] | None:
+    """Return what tells an argument that is no tensor from others; None where it is nothing plain."""
     if isinstance(leaf, slice):  # which has no hash
         parts = (leaf.start, leaf.stop, leaf.step)
         return (slice, *parts) if all(type(part) in PLAIN for part in parts) else None

@@ -5,7 +5,7 @@ As `torch.utils._pytree` and `jax.tree`, in small.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from torch import Tensor
@@ -54,6 +54,25 @@ def map_with_path(change: Callable[..., Any], tree: Any, *others: Any, path: Pat
         several = enumerate(zip(tree, *others, strict=True))
         return _like(tree, [map_with_path(change, *items, path=(*path, position)) for position, items in several])
     return change(path, tree, *others)
+
+
+def outline(tree: Any, kind: Callable[[Any], Hashable | None]) -> Hashable | None:
+    """Return the structure of a tree with what `kind` says of each leaf; None where it says nothing of one."""
+    found: list[Hashable] = []
+    return tuple(found) if _outlined([tree], kind, found) else None
+
+
+def _outlined(tree: Any, kind: Callable[[Any], Hashable | None], found: list[Hashable]) -> bool:
+    for item in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(item, NESTING):
+            found.append((type(item), tuple(item) if isinstance(item, dict) else len(item)))
+            if not _outlined(item, kind, found):
+                return False
+        else:
+            found.append(kind(item))
+            if found[-1] is None:
+                return False
+    return True
 
 
 def subscripts(path: Path) -> str:

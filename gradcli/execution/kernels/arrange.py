@@ -69,3 +69,10 @@ def axes(tensor: Tensor, dim: Any) -> tuple[int, ...]:
 def count(items: tuple[Any, ...]) -> int:
     """Return how many items there are."""
     return len(items)
+
+
+def alternating(first: Tensor, odd: Tensor, even: Tensor) -> Tensor:
+    """Return a sequence of its first entry, those at odd places, and those at even places from the third on."""
+    whole = odd.new_empty((*odd.shape[:-1], 1 + odd.shape[-1] + even.shape[-1]))
+    whole[..., :1], whole[..., 1::2], whole[..., 2::2] = first, odd, even
+    return whole

@@ -188,9 +188,18 @@ def states_before(alpha: Tensor, skips: Tensor, fill: float) -> tuple[Tensor, Te
     return shifted(alpha, 1, fill), torch.where(skips, shifted(alpha, 2, fill), fill)
 
 
-def any_of(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
-    """Return the logarithm of the probability that one of three events happens that exclude each other."""
-    return torch.logaddexp(torch.logaddexp(first, second), third)
+def largest(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+    """Return the largest of three numbers, entry by entry."""
+    return torch.maximum(torch.maximum(first, second), third)
+
+
+def any_of(first: Tensor, second: Tensor, third: Tensor, largest: Tensor) -> Tensor:
+    """Return the logarithm of the probability that one of three events happens that exclude each other.
+
+    It is the same whatever number near the `largest` of their logarithms is used.
+    """
+    chances = torch.exp(first - largest) + torch.exp(second - largest) + torch.exp(third - largest)
+    return largest + chances.log()
 
 
 def least(lengths: Tensor) -> int:

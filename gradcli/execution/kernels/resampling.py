@@ -110,11 +110,10 @@ def _times(counts: range, factor: Fraction) -> Tensor:
 def pixels(tensor: Tensor, *places: Tensor) -> Tensor:
     """Return (N, C, …) read at integer places along its last axes, one tensor of places (N, …) each; outside is 0."""
     sizes = tensor.shape[-len(places) :]
-    inside = torch.stack([(p >= 0) & (p < n) for p, n in zip(places, sizes, strict=True)]).all(0)
     kept = [p.to(torch.int64).clamp(0, n - 1) for p, n in zip(places, sizes, strict=True)]
-    flat = kept[0]
-    for place, size in zip(kept[1:], sizes[1:], strict=True):
-        flat = flat * size + place
+    flat, inside = kept[0], kept[0] == places[0]
+    for place, given, size in zip(kept[1:], places[1:], sizes[1:], strict=True):
+        flat, inside = flat * size + place, inside & (place == given)
     index = flat.flatten(1).unsqueeze(1).expand(-1, tensor.shape[1], -1)
     found = tensor.flatten(2).gather(2, index).unflatten(2, flat.shape[1:])
     return torch.where(inside.unsqueeze(1), found, 0.0)

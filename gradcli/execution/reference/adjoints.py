@@ -122,8 +122,11 @@ def answered(edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> Derive
 
 def pulled_back(edge: Edge, cotangent: Tensor, answer: Derived, perturb: Perturbation = identity) -> Tensor:
     """Return the vector-Jacobian product of one operand; `cotangent` is as the definition sees it."""
-    operands = edge.operands | scalars(edge.request) | {COTANGENT: cotangent}
-    value = dependence.evaluate(answer.adjoints[edge.name], operands, edge.supports, perturb)
+    program = answer.adjoints[edge.name]
+    operands = {**edge.operands, COTANGENT: cotangent}
+    if not operands.keys() >= {*program.operands}:
+        operands = scalars(edge.request) | operands
+    value = dependence.evaluate(program, operands, edge.supports, perturb)
     return edge.layout.views[edge.name].undo(value)
 
 

@@ -19,6 +19,8 @@ from gradcli.execution.reference import tensor_eval
 from gradcli.execution.reference.tensor_eval import POINTWISE, STRUCTURAL, Perturbation, align, identity
 
 Sizes = Mapping[str, int]
+# Steps that leave entries at 0 to which nothing is added.
+SPARSE = frozenset({"scatter", "cumsum"})
 
 
 Supports = Mapping[str, Callable[[], Tensor]]
@@ -115,7 +117,7 @@ def _moved(step: Step, inputs: list[_Value], sizes: Sizes) -> Tensor | None:
     """Return where the result of a step that moves its first input depends on something."""
     if step.function == "number":
         return torch.tensor(step.number != 0)
-    if not inputs or (inputs[0].depends is None and step.function != "scatter"):
+    if not inputs or (inputs[0].depends is None and step.function not in SPARSE):
         return None
     support = [inputs[0].support.to(torch.float64), *(value.tensor for value in inputs[1:])]
     return STRUCTURAL[step.function](step, support, sizes) != 0

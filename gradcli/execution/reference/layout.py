@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -65,7 +65,7 @@ def layout_of(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...
         return pointwise(op.definition, shapes, result)
     if op.kind is Kind.EINSUM:
         (equation,) = bound.values()
-        return einsum(equation, list(shapes.values()), result)
+        return einsum(equation, tuple(shapes.values()), result)
     return indexed(op, shapes, result, bound)
 
 
@@ -177,7 +177,8 @@ def explicit_axes(definition: str) -> dict[str, int]:
     return found
 
 
-def einsum(equation: str, shapes: list[tuple[int, ...]], result: tuple[int, ...]) -> Layout:
+@lru_cache(maxsize=1024)
+def einsum(equation: str, shapes: tuple[tuple[int, ...], ...], result: tuple[int, ...]) -> Layout:
     """Return the operands of einsum as index notation: its equation already is one."""
     inputs, arrow, out = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
@@ -214,7 +215,7 @@ def _spell(term: str, rank: int, spare: list[str]) -> str:
     return term.replace("...", "".join(spare[len(spare) - count :]))
 
 
-def _einsum_sizes(terms: list[str], shapes: list[tuple[int, ...]], spare: list[str]) -> dict[str, int]:
+def _einsum_sizes(terms: list[str], shapes: Sequence[tuple[int, ...]], spare: list[str]) -> dict[str, int]:
     """Return each label's length: the longest, because an axis of length 1 broadcasts."""
     sizes: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=True):

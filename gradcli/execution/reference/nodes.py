@@ -123,9 +123,10 @@ def split(tensor: Tensor) -> tuple[Tensor, ...]:
 
 def real_operands(operands: Mapping[str, Node | ComplexNode], shown: Layout) -> tuple[dict[str, Node], Layout]:
     """Return operands with each complex `z` taken apart as `z.real` and `z.imag`, and how they are presented."""
-    found: dict[str, Node] = {}
-    views: dict[str, AxisView] = {}
-    axes: dict[str, str] = {}
+    found = {name: node for name, node in operands.items() if isinstance(node, Node)}
+    if len(found) == len(operands):
+        return found, shown
+    found, views, axes = {}, dict[str, AxisView](), dict[str, str]()
     for name, node in operands.items():
         names = [f"{name}.{part}" for part in PARTS] if isinstance(node, ComplexNode) else [name]
         found |= dict(zip(names, parts(node), strict=True))

@@ -5,7 +5,9 @@ PyTorch says so itself, by the strides of the view that it returns; no entry has
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -25,16 +27,42 @@ def rearranged(result: object, source: Tensor) -> Layout | None:
     return Layout(views, {"input": "j"}, AxisView(tuple(result.shape), axes, whole), "j", "input")
 
 
-def positions_of(results: Sequence[object], source: Tensor) -> list[Tensor] | None:
-    """Return where in the flattened source each entry of views of it is; None unless all are views in its memory."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A view of a part of a tensor: both shapes and strides, and how far apart they begin."""
+
+    whole: tuple[int, ...]
+    whole_strides: tuple[int, ...]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    start: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether these are all entries, in their order."""
+        orders = ((self.whole, self.whole_strides), (self.shape, self.strides))
+        return all(map(_is_contiguous, *zip(*orders, strict=True))) and math.prod(self.whole) == math.prod(self.shape)
+
+    def positions(self) -> Tensor:
+        """Return where in the flattened whole each entry is."""
+        numbers = torch.arange(math.prod(self.whole)).reshape(self.whole)
+        if numbers.stride() != self.whole_strides:
+            numbers = torch.empty_strided(self.whole, self.whole_strides, dtype=torch.int64).copy_(numbers)
+        return numbers.as_strided(self.shape, self.strides, self.start).reshape(-1)
+
+
+def parts_of(results: Sequence[object], source: Tensor) -> list[Part] | None:
+    """Return what parts of a source results are; None unless all are views in its memory."""
     views = [result for result in results if isinstance(result, Tensor) and _is_within(result, source)]
     if len(views) < len(results):
         return None
-    numbers = torch.arange(source.numel()).reshape(source.shape)
-    if not source.is_contiguous():
-        numbers = torch.empty_strided(source.shape, source.stride(), dtype=torch.int64).copy_(numbers)
-    start = source.storage_offset()
-    return [numbers.as_strided(v.shape, v.stride(), v.storage_offset() - start).reshape(-1) for v in views]
+    whole, first = (tuple(source.shape), source.stride()), int(source.storage_offset())
+    return [Part(*whole, tuple(view.shape), view.stride(), int(view.storage_offset()) - first) for view in views]
+
+
+def _is_contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    expected = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return all(size == 1 or one == other for size, one, other in zip(shape, strides, expected, strict=True))
 
 
 def _is_within(result: Tensor, source: Tensor) -> bool:

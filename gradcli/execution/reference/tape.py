@@ -23,6 +23,7 @@ from gradcli.execution.forward.memory import check_call, limits_in_force
 from gradcli.execution.reference import layout, movement, supports
 from gradcli.execution.reference.definitions import defined, definition, operands_of
 from gradcli.execution.reference.layout import Layout
+from gradcli.execution.reference.movement import Origin
 from gradcli.execution.reference.nodes import (
     ComplexNode,
     Edge,
@@ -233,15 +234,16 @@ class Tape:
             known = iter(edges)
             return tree.map(lambda one: self.node(one, (next(known),)), result)
         sources = list(dict.fromkeys(sources))
-        positional, keywords = movement.numbers_for(arguments, movement.numbered(sources))
-        numbers = function(op.torch)(*positional, **keywords)
-        return tree.map(lambda whole, moved: self._moved(whole, moved, sources), result, numbers)
+        found = movement.origins(function(op.torch), call.positional, call.keywords, sources)
+        return tree.map(lambda whole, origins: self._moved(whole, origins, sources), result, found)
 
-    def _moved(self, result: Tensor, numbers: Tensor, sources: Sequence[Node | ComplexNode]) -> Node | ComplexNode:
+    def _moved(
+        self, result: Tensor, origins: Sequence[Origin | None], sources: Sequence[Node | ComplexNode]
+    ) -> Node | ComplexNode:
         """Return one tensor of what was moved, as nodes that are computed from the sources."""
 
         def node(part: Tensor, name: str) -> Node:
-            return self.node(part, movement.moved_edges(part, numbers, sources, name))
+            return self.node(part, movement.moved_edges(origins, sources, name))
 
         return paired(result, node) if result.is_complex() else node(result, "real")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from gradcli.derivation.tensor_program import Step, TensorProgram
 from gradcli.execution.forward.callables import function
-from gradcli.execution.forward.memory import check_entries
+from gradcli.execution.forward.memory import check_entries, limits_in_force
 from gradcli.execution.reference.contraction import contracted
 from gradcli.execution.reference.liveness import lives
 from gradcli.ops.functions import FUNCTIONS
@@ -21,6 +22,8 @@ POINTWISE: Mapping[str, Callable[..., Tensor]] = {row.name: function(row.torch) 
 
 
 Perturbation = Callable[[Tensor], Tensor]
+# Makes the result of a step of its inputs and the length of each label.
+Run = Callable[[list[Tensor], Mapping[str, int]], Tensor]
 
 
 def identity(value: Tensor) -> Tensor:
@@ -35,24 +38,65 @@ def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], perturb: Pe
     """
     sizes = {label: operands[name].shape[axis] for label, name, axis in program.sizes}
     values: list[Any] = [operands.get(name) for name in program.operands]
-    known = lives(program)
-    for step, place, dead in zip(program.steps, known.overwritten, known.dead, strict=True):
-        values.append(perturb(run_step(step, [values[i] for i in step.inputs], sizes, place)))
+    unchecked = math.prod(sizes.values()) <= limits_in_force().elements and _labels(program) <= sizes.keys()
+    for step, run, dead in _prepared(program):
+        inputs = [values[i] for i in step.inputs]
+        if not unchecked:
+            check_entries(_entries(step, inputs, sizes), "a step of the derivative")
+        values.append(perturb(run(inputs, sizes)))
         for value in dead:
             values[value] = None
     result: Tensor = values[program.result]
     return result
 
 
-def run_step(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], overwritten: int | None) -> Tensor:
-    """Return the result of one step, written over one of its inputs if that is said; LimitError if it is too large."""
+@lru_cache(maxsize=4096)
+def _labels(program: TensorProgram) -> frozenset[str]:
+    """Return the labels of everything that a program makes: nothing is larger than all their axes together."""
+    return frozenset("".join(step.out for step in program.steps))
+
+
+@lru_cache(maxsize=4096)
+def _prepared(program: TensorProgram) -> Sequence[tuple[Step, Run, tuple[int, ...]]]:
+    """Return the steps of a program, what runs each, and the values that nothing reads after it."""
+    known = lives(program)
+    runs = map(run_of, program.steps, known.overwritten)
+    return list(zip(program.steps, runs, known.dead, strict=True))
+
+
+def run_step(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], run: Run | None = None) -> Tensor:
+    """Return the result of one step, by what runs it; LimitError if it is too large."""
     check_entries(_entries(step, inputs, sizes), "a step of the derivative")
+    return (run or run_of(step))(inputs, sizes)
+
+
+def run_of(step: Step, overwritten: int | None = None) -> Run:
+    """Return what runs a step, and writes its result over one of the inputs if that is said."""
     if step.function not in POINTWISE:
-        return STRUCTURAL[step.function](step, inputs, sizes)
-    aligned = [align(value, labels, step.out) for value, labels in zip(inputs, step.labels, strict=True)]
-    if overwritten is not None and all(value.dtype == inputs[overwritten].dtype == torch.float64 for value in inputs):
-        return POINTWISE[step.function](*aligned, out=inputs[overwritten])
-    return POINTWISE[step.function](*aligned)
+        return partial(STRUCTURAL[step.function], step)
+    function, out = POINTWISE[step.function], step.out
+    if all(labels in {"", out} for labels in step.labels):
+        return _pointwise(function, overwritten)
+    pointwise = _pointwise(function, overwritten)
+
+    def run(inputs: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
+        aligned = [align(value, labels, out) for value, labels in zip(inputs, step.labels, strict=True)]
+        return pointwise(aligned, sizes)
+
+    return run
+
+
+def _pointwise(function: Callable[..., Tensor], overwritten: int | None) -> Run:
+    """Return what runs a function on aligned inputs; one that is written over has all axes, in their order."""
+    if overwritten is None:
+        return lambda inputs, _: function(*inputs)
+
+    def run(inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
+        if all(value.dtype == torch.float64 for value in inputs):
+            return function(*inputs, out=inputs[overwritten])
+        return function(*inputs)
+
+    return run
 
 
 def _entries(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> int:
@@ -125,6 +169,16 @@ def _scatter(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tens
     return target.index_add_(0, index.reshape(-1), source.reshape(-1, *source.shape[index.ndim :]))
 
 
+def _cumsum(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
+    value, wanted = inputs[0].to(torch.float64), sizes[step.out[-1]]
+    longer = torch.nn.functional.pad(value, (0, max(wanted - value.shape[-1], 0)))
+    upwards = step.number in {"lt", "le"}
+    sums = longer.cumsum(-1) if upwards else longer.flip(-1).cumsum(-1)
+    if step.number in {"lt", "gt"}:
+        sums = torch.nn.functional.pad(sums, (1, 0))[..., :-1]
+    return (sums if upwards else sums.flip(-1))[..., :wanted]
+
+
 def _relabel(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
     if step.labels[0] == step.out:
         return inputs[0]
@@ -142,6 +196,7 @@ STRUCTURAL: Mapping[str, Callable[[Step, list[Tensor], Mapping[str, int]], Tenso
     "size": _size,
     "gather": _gather,
     "scatter": _scatter,
+    "cumsum": _cumsum,
     "relabel": _relabel,
     "expand": _expand,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
+from itertools import combinations
 from typing import Any
 
 import sympy
@@ -14,6 +15,7 @@ from gradcli.errors import NotSupportedError
 from gradcli.ops.functions import FUNCTIONS
 from gradcli.symbolic.derive.differentiate import Length
 from gradcli.symbolic.derive.entries import Entry, index_labels
+from gradcli.symbolic.derive.order_masks import Split, split
 from gradcli.symbolic.derive.pruning import pruned
 from gradcli.symbolic.derive.quotients import fraction, is_scale, sides, unfolded
 
@@ -129,10 +131,24 @@ class _Builder:
         used = _union(*(self.labels[value] for value in values))
         if set(used) <= set(out):
             return self.product(values)
+        found = split(values, [self.labels[value] for value in values], out, self._step)
+        if found is not None:
+            return self.contract([self._running_sum(found), *found.rest], out)
         values = self._merge(values)
         target = "".join(letter for letter in out if letter in used)
         letters = tuple(self.labels[value] for value in values)
         return self.emit(Step("einsum", tuple(values), letters, target))
+
+    def _step(self, value: int) -> Step | None:
+        """Return the step that makes a value; None for an operand."""
+        return self.steps[value - len(self.position)] if value >= len(self.position) else None
+
+    def _running_sum(self, found: Split) -> int:
+        """Return the sum over all positions that are in order with the target, as a tensor with its label."""
+        running = found.running
+        value = self.expand(self.contract(found.added, found.kept), found.kept)
+        out = found.kept.replace(running.summed, running.target)
+        return self.emit(Step("cumsum", (value,), (found.kept,), out, running.relation))
 
     def _merge(self, values: list[int]) -> list[int]:
         """Multiply factors into others that have all their labels until two are left: einsum contracts a pair."""
@@ -145,8 +161,14 @@ class _Builder:
         return merged
 
     def product(self, values: list[int]) -> int:
-        """Return the product of values that broadcast by label."""
-        return reduce(lambda left, right: self.apply("mul", left, right), values) if values else self.number(1)
+        """Return the product of values that broadcast by label, those first whose product has the fewest labels."""
+        rest = list(values) or [self.number(1)]
+        while len(rest) > 1:
+            pairs = combinations(range(len(rest)), 2)
+            one, other = min(pairs, key=lambda pair: len(_union(*(self.labels[rest[place]] for place in pair))))
+            right = rest.pop(other)
+            rest[one] = self.apply("mul", rest[one], right)
+        return rest[0]
 
     def _scatter(self, values: list[int], scatters: list[Expr], out: str) -> int:
         """Return Σ values · δ(position[j], P): the values added up at their positions."""

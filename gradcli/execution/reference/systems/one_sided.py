@@ -37,11 +37,9 @@ def _side(problem: Problem, ranges: Ranges) -> int | None:
     given = problem.flat_solution(probe)
     image = problem.flat_right(problem.product(trial, ranges))
     for axis in (0, 1):
-        small = _along(problem, axis, ranges).mT
-        off = (image - _through(small.matmul, given, axis, _lengths(problem, ranges))).abs()
-        if bool((off <= SAME * image.abs()).all()):  # which is less than the sum of what it is a sum of
-            return axis
-        if bool((off <= SAME * problem.flat_right(problem.magnitude(trial, ranges))).all()):
+        small, lengths = _along(problem, axis, ranges).mT, _lengths(problem, ranges)
+        off = (image - _through(small.matmul, given, axis, lengths)).abs()
+        if bool((off <= SAME * _through(small.abs().matmul, given, axis, lengths)).all()):  # what is given is positive
             return axis
     return None
 

@@ -107,7 +107,7 @@ class Problem:
     def can_slice(self) -> bool:
         """Return whether the programs may be evaluated on slices."""
         programs = (self.system.matrix, self.system.product, self.system.magnitude)
-        return not any(step.function in {"size", "gather", "scatter"} for p in programs for step in p.steps)
+        return not any(step.function in {"size", "gather", "scatter", "cumsum"} for p in programs for step in p.steps)
 
     def _program(self, name: str, program: TensorProgram, varying: str | None) -> Restricted:
         if name not in self._programs:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.tensor_program import Step, TensorProgram
-from gradcli.execution.reference.tensor_eval import run_step
+from gradcli.execution.reference.tensor_eval import Run, run_of, run_step
 
 Ranges = Mapping[str, tuple[int, int]]
 EVERYTHING: Ranges = {}
@@ -21,6 +21,7 @@ class Restricted:
     """A program whose steps that depend on fixed operands only have been taken, as far as they take no more memory."""
 
     steps: tuple[Step, ...]
+    runs: tuple[Run, ...]
     values: tuple[Tensor | str, ...]
     """What the steps read first: tensors, and names of operands that vary."""
     labels: tuple[str, ...]
@@ -39,7 +40,7 @@ class Restricted:
         values = [varying[value] if isinstance(value, str) else value for value in self.values]
         first = len(values)
         sizes = {**self.sizes, **{letter: stop - start for letter, (start, stop) in ranges.items()}}
-        for step in self.steps:
+        for step, run in zip(self.steps, self.runs, strict=True):
             inputs = [
                 _sliced(values[place], labels, ranges) if place < first else values[place]
                 for place, labels in zip(step.inputs, step.labels, strict=False)
@@ -47,7 +48,7 @@ class Restricted:
             if step.function == "index" and step.out in ranges:
                 values.append(torch.arange(*ranges[step.out]))
             else:
-                values.append(run_step(step, inputs, sizes, None))
+                values.append(run_step(step, inputs, sizes, run))
         return _sliced(values[self.result], self.out, ranges) if self.result < first else values[self.result]
 
 
@@ -73,7 +74,7 @@ def specialised(program: TensorProgram, operands: Mapping[str, Tensor], varying:
     for place, step in enumerate(program.steps, first):
         small = math.prod(sizes.get(letter, 1) for letter in step.out) <= largest
         if small and all(value in known for value in step.inputs) and step.function != "size":
-            known[place] = run_step(step, [known[value] for value in step.inputs], sizes, None)
+            known[place] = run_step(step, [known[value] for value in step.inputs], sizes)
         else:
             kept.append(place)
     return _assembled(program, known, kept, sizes, varying)
@@ -93,4 +94,12 @@ def _assembled(
     labels = [program.labels[value] if value < first else program.steps[value - first].out for value in read]
     renumbered = [Step(s.function, tuple(order[v] for v in s.inputs), s.labels, s.out, s.number) for s in steps]
     values = tuple(value for value in names if value is not None)
-    return Restricted(tuple(renumbered), values, tuple(labels), sizes, order[program.result], program.out)
+    return Restricted(
+        tuple(renumbered),
+        tuple(map(run_of, renumbered)),
+        values,
+        tuple(labels),
+        sizes,
+        order[program.result],
+        program.out,
+    )
