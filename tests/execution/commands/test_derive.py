@@ -419,6 +419,7 @@ PROGRAMS = [
     ("F.scaled_dot_product_attention(q, k, v)", {"q": (2, 3), "k": (4, 3), "v": (4, 2)}),
     ("x/norm(x, dim=1, keepdim=True)", {"x": (2, 3)}),
     ("y = x*2; y = y*y; y.sum()", {"x": (2,)}),
+    ("tensor([1.5, 2.5])*x[:2]", {"x": (4,)}),
 ]
 
 
@@ -503,6 +504,13 @@ def test_the_formula_of_a_branch_is_compared_on_that_branch(seed: int) -> None:
     assert found.checked.verdict is Verdict.MATCH
     assert found.checked.points == 2
     assert found.formula in {"3", "-1"}
+
+
+@pytest.mark.parametrize("program", ["rrelu(x, training=True)", "torch.bernoulli(sigmoid(x))*x"])
+def test_numbers_that_are_drawn_by_values_are_those_of_the_first_point_at_every_other(program: str) -> None:
+    found = gradcli.derive(program, {"x": (4,)})["x"]
+    assert (found.checked.verdict, found.checked.points) == (Verdict.MATCH, 4)
+    assert "tensor([" in str(found.formula)
 
 
 def test_values_stay_at_every_point() -> None:
