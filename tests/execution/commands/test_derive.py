@@ -47,6 +47,9 @@ FORMULAS = [
     ("X @ W", {**X, **W}, "W", 1, "X.T @ g"),
     ("log(w)*v", {}, "w", 1, "v/w"),
     ("g*x + sum(x)", {"x": (2,), "g": (2,)}, "x", 1, "g*grad_output + sum(grad_output)"),
+    ("prod(x)", {"x": (3,)}, "x", 1, "prod(x)/x"),
+    ("log(prod(X))", X, "X", 1, "1/X"),
+    ("prod(X, dim=1)", X, "X", 1, "(prod(X, dim=1)*g)[:, None]/X"),
     ("cumsum(x, dim=0)", {"x": (4,)}, "x", 1, "[p]: sum(g[i] for i in range(p, 4))"),
 ]
 
@@ -333,6 +336,23 @@ def test_an_exception_is_one(program: str, inputs: Any, exception: str | None) -
 )
 def test_a_point_is_found_where_few_have_finite_gradients(program: str, inputs: Any) -> None:
     assert gradcli.derive(program, inputs, wrt="x").verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize("program", ["prod(x)", "prod(X, dim=0)"])
+@pytest.mark.parametrize("to", ["torch", "numpy"])
+def test_a_product_has_a_gradient_at_zeros_too_and_it_is_said(program: str, to: str) -> None:
+    given = {"x": [0.0, 2.0, 3.0]} if "x" in program else {"X": [[0.0, 0.0, 5.0], [6.0, 0.0, 0.0]]}
+    derivation = gradcli.derive(program, {name: torch.tensor(value).shape for name, value in given.items()})
+    space: dict[str, Any] = {}
+    exec(derivation.code(to), space)  # noqa: S102 (what is tested)
+    (value,) = given.values()
+    tensor = torch.tensor(value, dtype=torch.float64)
+    arguments = [tensor, torch.ones(3, dtype=torch.float64)][: 1 if tensor.ndim == 1 else 2]
+    found = space["gradient"](*(one if to == "torch" else one.numpy() for one in arguments))
+    leaf = tensor.requires_grad_()
+    (reference,) = torch.autograd.grad(torch.prod(leaf, *range(tensor.ndim - 1)).sum(), leaf)
+    assert found.tolist() == reference.tolist()
+    assert "a product divided by an entry is that of the other entries where" in str(derivation)
 
 
 def test_a_number_stands_for_every_entry_and_it_is_said() -> None:
