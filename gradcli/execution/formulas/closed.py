@@ -13,6 +13,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.formulas import UNIT, Formula
 from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.code import Wanted
+from gradcli.derivation.notation.masks import with_tests
 from gradcli.derivation.notation.others import with_quotients
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
@@ -222,6 +223,10 @@ def _form(formula: Formula, point: Point) -> Form:
     """Return a formula as a reader would write it."""
     shapes = known_shapes(point, moving=True)
     assumed = frozenset(point.settings.orthogonal), frozenset(point.settings.symmetric)
+    ranks = {name: len(shape) for name, shape in shapes.items()}
+    formula = replace(
+        formula, text=with_tests(formula.text, ranks), entry=with_tests(formula.entry, ranks) if formula.entry else ""
+    )
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
     whole, outside = with_quotients(simplified(formula.text, shapes, *assumed))
     text, exception = without_points(whole, varying)
