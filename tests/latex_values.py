@@ -24,13 +24,13 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 FUNCTIONS |= {"arcsin": torch.asin, "arccos": torch.acos, "arctan": torch.atan, "sigma": torch.sigmoid}
 WORDS: dict[str, Callable[..., Any]] = {"relu": torch.relu, "sign": torch.sign, "erf": torch.erf}
 SIGNS = {r"\le": torch.le, r"\ge": torch.ge, r"\ne": torch.ne, "<": torch.lt, ">": torch.gt, "=": torch.eq}
-CLOSING = {r"\right", "}", "]", "&", r"\\", r"\end{cases}", ",", r"\wedge", r"\vee", *SIGNS}
+CLOSING = {r"\bmod", r"\right", "}", "]", "&", r"\\", r"\end{cases}", ",", r"\wedge", r"\vee", *SIGNS}
 
 
 # What KaTeX and MathJax know, of what takes no argument, and of what takes one or two in braces.
 SYMBOLS = {"top", "odot", "cdot", "circ", "le", "ge", "ne", "wedge", "vee", "infty", "pi", "sigma", "partial", "psi"}
 SYMBOLS |= {"alpha", "langle", "rangle", "sum", "bmod", "delta", "Gamma", "log", "det", *FUNCTIONS}
-FENCES = {"(", ")", "[", "]", "|", r"\lVert", r"\rVert", r"\langle", r"\rangle"}
+FENCES = {"(", ")", "[", "]", "|", r"\lVert", r"\rVert", r"\lfloor", r"\rfloor", r"\langle", r"\rangle"}
 
 
 class UnreadError(Exception):

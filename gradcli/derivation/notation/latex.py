@@ -80,6 +80,8 @@ class Writer:
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 left, right = "()" if isinstance(node, ast.Tuple) else "[]"
                 return Piece(rf"\left{left}{', '.join(self.write(item).text for item in items)}\right{right}")
+            case ast.Constant(value=bool(value)):
+                return Piece(rf"\mathrm{{{value}}}")
             case ast.Constant(value=value):
                 return number(str(value))
             case ast.Name(id=name):
@@ -106,8 +108,10 @@ class Writer:
                 return Piece(f"{left.at_least(SUM)} + {right.at_least(HADAMARD)}", SUM)
             case ast.Sub():
                 return Piece(f"{left.at_least(SUM)} - {right.at_least(HADAMARD)}", SUM)
-            case ast.Div() | ast.FloorDiv():
+            case ast.Div():
                 return Piece(rf"\frac{{{left.text}}}{{{right.text}}}", PRODUCT)
+            case ast.FloorDiv():
+                return Piece(rf"\left\lfloor \frac{{{left.text}}}{{{right.text}}} \right\rfloor")
             case ast.Pow():
                 return self._power(node, left, right)
             case ast.MatMult():

@@ -27,6 +27,8 @@ SIGNS = {
     "rangle": "\u27e9",
     "lVert": "\u2016",
     "rVert": "\u2016",
+    "lfloor": "\u230a",
+    "rfloor": "\u230b",
     "sum": "\u2211",
     "sim": "\u223c",
     "backslash": "\\",

@@ -40,7 +40,7 @@ class _Expression(ast.NodeTransformer):
         if isinstance(node.op, ast.Div) and len(numbers) == 2 and all(isinstance(side, int) for side in numbers):  # noqa: PLR2004
             return _call("Rational", node.left, node.right)
         if isinstance(node.op, ast.FloorDiv):
-            node = ast.BinOp(node.left, ast.Div(), node.right)
+            return _call("floor", self._generic(ast.BinOp(node.left, ast.Div(), node.right)))
         return self._generic(node)
 
     def _generic(self, node: ast.AST) -> ast.expr:
