@@ -19,6 +19,9 @@ from torch import Tensor
 KNOWN: dict[str, Callable[..., Tensor]] = {
     **{name: getattr(torch, name) for name in ("tril", "triu", "isnan", "maximum", "minimum")},
     "psi": torch.digamma,
+    "clamp": lambda value, low, high: value.clamp(low.item(), high.item()),
+    "max": lambda value, low: value.clamp(min=low.item()),
+    "min": lambda value, high: value.clamp(max=high.item()),
     "tensor": lambda value: value,
     "detach": lambda value: value,
     "roll": lambda value, *places: value.roll(*map(int, places)),

@@ -29,7 +29,7 @@ CLOSING = {r"\bmod", r"\right", "}", "]", "&", r"\\", r"\end{cases}", ",", r"\we
 
 # What KaTeX and MathJax know, of what takes no argument, and of what takes one or two in braces.
 SYMBOLS = {"top", "odot", "cdot", "circ", "le", "ge", "ne", "wedge", "vee", "infty", "pi", "sigma", "partial", "psi"}
-SYMBOLS |= {"alpha", "langle", "rangle", "sum", "bmod", "delta", "Gamma", "log", "det", *FUNCTIONS}
+SYMBOLS |= {"max", "min", "alpha", "langle", "rangle", "sum", "bmod", "delta", "Gamma", "log", "det", *FUNCTIONS}
 FENCES = {"(", ")", "[", "]", "|", r"\lVert", r"\rVert", r"\lfloor", r"\rfloor", r"\langle", r"\rangle"}
 
 

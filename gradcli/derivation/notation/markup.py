@@ -34,6 +34,7 @@ SIGNS = {
     "backslash": "\\",
 }
 NAMES = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det", "arcsin", "arccos", "arctan", "bmod"}
+NAMES |= {"max", "min"}
 # What takes a group of letters: an upright word, or letters of another kind.
 WORDS = {"operatorname", "mathrm", "text", "mathtt", "mathbf"}
 

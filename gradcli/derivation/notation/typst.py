@@ -22,7 +22,7 @@ KNOWN |= {"\u2260": "!=", "\u2227": "and", "\u2228": "or", "\u221e": "infinity",
 KNOWN |= {"\u223c": "tilde.op"}
 # Words that Typst's math mode knows as operators.
 OPERATORS = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det", "tr", "mod", "arcsin"})
-OPERATORS |= {"arccos", "arctan"}
+OPERATORS |= {"arccos", "arctan", "max", "min"}
 # What a pair of signs around something is called.
 FUNCTIONS = {("\u2016", "\u2016"): "norm", ("|", "|"): "abs", ("\u230a", "\u230b"): "floor"}
 SPECIAL = frozenset('#$"\\_^/&@*~`')

@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.formulas import UNIT, Formula
 from gradcli.derivation.notation.algebra import simplified
+from gradcli.derivation.notation.bounded import with_bounds
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.masks import with_tests
 from gradcli.derivation.notation.others import with_quotients
@@ -230,6 +231,7 @@ def _form(formula: Formula, point: Point) -> Form:
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
     whole, outside = with_quotients(simplified(formula.text, shapes, *assumed))
     text, exception = without_points(whole, varying)
+    text = with_bounds(text)
     shorter = simplified(text, shapes, *assumed)
     exception = exception or (outside if "prod(" in shorter else None)
     code = formula.text if exception or parsed(formula.text).indices else text
