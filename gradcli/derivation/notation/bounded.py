@@ -35,7 +35,11 @@ class _Bounds(ast.NodeTransformer):
 
 def _bounded(test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr | None:
     """Return f(clamp_min(v, c)) of where(v < c, f(c), f(v)); None of any other choice."""
-    if not (isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)):
+    if not (
+        isinstance(test, ast.Compare)
+        and len(test.ops) == 1
+        and isinstance(test.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)
+    ):
         return None
     value, bound, is_below = test.left, test.comparators[0], isinstance(test.ops[0], ast.Lt | ast.LtE)
     if _is_number(value):

@@ -203,7 +203,7 @@ class Writer:
                 return self._connected(node, is_matrix=is_matrix)
             case ast.Subscript(value=ast.Compare() as inner):  # the same in a whole row
                 return self._condition(inner)
-            case ast.Compare(left=left, ops=[operator], comparators=[right]):
+            case ast.Compare(left=left, ops=[operator, *_], comparators=[right, *_]):  # `x > 0 != 0` is x > 0
                 one, other = self._beside(left, right, is_matrix=is_matrix)
                 return Piece(f"{one.text} {RELATIONS[type(operator)]} {other.text}", CHOICE)
         return self.write(node)
