@@ -116,8 +116,7 @@ def prove_code(code: Any, settings: Settings, given: Any = None) -> ProofReport:
 
 def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
     """Return what the command that the settings name makes of a program's text."""
-    program = detached(read(source, settings), settings.detach)
-    given = _inputs(given)
+    program, given = detached(read(source, settings), settings.detach), _inputs(given)
     leaves = [leaf.name for leaf in (*program.leaves, *program.made)]
     check_names(leaves, settings)
     check_reading(program, settings)

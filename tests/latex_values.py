@@ -24,13 +24,13 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 FUNCTIONS |= {"arcsin": torch.asin, "arccos": torch.acos, "arctan": torch.atan, "sigma": torch.sigmoid}
 WORDS: dict[str, Callable[..., Any]] = {"relu": torch.relu, "sign": torch.sign, "erf": torch.erf}
 SIGNS = {r"\le": torch.le, r"\ge": torch.ge, r"\ne": torch.ne, "<": torch.lt, ">": torch.gt, "=": torch.eq}
-CLOSING = {r"\right", "}", "]", "&", r"\\", r"\end{cases}", ",", r"\wedge", r"\vee", *SIGNS}
+CLOSING = {r"\bmod", r"\right", "}", "]", "&", r"\\", r"\end{cases}", ",", r"\wedge", r"\vee", *SIGNS}
 
 
 # What KaTeX and MathJax know, of what takes no argument, and of what takes one or two in braces.
 SYMBOLS = {"top", "odot", "cdot", "circ", "le", "ge", "ne", "wedge", "vee", "infty", "pi", "sigma", "partial", "psi"}
-SYMBOLS |= {"langle", "rangle", "sum", "bmod", "delta", "Gamma", "log", "det", *FUNCTIONS}
-FENCES = {"(", ")", "[", "]", "|", r"\lVert", r"\rVert", r"\langle", r"\rangle"}
+SYMBOLS |= {"max", "min", "alpha", "langle", "rangle", "sum", "bmod", "delta", "Gamma", "log", "det", *FUNCTIONS}
+FENCES = {"(", ")", "[", "]", "|", r"\lVert", r"\rVert", r"\lfloor", r"\rfloor", r"\langle", r"\rangle"}
 
 
 class UnreadError(Exception):
@@ -160,7 +160,7 @@ class _Reader:
             case [r"\circ", *rest]:
                 return base ** self.inside(rest)
         power = _number(self.inside(exponent))
-        if base.ndim == 2 and min(base.shape) > 1:
+        if base.ndim >= 2 and min(base.shape[-2:]) > 1:
             return torch.linalg.matrix_power(base, int(power))
         return base**power
 
@@ -169,7 +169,8 @@ class _Reader:
         text = re.sub(r"\\(.)", r"\1", "".join(self.group()))
         if not text.startswith("[") or isinstance(base, Ones):
             raise UnreadError(text)
-        vector = base[:, 0] if base.shape[1] == 1 else base
+        is_vector = base.shape[1] == 1 and ("," not in text or "None" in text)
+        vector = base[:, 0] if is_vector else base
         return column(eval(f"value{text}", {"value": vector}))  # noqa: S307 (a test's own)
 
     def atom(self) -> Value:
@@ -271,14 +272,15 @@ class _Reader:
         axis = self.axis()
         return total(*self.arguments()) if axis is None else column(total(*self.arguments(), dim=axis))
 
-    def axis(self) -> int | None:
-        """Return the axis in an index; None if there is none."""
+    def axis(self) -> Any:
+        """Return the axis in an index, or several; None if there is none."""
         if self.peek() != "_":
             return None
         self.next()
-        return int("".join(self.group()))
+        axes = [int(axis) for axis in re.sub(r"\\.", "", "".join(self.group())).split(",")]
+        return axes[0] if len(axes) == 1 else axes
 
-    def of_matrices(self, name: str, arguments: list[Tensor], axis: int | None) -> Value:
+    def of_matrices(self, name: str, arguments: list[Tensor], axis: Any) -> Value:
         first = arguments[0]
         match name:
             case "tr":

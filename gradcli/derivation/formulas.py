@@ -121,9 +121,11 @@ class MatrixFunction:
     """A function of matrices."""
 
     name: str
-    """`inv`, `solve`, `exp`, `det`, `logdet` or `slogdet`, whose logarithm this is."""
+    """`inv`, `solve`, `exp`, `det`, `logdet` or `slogdet`, whose logarithm this is; `prod` of any tensor."""
     operands: tuple[int, ...]
     """The nodes that it is a function of."""
+    axis: int | None = None
+    """The axis that a product is along; None for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ def _node(data: dict[str, Any]) -> FormulaNode:
         None if definition is None else _definition(definition),
         None if read is None else AffineRead(read["source"], _indices(read["indices"])),
         data["is_shift"],
-        None if matrix is None else MatrixFunction(matrix["name"], tuple(matrix["operands"])),
+        None if matrix is None else MatrixFunction(matrix["name"], tuple(matrix["operands"]), matrix["axis"]),
         None if data["move"] is None else _move(data["move"]),
     )
 

@@ -41,7 +41,7 @@ class Backend:
 
 
 # What the table runs by kernels of its own.
-OF_PLACES = ("take", "summed_into")
+OF_PLACES = ("take", "summed_into", "prod_of_others")
 OF_SHAPES = ("reshape", "squeeze", "tensor", "arange", "broadcast_to")
 
 
@@ -59,10 +59,11 @@ ALIKE = (
     *("exp", "log", "log1p", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "square", "hypot", "sinc"),
     *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
     *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", "round"),
-    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to", "logaddexp"),
+    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to", "logaddexp", "prod"),
 )
 RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
 RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
+RENAMED |= {"clamp_min": "maximum", "clamp_max": "minimum", "clamp": "clip"}
 LINEAR = {name: f"linalg.{name}" for name in ("inv", "det", "pinv", "norm", "matrix_power", "slogdet")}
 
 SOFTMAX = """def _softmax(x, axis):
@@ -104,6 +105,15 @@ OF_JAX_TAKE = """def _take(x, places):
     return jnp.take(x, jnp.asarray(places))"""
 OF_JAX_EXPM_FRECHET = """def _expm_frechet(a, e):
     return jax.scipy.linalg.expm_frechet(a, e, compute_expm=False)"""
+PROD_OF_OTHERS = """def _prod_of_others(x, dim=None):
+    rows = x.reshape(-1) if dim is None else x.movedim(dim, -1)
+    own = torch.eye(rows.shape[-1], dtype=torch.bool, device=x.device)
+    others = torch.where(own, 1, rows[..., None, :]).prod(-1)
+    return others.reshape(x.shape) if dim is None else others.movedim(-1, dim)"""
+OF_NUMPY_PROD_OF_OTHERS = """def _prod_of_others(x, axis=None):
+    rows = x.reshape(-1) if axis is None else np.moveaxis(x, axis, -1)
+    others = np.where(np.eye(rows.shape[-1], dtype=bool), 1, rows[..., None, :]).prod(-1)
+    return others.reshape(x.shape) if axis is None else np.moveaxis(others, -1, axis)"""
 TIMES = """def _times(x, y):
     is_nothing = (x == 0) & ~y.isfinite() | (y == 0) & ~x.isfinite()
     return torch.where(is_nothing, 0, x) * torch.where(is_nothing, 0, y)"""
@@ -130,6 +140,7 @@ OF_NUMPY = {
     "relu": RELU,
     "take": """def _take(x, places):\n    return np.take(x, places)""",
     "summed_into": OF_NUMPY_SUMMED_INTO,
+    "prod_of_others": OF_NUMPY_PROD_OF_OTHERS,
     **{name: _elementwise(name) for name in ("erf", "erfc", "lgamma")},
 }
 OF_JAX = {
@@ -145,6 +156,7 @@ OF_JAX = {
     "matrix_exp": "jax.scipy.linalg.expm",
 }
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO, "expm_frechet": OF_JAX_EXPM_FRECHET}
+JAX_HELPERS |= {"prod_of_others": OF_NUMPY_PROD_OF_OTHERS.replace("np.", "jnp.")}
 OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}
 
 # What raises where a matrix is singular, for code that has to go on.
@@ -171,6 +183,7 @@ OF_TORCH = {
     "plus": PLUS,
     "take": TAKE,
     "summed_into": SUMMED_INTO,
+    "prod_of_others": PROD_OF_OTHERS,
     "times": TIMES,
     "over": OVER,
     "inv": INV,

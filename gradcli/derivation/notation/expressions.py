@@ -12,8 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.backends import TORCH, Backend
-from gradcli.derivation.notation.parsed import CONSTANTS, Parsed, callee, is_number, is_sum_over_indices, names_read
+from gradcli.derivation.notation.parsed import (
+    CONSTANTS,
+    Parsed,
+    callee,
+    depth_of_sums,
+    is_number,
+    is_sum_over_indices,
+    names_read,
+)
 from gradcli.derivation.notation.ranges import Letter, span, stop_of
+from gradcli.derivation.notation.shapes import literal_shape
 from gradcli.derivation.notation.unified import value as value_of
 from gradcli.errors import NotSupportedError
 
@@ -44,7 +53,7 @@ class Emitter:
     def expression(self, formula: Parsed, shape: Sequence[int | str]) -> str:
         """Return the expression of a formula; that of an entry has an axis at its end for every index of its sums."""
         if formula.indices is not None:
-            self.rank = len(formula.indices) + _depth(formula.body)
+            self.rank = len(formula.indices) + depth_of_sums(formula.body)
             self.depth = len(formula.indices)
             for axis, (letter, size) in enumerate(zip(formula.indices, shape, strict=True)):
                 if letter != "0":
@@ -170,20 +179,22 @@ class Emitter:
         if not any(name in self.letters for item in items for name in names_read(item)):
             found = [self._whole(item) if isinstance(item, ast.Call) else item for item in items]
             return ast.Subscript(tensor, ast.Tuple(found) if isinstance(places, ast.Tuple) else found[0])
-        found = [self._place(item, tensor, axis) for axis, item in enumerate(items)]
+        literal = literal_shape(node.value)
+        found = [self._place(item, tensor, axis, literal) for axis, item in enumerate(items)]
         return ast.Subscript(tensor, ast.Tuple(found) if len(found) > 1 else found[0])
 
-    def _place(self, item: ast.expr, tensor: ast.expr, axis: int) -> ast.expr:
+    def _place(self, item: ast.expr, tensor: ast.expr, axis: int, literal: Sequence[int] | None) -> ast.expr:
         """Return the positions along one axis, which wrap round where they may lie outside of it."""
         if isinstance(item, ast.Slice):
             return item
         low, high = span(item, self.letters, self.sizes)
-        shape = self.shapes.get(tensor.id) if isinstance(tensor, ast.Name) else None
+        shape = self.shapes.get(tensor.id) if isinstance(tensor, ast.Name) else literal
         if low >= 0 and shape is not None and high < shape[axis]:
             return self.index(item)
         if isinstance(item, ast.Constant) or (shape is None and isinstance(item, ast.Name)):
             return self.index(item)
-        size = ast.Subscript(ast.Attribute(tensor, "shape"), ast.Constant(axis))
+        length = ast.Subscript(ast.Attribute(tensor, "shape"), ast.Constant(axis))
+        size = ast.Constant(literal[axis]) if literal else length
         return ast.BinOp(self.index(item), ast.Mod(), size)
 
     def index(self, node: ast.expr) -> ast.expr:
@@ -280,12 +291,6 @@ class Emitter:
 def _target(loop: ast.comprehension) -> str:
     assert isinstance(loop.target, ast.Name)  # noqa: S101 (an index)
     return loop.target.id
-
-
-def _depth(node: ast.AST) -> int:
-    """Return how many indices are summed within each other."""
-    inner = max((_depth(child) for child in ast.iter_child_nodes(node)), default=0)
-    return inner + (len(node.generators) if isinstance(node, ast.GeneratorExp) else 0)
 
 
 def _parsed(text: str) -> ast.expr:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gradcli.derivation.notation.choices import RELATIONS, connective, is_delta, is_new
 from gradcli.derivation.notation.parsed import Parsed, callee, is_sum_over_indices
 from gradcli.derivation.notation.pieces import (
     ATOM,
@@ -20,23 +21,17 @@ from gradcli.derivation.notation.pieces import (
     number,
     side_by_side,
 )
+from gradcli.derivation.notation.ranges import last_of
 from gradcli.derivation.notation.ranks import MATRIX, rank
 from gradcli.errors import NotSupportedError
 from gradcli.escaping import escape_latex, latex_name
 
-RELATIONS: Mapping[type[ast.cmpop], str] = {
-    ast.Lt: "<",
-    ast.LtE: r"\le",
-    ast.Gt: ">",
-    ast.GtE: r"\ge",
-    ast.Eq: "=",
-    ast.NotEq: r"\ne",
-}
 CONSTANTS = {"pi": r"\pi", "inf": r"\infty", "nan": r"\mathrm{nan}"}
 PLAIN = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det"})
 FUNCTIONS = {"sigmoid": r"\sigma", "trace": r"\operatorname{tr}", "diagonal": r"\operatorname{diag}"}
 FUNCTIONS |= {"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "lgamma": r"\log\Gamma"}
-FUNCTIONS |= {"digamma": r"\psi", "expm_frechet": r"L_{\exp}"}
+FUNCTIONS |= {"clamp_min": r"\max", "clamp_max": r"\min", "digamma": r"\psi", "expm_frechet": r"L_{\exp}"}
+NEW = r"\mathrm{None}"  # an axis that is made
 ONES = r"\mathbf{1}"
 CASES = 3  # a condition, and what it chooses between
 
@@ -62,7 +57,7 @@ class Writer:
             case ast.Constant() | ast.Name() | ast.Tuple() | ast.List():
                 return self._item(node)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
-                return Piece(f"-{self.write(inner).at_least(PRODUCT)}", SIGN)
+                return Piece(f"-{self.write(inner).at_least(HADAMARD)}", SIGN)
             case ast.BinOp():
                 return self._operation(node)
             case ast.Attribute(value=inner, attr="T"):
@@ -85,14 +80,19 @@ class Writer:
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 left, right = "()" if isinstance(node, ast.Tuple) else "[]"
                 return Piece(rf"\left{left}{', '.join(self.write(item).text for item in items)}\right{right}")
+            case ast.Constant(value=bool(value)):
+                return Piece(rf"\mathrm{{{value}}}")
             case ast.Constant(value=value):
                 return number(str(value))
             case ast.Name(id=name):
                 return Piece(CONSTANTS.get(name) or latex_name(name))
 
-    def _beside(self, *nodes: ast.expr) -> list[Piece]:
+    def _has_matrix(self, *nodes: ast.expr) -> bool:
+        return any(rank(node, self.ranks) >= MATRIX for node in nodes)
+
+    def _beside(self, *nodes: ast.expr, is_matrix: bool = False) -> list[Piece]:
         """Return operands of what is computed entry by entry: beside a matrix, a vector is repeated in every row."""
-        is_matrix = MATRIX in {rank(node, self.ranks) for node in nodes}
+        is_matrix = is_matrix or self._has_matrix(*nodes)
         return [
             Piece(f"{ONES} {self._row(node).text}", PRODUCT)
             if is_matrix and rank(node, self.ranks) == 1
@@ -105,11 +105,13 @@ class Writer:
         left, right = map(self.write, (node.left, node.right)) if is_product else self._beside(node.left, node.right)
         match node.op:
             case ast.Add():
-                return Piece(f"{left.at_least(SUM)} + {right.at_least(PRODUCT)}", SUM)
+                return Piece(f"{left.at_least(SUM)} + {right.at_least(HADAMARD)}", SUM)
             case ast.Sub():
-                return Piece(f"{left.at_least(SUM)} - {right.at_least(PRODUCT)}", SUM)
-            case ast.Div() | ast.FloorDiv():
+                return Piece(f"{left.at_least(SUM)} - {right.at_least(HADAMARD)}", SUM)
+            case ast.Div():
                 return Piece(rf"\frac{{{left.text}}}{{{right.text}}}", PRODUCT)
+            case ast.FloorDiv():
+                return Piece(rf"\left\lfloor \frac{{{left.text}}}{{{right.text}}} \right\rfloor")
             case ast.Pow():
                 return self._power(node, left, right)
             case ast.MatMult():
@@ -167,44 +169,58 @@ class Writer:
 
     def _read(self, node: ast.Subscript) -> Piece:
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if any(isinstance(item, ast.Slice) or _is_new(item) for item in items):
+        if any(isinstance(item, ast.Slice) or is_new(item) for item in items):
             return self._part(node, items)
         base = self.write(node.value).at_least(ATOM)
         return Piece(f"{base}_{{{', '.join(self.write(item).text for item in items)}}}")
 
     def _part(self, node: ast.Subscript, items: Sequence[ast.expr]) -> Piece:
         """Return a part of a tensor; a vector as a column is repeated by a row of ones, or is a row."""
-        if rank(node.value, self.ranks) == 1 and len(items) == MATRIX and _is_new(items[1]):
+        if rank(node.value, self.ranks) == 1 and len(items) == MATRIX and is_new(items[1]):
             return Piece(rf"{self.write(node.value).at_least(PRODUCT)} {ONES}^{{\top}}", PRODUCT)
-        if rank(node.value, self.ranks) == 1 and len(items) == MATRIX and _is_new(items[0]):
+        if rank(node.value, self.ranks) == 1 and len(items) == MATRIX and is_new(items[0]):
             return self._row(node.value)
-        places = ", ".join(ast.unparse(item) for item in items)
+        places = escape_latex(", ".join(ast.unparse(item) for item in items)).replace("None", NEW)
         read = self.write(node.value).at_least(ATOM)
         read = f"{{{read}}}" if "_" in read else read
-        return Piece(rf"{read}_{{[{escape_latex(places)}]}}")
+        return Piece(rf"{read}_{{[{places}]}}")
 
     def _cases(self, test: ast.expr, body: ast.expr, otherwise: ast.expr) -> Piece:
-        if _is_delta(test, body, otherwise):
+        if is_delta(test, body, otherwise):
             assert isinstance(test, ast.Compare)  # noqa: S101 (a delta's)
             sides = (self.write(side).text for side in (test.left, *test.comparators))
             return Piece(rf"\delta_{{{', '.join(sides)}}}")
-        value, other, _ = self._beside(body, otherwise, test)
-        rows = rf"{value.text} & {self._condition(test).text} \\ {other.text} & \text{{else}}"
+        is_matrix = self._has_matrix(body, otherwise, test)
+        value, other = self._beside(body, otherwise, is_matrix=is_matrix)
+        decides = self._condition(test, is_matrix=is_matrix).text
+        rows = rf"{value.text} & {decides} \\ {other.text} & \text{{else}}"
         return Piece(rf"\begin{{cases}} {rows} \end{{cases}}")
 
-    def _condition(self, node: ast.expr) -> Piece:
-        if isinstance(node, ast.BoolOp):
-            sign = r" \wedge " if isinstance(node.op, ast.And) else r" \vee "
-            return Piece(sign.join(self._condition(part).text for part in node.values), CHOICE)
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Compare):  # the same in a whole row
-            return self._condition(node.value)
-        if not isinstance(node, ast.Compare):
-            return self.write(node)
-        sign = RELATIONS[type(node.ops[0])]
-        left, right = self._beside(node.left, node.comparators[0])
-        return Piece(f"{left.text} {sign} {right.text}", CHOICE)
+    def _condition(self, node: ast.expr, *, is_matrix: bool = False) -> Piece:
+        """Return a test; beside a matrix, one of a vector's entries is that of every row."""
+        match node:
+            case ast.BoolOp() | ast.Call() if connective(node):
+                return self._connected(node, is_matrix=is_matrix)
+            case ast.Subscript(value=ast.Compare() as inner):  # the same in a whole row
+                return self._condition(inner)
+            case ast.Compare(left=left, ops=[operator, *_], comparators=[right, *_]):  # `x > 0 != 0` is x > 0
+                one, other = self._beside(left, right, is_matrix=is_matrix)
+                return Piece(f"{one.text} {RELATIONS[type(operator)]} {other.text}", CHOICE)
+        return self.write(node)
+
+    def _connected(self, node: ast.BoolOp | ast.Call, *, is_matrix: bool) -> Piece:
+        """Return several tests; one that is connected in another way is in parentheses."""
+        sign, tests = connective(node), node.values if isinstance(node, ast.BoolOp) else node.args
+        texts = [
+            rf"\left({text}\right)" if connective(test) not in {"", sign} else text
+            for test in tests
+            for text in (self._condition(test, is_matrix=is_matrix).text,)
+        ]
+        return Piece(f" {sign} ".join(texts), CHOICE)
 
     def _call(self, node: ast.Call) -> Piece:
+        if connective(node):
+            return self._condition(node)
         if is_sum_over_indices(node):
             return self._sum(node.args[0])
         name = callee(node)
@@ -280,16 +296,5 @@ class Writer:
         assert isinstance(loop.iter, ast.Call)  # noqa: S101 (range)
         *start, stop = loop.iter.args
         low = self.write(start[0]).text if start else "0"
-        last = stop.value - 1 if isinstance(stop, ast.Constant) and isinstance(stop.value, int) else None
-        high = str(last) if last is not None else f"{self.write(stop).text} - 1"
-        return rf"\sum_{{{ast.unparse(loop.target)}={low}}}^{{{high}}}"
-
-
-def _is_new(item: ast.expr) -> bool:
-    """Tell whether an item of a subscript is None, which makes an axis."""
-    return isinstance(item, ast.Constant) and item.value is None
-
-
-def _is_delta(test: ast.expr, body: ast.expr, otherwise: ast.expr) -> bool:
-    values = [side.value for side in (body, otherwise) if isinstance(side, ast.Constant)]
-    return values == [1, 0] and isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq)
+        letter, high = ast.unparse(loop.target), self.write(last_of(stop)).text
+        return rf"\sum_{{{letter}={low}}}^{{{high}}}"

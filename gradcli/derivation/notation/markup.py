@@ -27,11 +27,14 @@ SIGNS = {
     "rangle": "\u27e9",
     "lVert": "\u2016",
     "rVert": "\u2016",
+    "lfloor": "\u230a",
+    "rfloor": "\u230b",
     "sum": "\u2211",
     "sim": "\u223c",
     "backslash": "\\",
 }
 NAMES = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det", "arcsin", "arccos", "arctan", "bmod"}
+NAMES |= {"max", "min"}
 # What takes a group of letters: an upright word, or letters of another kind.
 WORDS = {"operatorname", "mathrm", "text", "mathtt", "mathbf"}
 

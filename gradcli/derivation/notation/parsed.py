@@ -71,3 +71,9 @@ def bound_names(node: ast.AST) -> Iterator[str]:
     for inner in ast.walk(node):
         if isinstance(inner, ast.comprehension) and isinstance(inner.target, ast.Name):
             yield inner.target.id
+
+
+def depth_of_sums(node: ast.AST) -> int:
+    """Return how many indices are summed within each other."""
+    inner = max((depth_of_sums(child) for child in ast.iter_child_nodes(node)), default=0)
+    return inner + (len(node.generators) if isinstance(node, ast.GeneratorExp) else 0)

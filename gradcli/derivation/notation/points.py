@@ -57,7 +57,9 @@ class _Elsewhere(ast.NodeTransformer):
             if decided is not None:
                 chosen: ast.expr = self.visit(node.args[1 if decided else 2])
                 return chosen
-            return ast.Call(node.func, [test, self.visit(node.args[1]), self.visit(node.args[2])], [])
+            body, otherwise = self.visit(node.args[1]), self.visit(node.args[2])
+            is_same = ast.dump(body) == ast.dump(otherwise)  # but at a single point, that of 0*log(0)
+            return body if is_same else ast.Call(node.func, [test, body, otherwise], [])
         self.generic_visit(node)
         if name not in {"logical_and", "logical_or"}:
             return node

@@ -55,6 +55,16 @@ def stop_of(node: ast.expr, letters: Mapping[str, Letter], sizes: Mapping[str, i
     return ast.unparse(_folded(found))
 
 
+def last_of(stop: ast.expr) -> ast.expr:
+    """Return the number before the end of a range."""
+    match stop:
+        case ast.Constant(value=int(number)):
+            return ast.Constant(number - 1)
+        case ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value=1)):
+            return left
+    return ast.BinOp(stop, ast.Sub(), ast.Constant(1))
+
+
 def _depends(name: str, letters: Mapping[str, Letter], sizes: Mapping[str, int]) -> bool:
     return name in sizes or (name in letters and bool(letters[name].stop))
 

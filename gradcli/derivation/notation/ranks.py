@@ -50,7 +50,7 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":
         return inner - 1
-    if name in {"sum", "mean", "logsumexp"}:
+    if name in {"sum", "mean", "logsumexp", "prod"}:
         axes = next((keyword.value for keyword in node.keywords if keyword.arg == "dim"), None)
         lost = len(axes.elts) if isinstance(axes, ast.Tuple) else 1
         return 0 if axes is None else inner - lost

@@ -40,6 +40,17 @@ def shape_of(node: ast.expr, shapes: Shapes) -> tuple[int, ...] | None:
     return None
 
 
+def literal_shape(node: ast.expr) -> tuple[int, ...] | None:
+    """Return the shape of numbers in lists, as `tensor([1.0, 2.0])`; None for anything else."""
+    if not (isinstance(node, ast.Call) and callee(node) == "tensor"):
+        return None
+    sizes, part = [], node.args[0]
+    while isinstance(part, ast.List):
+        sizes.append(len(part.elts))
+        part = part.elts[0] if part.elts else ast.Constant(0)
+    return tuple(sizes)
+
+
 def _matmul(left: tuple[int, ...] | None, right: tuple[int, ...] | None) -> tuple[int, ...] | None:
     if not left or not right:
         return None

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping
 
 from gradcli.derivation.notation.parsed import Parsed, callee, is_sum_over_indices
+from gradcli.derivation.notation.ranges import last_of
 from gradcli.errors import NotSupportedError
 
 FUNCTIONS = (
@@ -13,6 +14,7 @@ FUNCTIONS = (
     *("atanh", "sqrt", "erf", "erfc", "erfinv", "sign", "floor", "polygamma", "digamma"),
 )
 RENAMED = {"abs": "Abs", "ceil": "ceiling", "lgamma": "loggamma", "where": "where"}
+RENAMED |= {"logical_and": "And", "logical_or": "Or", "logical_not": "Not"}
 RELATIONS: Mapping[type[ast.cmpop], str] = {ast.Eq: "Eq", ast.NotEq: "Ne"}
 
 
@@ -38,7 +40,7 @@ class _Expression(ast.NodeTransformer):
         if isinstance(node.op, ast.Div) and len(numbers) == 2 and all(isinstance(side, int) for side in numbers):  # noqa: PLR2004
             return _call("Rational", node.left, node.right)
         if isinstance(node.op, ast.FloorDiv):
-            node = ast.BinOp(node.left, ast.Div(), node.right)
+            return _call("floor", self._generic(ast.BinOp(node.left, ast.Div(), node.right)))
         return self._generic(node)
 
     def _generic(self, node: ast.AST) -> ast.expr:
@@ -83,18 +85,8 @@ class _Expression(ast.NodeTransformer):
             assert isinstance(loop.iter, ast.Call)  # noqa: S101 (range)
             *start, stop = loop.iter.args
             low = self.visit(start[0]) if start else ast.Constant(0)
-            limits.append(ast.Tuple([loop.target, low, self.visit(_last(stop))]))
+            limits.append(ast.Tuple([loop.target, low, self.visit(last_of(stop))]))
         return _call("Sum", self.visit(node.elt), *limits)
-
-
-def _last(stop: ast.expr) -> ast.expr:
-    """Return the number before the end of a range."""
-    match stop:
-        case ast.Constant(value=int(number)):
-            return ast.Constant(number - 1)
-        case ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value=1)):
-            return left
-    return ast.BinOp(stop, ast.Sub(), ast.Constant(1))
 
 
 def _call(name: str, *arguments: ast.expr) -> ast.expr:

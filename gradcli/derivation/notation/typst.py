@@ -22,7 +22,9 @@ KNOWN |= {"\u2260": "!=", "\u2227": "and", "\u2228": "or", "\u221e": "infinity",
 KNOWN |= {"\u223c": "tilde.op"}
 # Words that Typst's math mode knows as operators.
 OPERATORS = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det", "tr", "mod", "arcsin"})
-OPERATORS |= {"arccos", "arctan"}
+OPERATORS |= {"arccos", "arctan", "max", "min"}
+# What a pair of signs around something is called.
+FUNCTIONS = {("\u2016", "\u2016"): "norm", ("|", "|"): "abs", ("\u230a", "\u230b"): "floor"}
 SPECIAL = frozenset('#$"\\_^/&@*~`')
 
 
@@ -46,7 +48,7 @@ def _written(node: Markup) -> str:
         case Root(inner=inner):
             return f"sqrt({_argument(inner)})"
         case Fenced(left=left, inner=inner, right=right):
-            return _fenced(left, _row(inner), right)
+            return _fenced(left, inner, right)
         case Scripts(base=base, below=below, above=above):
             index = "" if below is None else f"_({_argument(below)})"
             return f"{_written(base)}{index}" + ("" if above is None else f"^({_argument(above)})")
@@ -69,19 +71,17 @@ def _quoted(text: str) -> str:
 
 
 def _argument(row: Row) -> str:
-    r"""Return an argument of a function: a comma would end it."""
-    return _row(row).replace(",", "\\,") if any(_is_comma(item) for item in row.items) else _row(row)
+    r"""Return an argument of a function: a comma of its own would end it."""
+    return " ".join("\\," if _is_comma(item) else _written(item) for item in row.items).replace(" \\,", "\\,")
 
 
 def _is_comma(item: Markup) -> bool:
     return isinstance(item, Sign) and item.text == ","
 
 
-def _fenced(left: str, inner: str, right: str) -> str:
-    if (left, right) == ("\u2016", "\u2016"):
-        return f"norm({inner})"
-    if (left, right) == ("|", "|"):
-        return f"abs({inner})"
+def _fenced(left: str, inner: Row, right: str) -> str:
+    if (left, right) in FUNCTIONS:
+        return f"{FUNCTIONS[left, right]}({_argument(inner)})"
     if (left, right) in {("(", ")"), ("[", "]")}:
-        return f"{left}{inner}{right}"
-    return f"lr({left} {inner} {right})"
+        return f"{left}{_row(inner)}{right}"
+    return f"lr({left} {_argument(inner)} {right})"

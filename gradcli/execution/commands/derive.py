@@ -287,9 +287,9 @@ def _entry(formula: Form, target: Target) -> tuple[str, tuple[str, ...], tuple[s
     tree = parsed(formula.entry or formula.code)
     if tree.indices is None and target.shape:
         return None
+    free = tree.indices or ()
+    letters = tuple(dict.fromkeys([*(letter for letter in free if letter != "0"), *bound_names(tree.body)]))
     try:
-        text = sympy(tree)
+        return sympy(tree), letters, free  # which turns the tree into another one
     except NotSupportedError:
         return None
-    free = tree.indices or ()
-    return text, tuple(dict.fromkeys([*(letter for letter in free if letter != "0"), *bound_names(tree.body)])), free

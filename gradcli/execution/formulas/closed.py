@@ -12,7 +12,10 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.formulas import UNIT, Formula
 from gradcli.derivation.notation.algebra import simplified
+from gradcli.derivation.notation.bounded import with_bounds
 from gradcli.derivation.notation.code import Wanted
+from gradcli.derivation.notation.masks import with_tests
+from gradcli.derivation.notation.others import with_quotients
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
 from gradcli.derivation.notation.stable import stable
@@ -176,6 +179,7 @@ def closed_forms(
         return {}
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
     places = {target: [numbers[decomposition.nodes[traced]] for traced in target.by] for target in wanted}
+    is_first = all(target.product in {"", "jvp"} for target in wanted)
     keys = {f"{target.product}{target.label}/{number}": target for number, target in enumerate(wanted)}
     firsts = [(key, places[target][0]) for key, target in keys.items() if len(target.by) == 1 and not target.product]
     request = replace(
@@ -185,6 +189,7 @@ def closed_forms(
             None if point.has_upstream else _number(point.cotangent),
             wanted=firsts,
             matrices=True,
+            products=point.settings.to not in {"function", "sympy"} and point.settings.order == 1 and is_first,
         ),
         seconds=derivations.seconds if seconds is None else seconds,
         upstream_name=upstream_name(point) or "g",
@@ -219,10 +224,18 @@ def _form(formula: Formula, point: Point) -> Form:
     """Return a formula as a reader would write it."""
     shapes = known_shapes(point, moving=True)
     assumed = frozenset(point.settings.orthogonal), frozenset(point.settings.symmetric)
+    ranks = {name: len(shape) for name, shape in shapes.items()}
+    formula = replace(
+        formula, text=with_tests(formula.text, ranks), entry=with_tests(formula.entry, ranks) if formula.entry else ""
+    )
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
-    text, exception = without_points(simplified(formula.text, shapes, *assumed), varying)
+    whole, outside = with_quotients(simplified(formula.text, shapes, *assumed))
+    text, exception = without_points(whole, varying)
+    text = with_bounds(text)
+    shorter = simplified(text, shapes, *assumed)
+    exception = exception or (outside if "prod(" in shorter else None)
     code = formula.text if exception or parsed(formula.text).indices else text
-    text = simplified(text, shapes, *assumed)
+    text = shorter
     rewritten: tuple[str, ...] = ()
     if point.settings.stable or point.settings.to == "function":
         (text, rewritten), (code, _) = (stable(one, digits=point.settings.stable) for one in (text, code))

@@ -100,6 +100,10 @@ def _binary_cross_entropy(given: Arguments) -> str | None:
     return None if given["weight"] is not None else f"{loss}\n{REDUCED[given['reduction']]}"
 
 
+def _soft_margin(given: Arguments) -> str | None:
+    return f"loss = log(1 + exp(-target*input))\n{REDUCED[given['reduction']]}"
+
+
 def _softplus(given: Arguments) -> str | None:
     return "log(1 + exp(input))" if given["beta"] == 1 else "log(1 + exp(beta*input))/beta"
 
@@ -126,5 +130,6 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
     "normalize": _normalize,
     "binary_cross_entropy": _binary_cross_entropy,
     "softplus": _softplus,
+    "soft_margin_loss": _soft_margin,
     "mish": _mish,
 }

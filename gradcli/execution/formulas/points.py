@@ -14,6 +14,7 @@ from gradcli.errors import ExecutionError, GradcliError, InputError
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.formulas.code_points import code_point, replayed
+from gradcli.execution.formulas.paths import drawn_numbers, path_of
 from gradcli.execution.forward.domains import leaves_for
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
@@ -137,6 +138,8 @@ def moved_to(here: Point, values: Mapping[str, Any]) -> Point:
     if not isinstance(here.program, Program):
         return _replayed(here, values)
     trace = run_program(here.program, here.settings, values)
+    if drawn_numbers(trace) != drawn_numbers(here.trace):
+        return _replayed(here, values)
     wanted = _wanted(here.program, here.settings, trace)
     output = backward.check_differentiable(here.program, trace)
     return replace(here, trace=trace, output=output, wanted=wanted)
@@ -164,17 +167,21 @@ def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], 
 
 
 def another_point(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:
-    """Return another random point of the same shapes at which the program takes the same path; None if none is met."""
+    """Return another random point of the same shapes at which the program takes the same path; None if none is met.
+
+    Random numbers that depend on the leaves' values, such as `rrelu`'s slopes, are those of the first point.
+    """
     for attempt in range(ATTEMPTS):
         found = finite_point(here.program, here.settings, given, seed + attempt)
-        if found is not None and _path(found) == _path(here):
-            return found
+        if found is not None and path_of(found.trace) == path_of(here.trace):
+            return found if drawn_numbers(found.trace) == drawn_numbers(here.trace) else _held(found, here)
     return None
 
 
-def _path(point: Point) -> list[Any]:
-    """Return what the program called, one call after the other: its branches and loops are decided."""
-    return [(call.op.name, call.arguments.node.span) for call in point.trace.calls]
+def _held(found: Point, here: Point) -> Point:
+    """Return a point at which the program draws what it draws at another."""
+    values = {leaf.name or leaf.text: leaf.tensor.detach() for leaf in found.trace.leaves}
+    return replace(_replayed(here, values), settings=found.settings, cotangent=found.cotangent)
 
 
 def enlarged(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:

@@ -16,7 +16,6 @@ from gradcli.derivation.formulas import (
     CallNodes,
     FormulaNode,
     FormulaRequest,
-    MatrixFunction,
     NodeDefinition,
     Operand,
     WantedContribution,
@@ -24,6 +23,7 @@ from gradcli.derivation.formulas import (
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.inlined import constant
+from gradcli.execution.formulas.matrix_functions import matrix_functions, products_of
 from gradcli.execution.formulas.moves import moved, moving, read_of
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
@@ -41,10 +41,8 @@ MOST_WRITTEN = 64
 POSITIONS = "_positions"
 # What adds entries up at such places.
 SUMMED_INTO = "_summed_into"
-# The ops of matrices whose derivatives have closed forms; those of equations are primitive.
+# The constants that are named by their calls.
 NAMED = frozenset({"one_hot"})
-EQUATIONS = {"linalg.inv": "inv", "_solve": "solve"}
-CALLS = {"linalg.det": "det", "logdet": "logdet", "linalg.slogdet": "slogdet", "linalg.matrix_exp": "exp"}
 # For all formulas of a program.
 SECONDS = 1.0
 
@@ -72,13 +70,15 @@ def as_request(
     wanted: Sequence[tuple[str, int]] = (),
     contributions: Sequence[WantedContribution] = (),
     matrices: bool = False,
+    products: bool = False,
 ) -> FormulaRequest:
     """Return the tape of a real program as a request, however large the program is.
 
-    With `matrices`, inverses, determinants and exponentials of matrices have their closed derivatives.
+    With `matrices`, inverses, determinants and exponentials of matrices have their closed derivatives; with `products`
+    those of all entries, or along an axis, too.
     """
     tape_names = {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
-    graph = _Graph(decomposition, tape_names, matrices=matrices)
+    graph = _Graph(decomposition, tape_names, matrices=matrices, products=products)
     read = _read_by(decomposition)
     return FormulaRequest(
         tuple(graph.node(node) if node in read else graph.unread(node) for node in decomposition.tape.nodes),
@@ -122,12 +122,15 @@ def _read_by(decomposition: Decomposition) -> set[Node]:
 class _Graph:
     """The nodes of a tape as data: their numbers, their names, and the calls that made them."""
 
-    def __init__(self, decomposition: Decomposition, names: Mapping[Node, str], *, matrices: bool) -> None:
+    def __init__(
+        self, decomposition: Decomposition, names: Mapping[Node, str], *, matrices: bool, products: bool
+    ) -> None:
         self.decomposition = decomposition
         self.names = names
         self.numbers: dict[Node, int] = {node: number for number, node in enumerate(decomposition.tape.nodes)}
         self.has_texts = matrices
-        self.matrices = self.matrix_functions() if matrices else {}
+        self.matrices = matrix_functions(decomposition, self.numbers) if matrices else {}
+        self.matrices |= products_of(decomposition, self.numbers) if products else {}
         self.calls: dict[Node, TracedCall] = {
             decomposition.nodes[output]: group.call for group in decomposition.calls for output in group.call.outputs
         }
@@ -140,21 +143,6 @@ class _Graph:
             inputs=tuple(self.numbers[known[traced]] for traced in call.inputs if traced in known),
             outputs=tuple(self.numbers[known[output]] for output in call.outputs),
         )
-
-    def matrix_functions(self) -> dict[Node, MatrixFunction]:
-        """Return what the results of calls are of matrices, and those of the equations that definitions solve."""
-        found: dict[Node, MatrixFunction] = {}
-        for node in self.numbers:
-            op, operands = node.origin if node.edges and node.origin is not None else (None, {})
-            if op is not None and op.name in EQUATIONS:
-                found[node] = MatrixFunction(EQUATIONS[op.name], tuple(self.numbers[one] for one in operands.values()))
-        for group in self.decomposition.calls:
-            name = CALLS.get(group.call.op.name)
-            (argument, *_), outputs = group.call.inputs or (None,), group.call.outputs
-            if name is not None and argument is not None and outputs:
-                of = MatrixFunction(name, (self.numbers[self.decomposition.nodes[argument]],))
-                found[self.decomposition.nodes[outputs[-1]]] = of
-        return found
 
     def node(self, node: Node) -> FormulaNode:
         """Return one node, with its definition if that has an index notation."""

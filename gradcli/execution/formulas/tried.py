@@ -17,6 +17,7 @@ from gradcli.derivation.notation.function_parts import FunctionParts
 from gradcli.errors import NotSupportedError, first_line
 from gradcli.execution.formulas.closed import targets
 from gradcli.execution.formulas.extremes import at_extremes, beside_extremes, leaves_of
+from gradcli.execution.formulas.mapped import mapped_problem
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.remarks import Judge, Remarks, is_apart
 from gradcli.execution.formulas.verified import expected
@@ -32,7 +33,7 @@ ROUNDING = 1e-13
 SINGLE = float(torch.finfo(torch.float32).eps)
 
 REFUSED = "there is no Function: gradcheck, or gradgradcheck, refuses it"
-NO_VMAP = "There is no vmap rule: torch.vmap does not take a call in it."
+NO_VMAP = "There is no vmap rule: torch.vmap does not take a call in it, or gets it wrong."
 
 
 def tried(parts: FunctionParts, points: Sequence[Point], judge: Judge) -> tuple[str, str]:
@@ -76,8 +77,9 @@ def _checked(
         try:
             exec(compile(code, "<a derived Function>", "exec"), space)  # noqa: S102 (of our own words, and leaves' names)
             apply = getattr(space[name], "apply", space[name])
-            problems = (_problem(apply, point, remarks, has_jvp=has_jvp, has_vmap=has_vmap) for point in points)
+            problems = (_problem(apply, point, remarks, has_jvp=has_jvp) for point in points)
             problem = next((problem for problem in problems if problem), None)
+            problem = problem or (mapped_problem(apply, points) if has_vmap else None)
             problem = problem or at_extremes(apply, points[0], remarks) or beside_extremes(apply, points[0], remarks)
         except REFUSALS as error:
             problem = first_line(error)
@@ -92,7 +94,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _problem(apply: Any, point: Point, remarks: Remarks, *, has_jvp: bool, has_vmap: bool) -> str | None:
+def _problem(apply: Any, point: Point, remarks: Remarks, *, has_jvp: bool) -> str | None:
     leaves = leaves_of(point)
     moving = [leaf for leaf in leaves if leaf.requires_grad]
     output = apply(*leaves)
@@ -106,11 +108,7 @@ def _problem(apply: Any, point: Point, remarks: Remarks, *, has_jvp: bool, has_v
         is_single = not any(is_apart(value, own, SINGLE) for value, own in zip(found, references, strict=True))
         if not (is_single and remarks.excuse(point, found, wrong, "At all points", CLOSENESS)):
             return "backward is not what autograd says"
-    return (
-        _second(point, found, [*moving, upstream])
-        or (_along(apply, point) if has_jvp else None)
-        or (_mapped(apply, point) if has_vmap else None)
-    )
+    return _second(point, found, [*moving, upstream]) or (_along(apply, point) if has_jvp else None)
 
 
 def _second(point: Point, found: Sequence[Tensor], by: Sequence[Tensor]) -> str | None:
@@ -163,22 +161,6 @@ def _along(apply: Any, point: Point) -> str | None:
 
     found = torch.func.jvp(moved, tuple(values[place] for place in places), tangents)[1]
     return "jvp is not what autograd says" if is_apart(found, reference) else None
-
-
-def _mapped(apply: Any, point: Point) -> str | None:
-    """Compare what torch.vmap makes of two samples with what each alone is."""
-    leaves = leaves_of(point)
-    stacked = [torch.stack([leaf.detach(), leaf.detach()]).requires_grad_(leaf.requires_grad) for leaf in leaves]
-    moving = [leaf for leaf in stacked if leaf.requires_grad]
-    try:
-        output = torch.vmap(apply)(*stacked)
-        upstream = torch.stack([point.cotangent, point.cotangent])
-        found = torch.autograd.grad(output, moving, upstream, materialize_grads=True)
-    except REFUSALS as error:
-        return f"vmap: {first_line(error)}"
-    references = expected(point, targets(point, 1)).values()
-    wrong = any(is_apart(one[1], reference) for one, reference in zip(found, references, strict=True))
-    return "vmap: it is not the same as sample by sample" if wrong or is_apart(output[1], point.output.tensor) else None
 
 
 def _test_passes(code: str) -> bool:

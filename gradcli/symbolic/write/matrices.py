@@ -16,6 +16,7 @@ from sympy import Expr, Indexed, Integer, KroneckerDelta, Symbol
 
 from gradcli.derivation.formulas import MatrixFunction
 from gradcli.derivation.notation.written import Written
+from gradcli.symbolic.write import prods
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.standing import by_text, whole
@@ -40,6 +41,8 @@ def value(composition: Composed, place: int, function: MatrixFunction) -> Templa
     """Return the entry of a function of matrices; NoFormulaError if its argument has none to write."""
     if function.name == "solve":
         return _solution(composition, place, function)
+    if function.name == "prod":
+        return prods.value(composition, place, function)
     return _stand_in(composition, place, function.operands[0], function.name)
 
 
@@ -137,6 +140,9 @@ def contributions(composition: Composed, place: int, function: MatrixFunction) -
     """Yield what the adjoint of a function of matrices contributes to those of its operands."""
     if function.name == "exp":
         yield _through_exponential(composition, place, function)
+        return
+    if function.name == "prod":
+        yield prods.contribution(composition, place, function)
         return
     given, turned = composition.adjoints[place], inverse(composition, place, function)
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(function.operands[0]))

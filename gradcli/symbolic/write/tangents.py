@@ -11,7 +11,7 @@ from sympy import Expr, Symbol
 from gradcli.derivation.formulas import Axes, MatrixFunction, NodeDefinition
 from gradcli.symbolic.derive.differentiate import readings
 from gradcli.symbolic.derive.entries import scalar, tensor
-from gradcli.symbolic.write import matrices, moves
+from gradcli.symbolic.write import matrices, moves, prods
 from gradcli.symbolic.write.compose import Composition, checked, entry_of_definition, sources_of
 from gradcli.symbolic.write.entry_reader import EntryReader
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
@@ -85,7 +85,9 @@ class Tangents:
         return Template(symbols, reader.expand(tuple(terms), bound))
 
     def _of_matrices(self, place: int, function: MatrixFunction) -> Template:
-        """Return the tangent of an inverse, of a solution, of an exponential, or of a determinant."""
+        """Return the tangent of an inverse, of a solution, of an exponential, of a determinant, or of a product."""
+        if function.name == "prod":
+            return prods.tangent(self.composition, place, function, self.entry(function.operands[0]))
         if function.name == "exp":
             operand = function.operands[0]
             return matrices.along(self.composition, self.composition.entry(operand), self.entry(operand))

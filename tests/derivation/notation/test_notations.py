@@ -36,6 +36,12 @@ LATEX = [
     ("A - x", r"A - \mathbf{1} x^{\top}"),
     ("A/sum(A, dim=0)", r"\frac{A}{\mathbf{1} \left(A^{\top} \mathbf{1}\right)^{\top}}"),
     ("where(A > x, A, 0)", r"\begin{cases} A & A > \mathbf{1} x^{\top} \\ 0 & \text{else} \end{cases}"),
+    ("where(x > 0, A, 0)", r"\begin{cases} A & \mathbf{1} x^{\top} > 0 \\ 0 & \text{else} \end{cases}"),
+    ("where(s > 0 != 0, s, 1)", r"\begin{cases} s & s > 0 \\ 1 & \text{else} \end{cases}"),
+    (
+        "where(logical_and(logical_or(s > 1, s < 0), s < 3), s, 0)",
+        r"\begin{cases} s & \left(s > 1 \vee s < 0\right) \wedge s < 3 \\ 0 & \text{else} \end{cases}",
+    ),
     ("x + 2.5e-07", r"x + 2.5 \cdot 10^{-7}"),
     ("x**2/s", r"\frac{x^{2}}{s}"),
     ("where(x > 0, 1, 0)", r"\begin{cases} 1 & x > 0 \\ 0 & \text{else} \end{cases}"),

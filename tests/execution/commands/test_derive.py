@@ -47,6 +47,14 @@ FORMULAS = [
     ("X @ W", {**X, **W}, "W", 1, "X.T @ g"),
     ("log(w)*v", {}, "w", 1, "v/w"),
     ("g*x + sum(x)", {"x": (2,), "g": (2,)}, "x", 1, "g*grad_output + sum(grad_output)"),
+    ("prod(x)", {"x": (3,)}, "x", 1, "prod(x)/x"),
+    ("F.smooth_l1_loss(x, y)", {"x": (3,), "y": (3,)}, "x", 1, "clamp(x - y, -1, 1)/3"),
+    ("F.gaussian_nll_loss(m, y, v)", dict.fromkeys("myv", (3,)), "m", 1, "(m - y)/(3*clamp_min(v, 1e-06))"),
+    ("F.soft_margin_loss(x, y)", {"x": (3,), "y": (3,)}, "x", 1, "y*(sigmoid(x*y) - 1)/3"),
+    ("sum(clamp(x, -1, 1)*y)", {"x": (3,), "y": (3,)}, "x", 1, "where(logical_or(x < -1, x > 1), 0, y)"),
+    ("where((x > 0) | (x < -1), x, 0)", {"x": (3,)}, "x", 1, "where(logical_or(x > 0, x < -1), g, 0)"),
+    ("log(prod(X))", X, "X", 1, "1/X"),
+    ("prod(X, dim=1)", X, "X", 1, "(prod(X, dim=1)*g)[:, None]/X"),
     ("cumsum(x, dim=0)", {"x": (4,)}, "x", 1, "[p]: sum(g[i] for i in range(p, 4))"),
 ]
 
@@ -335,6 +343,23 @@ def test_a_point_is_found_where_few_have_finite_gradients(program: str, inputs: 
     assert gradcli.derive(program, inputs, wrt="x").verdict is Verdict.MATCH
 
 
+@pytest.mark.parametrize("program", ["prod(x)", "prod(X, dim=0)"])
+@pytest.mark.parametrize("to", ["torch", "numpy"])
+def test_a_product_has_a_gradient_at_zeros_too_and_it_is_said(program: str, to: str) -> None:
+    given = {"x": [0.0, 2.0, 3.0]} if "x" in program else {"X": [[0.0, 0.0, 5.0], [6.0, 0.0, 0.0]]}
+    derivation = gradcli.derive(program, {name: torch.tensor(value).shape for name, value in given.items()})
+    space: dict[str, Any] = {}
+    exec(derivation.code(to), space)  # noqa: S102 (what is tested)
+    (value,) = given.values()
+    tensor = torch.tensor(value, dtype=torch.float64)
+    arguments = [tensor, torch.ones(3, dtype=torch.float64)][: 1 if tensor.ndim == 1 else 2]
+    found = space["gradient"](*(one if to == "torch" else one.numpy() for one in arguments))
+    leaf = tensor.requires_grad_()
+    (reference,) = torch.autograd.grad(torch.prod(leaf, *range(tensor.ndim - 1)).sum(), leaf)
+    assert found.tolist() == reference.tolist()
+    assert "a product divided by an entry is that of the other entries where" in str(derivation)
+
+
 def test_a_number_stands_for_every_entry_and_it_is_said() -> None:
     shown = str(gradcli.derive("mean(x)", {"x": (4,)}))
     assert "a number stands for every entry" in " ".join(shown.split())
@@ -419,6 +444,7 @@ PROGRAMS = [
     ("F.scaled_dot_product_attention(q, k, v)", {"q": (2, 3), "k": (4, 3), "v": (4, 2)}),
     ("x/norm(x, dim=1, keepdim=True)", {"x": (2, 3)}),
     ("y = x*2; y = y*y; y.sum()", {"x": (2,)}),
+    ("tensor([1.5, 2.5])*x[:2]", {"x": (4,)}),
 ]
 
 
@@ -503,6 +529,13 @@ def test_the_formula_of_a_branch_is_compared_on_that_branch(seed: int) -> None:
     assert found.checked.verdict is Verdict.MATCH
     assert found.checked.points == 2
     assert found.formula in {"3", "-1"}
+
+
+@pytest.mark.parametrize("program", ["rrelu(x, training=True)", "torch.bernoulli(sigmoid(x))*x"])
+def test_numbers_that_are_drawn_by_values_are_those_of_the_first_point_at_every_other(program: str) -> None:
+    found = gradcli.derive(program, {"x": (4,)})["x"]
+    assert (found.checked.verdict, found.checked.points) == (Verdict.MATCH, 4)
+    assert "tensor([" in str(found.formula)
 
 
 def test_values_stay_at_every_point() -> None:

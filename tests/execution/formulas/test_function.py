@@ -181,6 +181,11 @@ def test_no_error_of_pytorchs_excuses_a_wrong_backward(monkeypatch: pytest.Monke
         derived("hardsigmoid(x)", {"x": (3,)})
 
 
+def test_a_vmap_rule_that_is_wrong_where_some_tensors_are_mapped_is_left_out() -> None:
+    code = derived("index_fill(x, 1, tensor([0, 2]), y)", {"x": (2, 3), "y": ()})
+    assert ("generate_vmap_rule" in code, written.NO_VMAP in code) == (False, True)
+
+
 def test_a_program_that_detaches_is_refused_with_the_reason() -> None:
     with pytest.raises(GradcliError, match="the program detaches a tensor"):
         derived("detach(x)*y", {"x": (3,), "y": (3,)})

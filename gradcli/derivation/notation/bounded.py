@@ -1,0 +1,109 @@
+"""Choices that read better as fewer: one value under two tests, and what a bound is put into.
+
+where(a, c, where(b, c, d)) is where(a or b, c, d), and where(v < 1e-6, f(1e-6), f(v)) is f(clamp_min(v, 1e-6)).
+"""
+
+from __future__ import annotations
+
+import ast
+
+from gradcli.derivation.notation.parsed import callee
+from gradcli.derivation.notation.terms import call
+from gradcli.derivation.notation.written import compact
+
+CHOICE = 3  # a test, and what it chooses between
+
+
+def with_bounds(text: str) -> str:
+    """Return a formula of a whole tensor with such choices joined."""
+    if "where(" not in text or text.startswith("["):
+        return text
+    tree = ast.parse(text, mode="eval").body
+    before = ast.dump(tree)
+    found = _Bounds().visit(tree)
+    return text if ast.dump(found) == before else compact(ast.unparse(found))
+
+
+class _Bounds(ast.NodeTransformer):
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Return a choice with another, or with a bound."""
+        self.generic_visit(node)
+        if callee(node) != "where" or len(node.args) != CHOICE:
+            return node
+        return _bounded(*node.args) or _joined(node, *node.args) or node
+
+
+def _bounded(test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr | None:
+    """Return f(clamp_min(v, c)) of where(v < c, f(c), f(v)); None of any other choice."""
+    if not (
+        isinstance(test, ast.Compare)
+        and len(test.ops) == 1
+        and isinstance(test.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)
+    ):
+        return None
+    value, bound, is_below = test.left, test.comparators[0], isinstance(test.ops[0], ast.Lt | ast.LtE)
+    if _is_number(value):
+        value, bound, is_below = bound, value, not is_below
+    if _is_number(value) or not _is_number(bound):
+        return None
+    there = _Clamped().visit(_put(otherwise, value, bound))
+    if ast.dump(there) != ast.dump(body):
+        return None
+    limited = call("clamp_min" if is_below else "clamp_max", value, bound)
+    clamped: ast.expr = _Clamped().visit(_put(otherwise, value, limited))
+    return clamped
+
+
+def _is_number(node: ast.expr) -> bool:
+    inner = node.operand if isinstance(node, ast.UnaryOp) else node
+    return isinstance(inner, ast.Constant) and isinstance(inner.value, int | float)
+
+
+class _Clamped(ast.NodeTransformer):
+    """Writes two bounds as one call, and a number within bounds as a number."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Return clamp(v, low, high) of clamp_max(clamp_min(v, low), high)."""
+        self.generic_visit(node)
+        name = callee(node)
+        if name not in {"clamp_min", "clamp_max"}:
+            return node
+        inner, bound = node.args
+        if _is_number(inner):
+            is_outside = (ast.literal_eval(inner) < ast.literal_eval(bound)) is (name == "clamp_min")
+            return bound if is_outside else inner
+        if isinstance(inner, ast.Call) and callee(inner) in {"clamp_min", "clamp_max"} - {name}:
+            low, high = (inner.args[1], bound) if name == "clamp_max" else (bound, inner.args[1])
+            if ast.literal_eval(low) <= ast.literal_eval(high):
+                return call("clamp", inner.args[0], low, high)
+        return node
+
+
+def _joined(node: ast.Call, test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr | None:
+    """Return a choice by either of two tests that choose the same; None if they do not."""
+    if not (isinstance(otherwise, ast.Call) and callee(otherwise) == "where" and len(otherwise.args) == CHOICE):
+        return None
+    second, same, rest = otherwise.args
+    if ast.dump(body) != ast.dump(same):
+        return None
+    return ast.Call(node.func, [call("logical_or", test, second), body, rest], [])
+
+
+def _put(node: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
+    """Return an expression with another in the place of one."""
+    copy = ast.parse(ast.unparse(node), mode="eval").body
+    found = _Replaced(old, new).visit(copy)
+    assert isinstance(found, ast.expr)  # noqa: S101 (as what it is made from)
+    return found
+
+
+class _Replaced(ast.NodeTransformer):
+    """Puts an expression in the place of another."""
+
+    def __init__(self, old: ast.expr, new: ast.expr) -> None:
+        self.old, self.new = ast.dump(old), new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Return the other expression, or one in which it is."""
+        found: ast.AST = self.new if ast.dump(node) == self.old else super().visit(node)
+        return found
