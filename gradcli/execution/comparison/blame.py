@@ -168,6 +168,15 @@ def _words(step: Step, traced: Followed, cause: str | None) -> str:
     return words if cause is None else f"{words}: {cause}"
 
 
+def forward_rules(trace: Trace) -> Notes:
+    """Return which Functions of the code have a `jvp` of their own, which forward mode has run."""
+    steps = trace.ran.steps if isinstance(trace.ran, Ran) else ()
+    functions = dict.fromkeys(step.function for step in steps if step.function is not None)
+    rules = [(kind.__name__, kind.jvp) for kind in functions if kind.jvp is not torch.autograd.Function.jvp]  # type: ignore[attr-defined]
+    words = [f"forward mode runs the jvp of {name}{_at(defined_at(rule))}, and no backward" for name, rule in rules]
+    return tuple(Note(NoteKind.BLAME, word, None) for word in words)
+
+
 def _at(place: SourcePlace | None, *, brackets: bool = True) -> str:
     if place is None:
         return ""

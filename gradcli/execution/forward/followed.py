@@ -98,6 +98,11 @@ def actual(traced: TracedTensor) -> Tensor:
     return traced.tensor if real is None else real
 
 
+def is_given(leaf: TracedTensor) -> bool:
+    """Return whether code is called with a leaf, or it is a parameter of the module that is checked."""
+    return not isinstance(leaf, Followed) or leaf.real is not None
+
+
 def held_by(leaf: TracedTensor) -> Tensor | None:
     """Return the tensor of a leaf that the code was not given, as autograd knows it; None of all else."""
     edge = leaf.edge if isinstance(leaf, Followed) and leaf.real is None else None
