@@ -13,6 +13,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import functional
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.leaf_derivatives import (
+    blaming,
     infinite_of,
     leaf_report,
     noise_of,
@@ -41,7 +42,7 @@ def jacobian(program: Source, settings: Settings, given: Mapping[str, Any], deri
         functional.check_size(what, output.numel(), leaf.tensor.numel(), run.trace, settings.limits)
     found, method = functional.jacobians(run.trace, leaves)
     expected = _expected_rows(run, leaves)
-    weighted = {leaf: _judged(run, leaf, found[leaf], expected.get(leaf)) for leaf in leaves}
+    weighted = blaming(run, {leaf: _judged(run, leaf, found[leaf], expected.get(leaf)) for leaf in leaves}, twice=False)
     tensors = [replace(leaf_report(run, leaf, weighted[leaf]), jacobian=found[leaf]) for leaf in leaves]
     return report(run, tensors, JacobianDetails(method))
 

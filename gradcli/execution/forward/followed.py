@@ -126,6 +126,11 @@ def edge_of(tensor: Tensor) -> GradientEdge:
         return get_gradient_edge(tensor)
 
 
+def edge_known(traced: TracedTensor) -> GradientEdge | None:
+    """Return where autograd knows a traced tensor, be it in a graph that was made to follow the code."""
+    return traced.edge or (traced.aside if isinstance(traced, Followed) else None)
+
+
 def same_edge(one: GradientEdge | None, other: GradientEdge | None) -> bool:
     """Return whether two edges are one."""
     if one is None or other is None:
