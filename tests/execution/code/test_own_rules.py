@@ -168,3 +168,20 @@ def test_complex_leaves_are_refused_with_what_pytorch_wants(command: str) -> Non
     with pytest.raises(ExecutionError, match="Expected all inputs to be real") as refused:
         looked_at(command, lambda z: z.abs().sum(), [z], dtype="complex128")
     assert "`torch.complex(a, b)`" in (refused.value.hint or "")
+
+
+@torch.library.custom_op("gradcli_tests::cube", mutates_args=())
+def cube(x: Tensor) -> Tensor:
+    return x**3
+
+
+cube.register_autograd(
+    lambda ctx, g: 3 * ctx.saved_tensors[0] ** 2 * g,
+    setup_context=lambda ctx, inputs, output: ctx.save_for_backward(inputs[0]),  # noqa: ARG005 (PyTorch's own)
+)
+
+
+def test_an_op_of_a_library_is_called_by_its_name() -> None:
+    report = looked_at("eval", lambda x: cube(x).sum(), [X])
+    assert report["x"].note == "gradcli_tests::cube() has no symbolic definition here"
+    assert "gradcli_tests::cube(...)" in {tensor.name for tensor in report.tensors}
