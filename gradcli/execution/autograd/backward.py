@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
+from gradcli.execution.autograd.accumulated import hooks_of
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.followed import Followed, actual
 from gradcli.execution.forward.overwriting import OVERWRITTEN, culprit
@@ -175,7 +176,7 @@ def catching(tensors: Sequence[TracedTensor], *, once: bool = False) -> Iterator
     A leaf's `.grad` may become the tensor that is caught, and be added to in place, unless backward runs but `once`.
     """
     caught: dict[TracedTensor, Tensor] = {}
-    hooks = [_hooked(caught, traced, own=traced.is_leaf and once) for traced in tensors]
+    hooks = [_hooked(caught, traced, own=traced.is_leaf and once and not hooks_of(traced)) for traced in tensors]
     try:
         yield caught
     finally:

@@ -9,15 +9,17 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch._functorch.eager_transforms import error_if_complex
 
 from gradcli.errors import ExecutionError, LimitError
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.followed import Ran, actual
-from gradcli.execution.forward.refusals import refusals
+from gradcli.execution.forward.refusals import advice, refusals
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.limits import Limits
 
 PureFunction = Callable[..., Tensor]
+AS_IT_IS = "the code's own graph is differentiated: rows of torch.autograd.grad"
 
 
 def function_of(trace: Trace, leaves: Sequence[TracedTensor]) -> PureFunction:
@@ -36,20 +38,25 @@ def function_of(trace: Trace, leaves: Sequence[TracedTensor]) -> PureFunction:
 row_by_row = partial(torch.func.jacrev, chunk_size=1)
 
 
-def jacobian_vector_product(trace: Trace, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:
-    """Return the product of the Jacobian and the leaves' tangents, by forward mode."""
-    leaves = list(tangents)
-    with _unwarned(), refusals("torch.func.jvp", dtypes=_dtypes(leaves)):
-        found = torch.func.jvp(
-            function_of(trace, leaves), tuple(leaf.tensor.detach() for leaf in leaves), tuple(tangents.values())
-        )
-    return plain(found[1])
+def jacobian_vector_product(function: PureFunction, tangents: Mapping[TracedTensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return a function's value, and the product of its Jacobian and the leaves' tangents, by forward mode."""
+    leaves, dtypes = list(tangents), _dtypes(list(tangents))
+    try:
+        with _unwarned(), refusals("torch.func.jvp", dtypes=dtypes):
+            value, product, *_ = torch.func.jvp(
+                function, tuple(leaf.tensor.detach() for leaf in leaves), tuple(tangents.values())
+            )
+    except ExecutionError as error:  # of code, with its line
+        error.hint = error.hint or advice(error.message, dtypes)
+        raise
+    return plain(value), plain(product)
 
 
-def jacobians(trace: Trace, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Tensor]:
-    """Return the Jacobian by every leaf: the output's shape, then the leaf's."""
-    if _has_functions(trace):
-        return {leaf: plain(block) for leaf, block in zip(leaves, _rows(actual(trace.output), leaves), strict=True)}
+def jacobians(trace: Trace, leaves: Sequence[TracedTensor]) -> tuple[dict[TracedTensor, Tensor], str]:
+    """Return the Jacobian by every leaf, the output's shape and then the leaf's; and what of PyTorch was called."""
+    if _is_code(trace):
+        rows = _rows(actual(trace.output), leaves)
+        return {leaf: plain(block) for leaf, block in zip(leaves, rows, strict=True)}, AS_IT_IS
     places, primals = _arguments(leaves)
     program = function_of(trace, leaves)
     try:
@@ -58,15 +65,15 @@ def jacobians(trace: Trace, leaves: Sequence[TracedTensor]) -> dict[TracedTensor
     except ExecutionError:  # vmap, which takes all rows at once, has defects of its own
         with refusals("torch.func.jacrev", dtypes=_dtypes(leaves)):
             found = row_by_row(program, places)(*primals)
-    return {leaf: plain(block) for leaf, block in zip(leaves, found, strict=True)}
+    return {leaf: plain(block) for leaf, block in zip(leaves, found, strict=True)}, "torch.func.jacrev"
 
 
 def hessians(
     trace: Trace, leaves: Sequence[TracedTensor]
 ) -> tuple[dict[tuple[TracedTensor, TracedTensor], Tensor], str | None]:
     """Return the Hessian's blocks, and what PyTorch says where it has no forward mode: then reverse mode runs twice."""
-    if _has_functions(trace):
-        return _second_rows(trace, leaves), "a Function inside is run as it is: rows of torch.autograd.grad"
+    if _is_code(trace):
+        return _second_rows(trace, leaves), AS_IT_IS
     places, primals = _arguments(leaves)
     program = function_of(trace, leaves)
     note = None
@@ -91,13 +98,16 @@ def _unwarned() -> Iterator[None]:
         yield
 
 
-def _has_functions(trace: Trace) -> bool:
-    """Return whether code applies an autograd.Function, whose backward no other function of the values shows."""
-    return isinstance(trace.ran, Ran) and any(step.function is not None for step in trace.ran.steps)
+def _is_code(trace: Trace) -> bool:
+    """Return whether code was run, whose own graph has what its calls do not show: a Function's backward, hooks."""
+    return isinstance(trace.ran, Ran)
 
 
 def _rows(output: Tensor, leaves: Sequence[TracedTensor], *, create_graph: bool = False) -> list[Tensor]:
     """Return the Jacobian of the code's own output by some leaves, one backward pass a row."""
+    with refusals("torch.func.jacrev", dtypes=_dtypes(leaves)):  # what it says of complex numbers holds of all rows
+        error_if_complex("jacrev", tuple(leaf.tensor for leaf in leaves), is_input=True)
+        error_if_complex("jacrev", (output,), is_input=False)
     units = torch.eye(output.numel(), dtype=output.dtype).reshape(output.numel(), *output.shape)
     rows = []
     with refusals("torch.autograd.grad", dtypes=_dtypes(leaves)):

@@ -65,6 +65,11 @@ class Borrowed:
             own = module.named_buffers(recurse=False)
             self._buffers[module] = {name: value.detach().clone() for name, value in own if not is_lazy(value)}
 
+    def buffers_of(self, root: nn.Module) -> dict[str, Tensor]:
+        """Return the buffers of a module and of those in it as they were, by PyTorch's names."""
+        held = {path: self._buffers.get(module, {}) for path, module in root.named_modules()}
+        return {f"{path}.{name}" if path else name: value for path, own in held.items() for name, value in own.items()}
+
     def reset(self) -> None:
         """Let buffers be as they were."""
         with torch.no_grad():

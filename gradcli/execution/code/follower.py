@@ -168,7 +168,7 @@ class Follower(TorchFunctionMode):
     def _faces(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> Known:
         """Return the values that autograd knows among what a call made or wrote, by the identity of their tensors."""
         made = [tensor for tensor in made_by(call, result) if tensor.requires_grad]
-        faces = {id(tensor): Followed(value_of(tensor), None, f"{call.short}(...)") for tensor in (*made, *written)}
+        faces = {id(tensor): Followed(value_of(tensor), None, f"{call.shown}(...)") for tensor in (*made, *written)}
         for tensor in (*made, *written):
             self.steps.settle(tensor, faces[id(tensor)])
         return faces
@@ -184,7 +184,7 @@ class Follower(TorchFunctionMode):
         draws: bool,
     ) -> None:
         """Note a call of the table, or one that has no definition."""
-        text = text_of(*entered) if entered else f"{call.short}(...)"
+        text = text_of(*entered) if entered else f"{call.shown}(...)"
 
         def value(path: tree.Path, leaf: Any) -> Any:
             if not isinstance(leaf, torch.Tensor):
@@ -197,7 +197,7 @@ class Follower(TorchFunctionMode):
         if not any(isinstance(leaf, Followed) and leaf in faces.values() for leaf in tree.leaves(values)):
             values = tuple(faces.values()) if len(faces) > 1 else next(iter(faces.values()))
         if entered is None:
-            traced = gap(UNDEFINED.format(call.short), list(given.values()), values, draws=draws)
+            traced = gap(UNDEFINED.format(call.shown), list(given.values()), values, draws=draws)
         else:
             device = next((face.tensor.device.type for face in faces.values()), "cpu")
             traced = TracedCall(*entered, values, autocast=Autocast.now(device))

@@ -24,6 +24,8 @@ def copied(module: nn.Module) -> nn.Module:
     for own, other in zip(module.parameters(), made.parameters(), strict=True):
         for hook in (own._backward_hooks or {}).values():  # noqa: SLF001 (there is no public way; a copy has no hooks)
             other.register_hook(hook)
+        for hook in (getattr(own, "_post_accumulate_grad_hooks", None) or {}).values():
+            other.register_post_accumulate_grad_hook(hook)
     return made
 
 

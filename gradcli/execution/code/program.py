@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,13 +17,14 @@ from gradcli.execution.code.gathered import gathered
 from gradcli.execution.code.integers import with_integers
 from gradcli.execution.code.lazy import has_lazy, initialize
 from gradcli.execution.code.outputs import output_of
+from gradcli.execution.code.pure import pure
 from gradcli.execution.code.replay import CodeAgain
 from gradcli.execution.code.target import Target, unable
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.followed import Followed, held_by
 from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.run import reduction_of
-from gradcli.execution.forward.trace import Trace
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.forward.value_files import read_values
 from gradcli.execution.process import seed_random_numbers
 from gradcli.execution.targets.function.sampling import draw_point
@@ -196,6 +197,14 @@ class CodeProgram:
         reduced.real, reduced.writes = real, output.writes
         reduced.name = reduced.text = f"{settings.reduce}({name})"
         return reduced
+
+    def with_call(self, call: Callable[..., Any]) -> CodeProgram:
+        """Return the same program with another way to call its code."""
+        return replace(self, target=replace(self.target, call=call))
+
+    def pure(self, settings: Settings, trace: Trace, leaves: Sequence[TracedTensor]) -> Callable[..., Tensor]:
+        """Return the output as a function of some leaves that the code is given."""
+        return pure(self, settings, trace, leaves)
 
     def again(self, settings: Settings, trace: Trace) -> CodeAgain:
         """Return the code as a function of its leaves."""

@@ -25,7 +25,7 @@ from gradcli.execution.forward.call_kinds import IDENTITIES
 from gradcli.execution.forward.calls import NOWHERE, MadeCall
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.forward.followed import Followed, held_by
+from gradcli.execution.forward.followed import held_by, is_given
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
@@ -191,7 +191,7 @@ class CodeAgain:
         is_double = self.settings.dtype in {"float64", "complex128"} and self.trace.precision is None
         if not is_double or self.is_refused or traced not in self.leaves:
             return None
-        if traced not in self.held and not _is_given(traced):
+        if traced not in self.held and not is_given(traced):
             return None
         return self.leaves[traced].tensor
 
@@ -217,7 +217,7 @@ class CodeAgain:
             leaf: changed.get(leaf, own.tensor).detach().requires_grad_(leaf.tensor.requires_grad)
             for leaf, own in self.leaves.items()
         }
-        given = {leaf.text: value for leaf, value in values.items() if _is_given(leaf)}
+        given = {leaf.text: value for leaf, value in values.items() if is_given(leaf)}
         device, parameters = self.settings.device, self.code.parameters
         own = [(parameter, given[name]) for name, parameter in parameters.items() if name in given]
         own += [(tensor, values[leaf]) for leaf, tensor in self.held.items() if leaf in changed]
@@ -246,11 +246,6 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return one.shape == other.shape and torch.equal(one, other)
     return isinstance(one, float) or one == other
-
-
-def _is_given(leaf: TracedTensor) -> bool:
-    """Return whether the code is called with a leaf, or it is a parameter of the module that is checked."""
-    return not isinstance(leaf, Followed) or leaf.real is not None
 
 
 def _found_again(leaves: Sequence[TracedTensor], read: Mapping[int, Tensor]) -> dict[TracedTensor, Tensor]:

@@ -117,7 +117,9 @@ def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, befor
         tolerance = ledger.settings.tolerance
         _add(held, verdict, double(evaluation.gradients[leaf]), found.symbolic.value, tolerance)  # type: ignore[arg-type]
         total = compare(_or_zeros(grad, leaf), held.value, tolerance, held.allowed)
-        if total.verdict.rank > verdict.rank:
+        if leaf in evaluation.changed:  # the next call adds to what the hook has left
+            held.value = _or_zeros(grad, leaf)
+        elif total.verdict.rank > verdict.rank:
             verdict, notes = total.verdict, led(NOT_THE_SUM, total.notes)
     if verdict is not None:
         ledger.judged.setdefault(name, []).append((verdict, notes))

@@ -15,11 +15,13 @@ from gradcli.errors import first_line
 from gradcli.execution.autograd import backward
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.autograd.saved_tensors import saving_nodes
+from gradcli.execution.comparison.blame import Watch, blamed_of
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import Evaluation, compare_all, tensor_report
 from gradcli.execution.comparison.leaf_derivatives import (
     moved_gradient,
     noise_of,
+    run_again,
     wanted_leaves,
     weighed,
 )
@@ -29,9 +31,8 @@ from gradcli.execution.formulas.second import summed_formulas
 from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.refusals import REFUSALS, refusals
-from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.source import Source
-from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.reference.systems.problem import UndecidedError
@@ -73,17 +74,9 @@ def double_backward(program: Source, settings: Settings, given: Mapping[str, Any
     return report(run, list(first.values()), DoubleBackwardDetails(life), further)
 
 
-def _again(run: Run) -> Trace:
-    """Return a fresh run of the program on the same leaves: a graph that nothing has gone through."""
-    leaves = {
-        leaf.text: leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad) for leaf in run.trace.leaves
-    }
-    return trace_of(run.program, run.settings, leaves)
-
-
 def _without_retain_graph(run: Run, nodes: tuple[Saving, ...]) -> WithoutRetainGraph:
     predicted = "error" if nodes else "ok"
-    output, message = actual(_again(run).output), None
+    output, message = actual(run_again(run).output), None
     with refusals(BACKWARD, dtypes=[run.output.tensor.dtype]):
         output.backward(run.cotangent)
     begin(f"a second backward pass of '{run.output.text}'")
@@ -96,7 +89,7 @@ def _without_retain_graph(run: Run, nodes: tuple[Saving, ...]) -> WithoutRetainG
 
 
 def _with_retain_graph(run: Run, leaves: Sequence[TracedTensor]) -> WithRetainGraph:
-    trace = _again(run)
+    trace = run_again(run)
     own = {leaf.text: actual(leaf) for leaf in trace.leaves}
     calls = []
     for _ in range(run.settings.times):
@@ -112,8 +105,9 @@ def _copy(gradient: Tensor | None) -> Tensor | None:
 
 def _first_derivatives(run: Run, leaves: Sequence[TracedTensor]) -> Mapping[TracedTensor, TensorReport]:
     """Return the report on the first gradients, which uses up the run's own graph."""
+    watch = Watch.over(run.trace)
     found = backward.backward(run.output, list(dict.fromkeys(run.trace.tensors)), run.cotangent, [])
-    comparisons = compare_all(run, found)
+    comparisons = compare_all(run, found, watch)
     reports = {leaf: tensor_report(leaf, run.names[leaf], found, comparisons, None) for leaf in leaves}
     return where_it_bends(run, Evaluation(found, comparisons, reports))
 
@@ -123,7 +117,7 @@ def _second_derivatives(
 ) -> dict[str, Second]:
     expected = {} if run.decomposition is None else _expected(run, run.decomposition, leaves)
     undefined = {leaf: report.notes for leaf, report in first.items() if report.verdict is Verdict.UNDEFINED}
-    found = {}
+    found: dict[str, Second] = {}
     for leaf in leaves:
         gradient, notes = _of_autograd(run, leaf)
         if gradient is None:
@@ -134,6 +128,8 @@ def _second_derivatives(
         derivative = weighed(run, gradient, known and replace(known, undefined=undefined.get(leaf, ())))
         notes = (*derivative.notes, *notes)
         found[run.names[leaf]] = Second(gradient, derivative.symbolic, derivative.verdict, notes)
+    if any(second.verdict is Verdict.MISMATCH for second in found.values()):
+        found = _blaming(run, found)
     values = {leaf: found[run.names[leaf]].gradient for leaf in leaves}
     formulas = summed_formulas(run, {leaf: value for leaf, value in values.items() if value is not None})
     return found | {
@@ -142,9 +138,16 @@ def _second_derivatives(
     }
 
 
+def _blaming(run: Run, found: Mapping[str, Second]) -> dict[str, Second]:
+    """Return second derivatives; with those that are wrong, who of the code is to blame."""
+    notes = blamed_of(run_again(run), run.cotangent, run.derivations, run.settings.tolerance, twice=True)
+    wrong = {name: second for name, second in found.items() if second.verdict is Verdict.MISMATCH}
+    return {**found, **{name: replace(second, notes=(*second.notes, *notes)) for name, second in wrong.items()}}
+
+
 def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, Notes]:
     """Return the derivative of the sum of a leaf's gradient by that leaf, and notes; None if PyTorch has none."""
-    trace = _again(run)
+    trace = run_again(run)
     own = next(actual(other) for other in trace.leaves if other.text == leaf.text)
     try:
         first = _derivative(actual(trace.output), own, run.cotangent, create_graph=True)

@@ -16,6 +16,7 @@ from gradcli.execution.autograd import functional
 from gradcli.execution.autograd.backward import SCALAR_ONLY
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.leaf_derivatives import (
+    blaming,
     leaf_report,
     moved_gradient,
     noise_of,
@@ -95,7 +96,8 @@ def second_derivatives(run: Run, leaves: Sequence[TracedTensor]) -> SecondDeriva
     """Return the second derivatives of a run's output, which is a scalar, by pairs of leaves."""
     found, refusal = functional.hessians(run.trace, leaves)
     expected = _expected(run, leaves)
-    return SecondDerivatives(found, {pair: weighed(run, found[pair], expected.get(pair)) for pair in found}, refusal)
+    blocks = {pair: weighed(run, found[pair], expected.get(pair)) for pair in found}
+    return SecondDerivatives(found, blaming(run, blocks, twice=True), refusal)
 
 
 def hessian(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:

@@ -13,6 +13,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import functional
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.leaf_derivatives import (
+    blaming,
     infinite_of,
     leaf_report,
     noise_of,
@@ -39,11 +40,11 @@ def jacobian(program: Source, settings: Settings, given: Mapping[str, Any], deri
     for leaf in leaves:
         what = f"the Jacobian of '{run.names[run.output]}' by '{run.names[leaf]}'"
         functional.check_size(what, output.numel(), leaf.tensor.numel(), run.trace, settings.limits)
-    found = functional.jacobians(run.trace, leaves)
+    found, method = functional.jacobians(run.trace, leaves)
     expected = _expected_rows(run, leaves)
-    weighted = {leaf: _judged(run, leaf, found[leaf], expected.get(leaf)) for leaf in leaves}
+    weighted = blaming(run, {leaf: _judged(run, leaf, found[leaf], expected.get(leaf)) for leaf in leaves}, twice=False)
     tensors = [replace(leaf_report(run, leaf, weighted[leaf]), jacobian=found[leaf]) for leaf in leaves]
-    return report(run, tensors, JacobianDetails("torch.func.jacrev"))
+    return report(run, tensors, JacobianDetails(method))
 
 
 def _judged(run: Run, leaf: TracedTensor, found: Tensor, expected: Expected | None) -> Derivative:

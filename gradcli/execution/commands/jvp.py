@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError, first_line
 from gradcli.execution.autograd import functional
+from gradcli.execution.comparison.blame import forward_rules
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.leaf_derivatives import (
     infinite_of,
@@ -22,34 +23,50 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.followed import is_given
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.forward.twins import is_same
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.reference.second_order import GradientNodes, largest
 from gradcli.execution.reference.systems.problem import UndecidedError
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.rows import product_where_it_bends
+from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 from gradcli.report.jvp import JvpDetails
 from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 # A product through a kink is found from this many rows of the Jacobian at most.
 MOST_ROWS = 256
+OTHER_RUN = "under torch.func.jvp the code computes another output than it does by itself"
 
 
 def jvp(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `jvp`."""
     run = start(program, replace(settings, grad_output="ones"), given, derivations)
     tangents = _tangents(run)
-    found = functional.jacobian_vector_product(run.trace, tangents)
+    value, found = functional.jacobian_vector_product(_function(run, tangents), tangents)
     expected = None if run.decomposition is None else _expected_product(run, run.decomposition, tangents)
+    if expected is not None and not is_same(value, run.output.tensor.detach()):
+        expected = Expected(None, OTHER_RUN)
     product = weighed(run, found, expected)
     if expected is not None:
         product = product_where_it_bends(run, tangents, product, expected)
+    if product.verdict is Verdict.MISMATCH:
+        product = replace(product, notes=(*product.notes, *forward_rules(run.trace)))
     tensors = [replace(leaf_report(run, leaf), tangent=tangents.get(leaf)) for leaf in run.trace.leaves]
     return report(run, tensors, JvpDetails(product, "torch.func.jvp"), [product.verdict])
+
+
+def _function(run: Run, leaves: Mapping[TracedTensor, Tensor]) -> functional.PureFunction:
+    """Return the program as a function of some leaves: code as it stands, for forward mode asks a Function's jvp."""
+    if isinstance(run.program, Program):
+        return functional.function_of(run.trace, list(leaves))
+    return run.program.pure(run.settings, run.trace, list(leaves))
 
 
 def _tangents(run: Run) -> dict[TracedTensor, Tensor]:
@@ -62,7 +79,7 @@ def _tangents(run: Run) -> dict[TracedTensor, Tensor]:
     for name in given:
         if not leaves[name].tensor.requires_grad:
             raise InputError(f"--tangent: '{name}' is a constant, so that it does not move")
-    differentiable = [leaf for leaf in leaves.values() if leaf.tensor.requires_grad]
+    differentiable = [leaf for leaf in leaves.values() if leaf.tensor.requires_grad and is_given(leaf)]
     return {leaf: _tangent(leaf, given.get(leaf.text, 0)) for leaf in differentiable}
 
 

@@ -14,19 +14,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge
 from torch.nn.modules._functions import BackwardHookFunction
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.plain import plain
+from gradcli.execution.comparison.blame_twice import Twice, blamed_twice, differentiated_twice
+from gradcli.execution.comparison.blame_words import applied, at
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.failing import derivatives
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.followed import Followed, Ran, Step, actual
+from gradcli.execution.forward.followed import Followed, Ran, Step, actual, edge_known
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.targets.frames import defined_at
-from gradcli.report.custom import SourcePlace
 from gradcli.report.notes import Note, NoteKind, Notes
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
@@ -50,12 +50,12 @@ class Caught:
     def faces(self) -> list[Followed]:
         """Return the values that the Function made, as autograd knows them."""
         made = [traced for call in self.step.calls for traced in call.outputs]
-        return [traced for traced in made if isinstance(traced, Followed) and _edge(traced) is not None]
+        return [traced for traced in made if isinstance(traced, Followed) and edge_known(traced) is not None]
 
     @property
     def node(self) -> Any:
         """Return the Function's node in autograd's graph; None where it is not known."""
-        edges = [edge for traced in self.faces if (edge := _edge(traced)) is not None]
+        edges = [edge for traced in self.faces if (edge := edge_known(traced)) is not None]
         return edges[0].node if edges else None
 
     @property
@@ -65,10 +65,10 @@ class Caught:
 
     def run(self) -> None:
         """Run backward by itself, of a random upstream gradient, and catch what it finds; nothing where it raises."""
-        edges = {traced: edge for traced in self.faces if (edge := _edge(traced)) is not None}
+        edges = {traced: edge for traced in self.faces if (edge := edge_known(traced)) is not None}
         generator = torch.Generator().manual_seed(0)
         upstream = [torch.randn(traced.tensor.shape, generator=generator).to(traced.tensor) for traced in edges]
-        wanted = [edge for traced in self.step.inputs if (edge := _edge(traced)) is not None]
+        wanted = [edge for traced in self.step.inputs if (edge := edge_known(traced)) is not None]
         with suppress(Exception):  # it is the user's code; what it raises by itself is no verdict
             torch.autograd.grad([*edges.values()], wanted, upstream, retain_graph=True, allow_unused=True)
 
@@ -78,11 +78,14 @@ class Watch:
     """The Functions of a run, while backward runs."""
 
     caught: list[Caught] = field(default_factory=list)
+    twice: list[Twice] = field(default_factory=list)
+    """Of code that asks for gradients to compute with them: its Functions' backward, differentiated."""
 
     @staticmethod
-    def over(trace: Trace) -> Watch:
-        """Begin to watch the Functions behind the output of some code."""
-        ran, watch = trace.ran, Watch()
+    def over(trace: Trace, *, twice: bool = False) -> Watch:
+        """Begin to watch the Functions behind the output of some code; `twice` for second derivatives."""
+        asks = twice or any(call.inner is not None for call in trace.calls)
+        ran, watch = trace.ran, Watch(twice=differentiated_twice(trace) if asks else [])
         for step in ran.steps if isinstance(ran, Ran) else ():
             caught = Caught(step)
             if step.function is not None and caught.node is not None:
@@ -100,7 +103,7 @@ class Watch:
             step = caught.step
             for note in _judged(caught, derivations, tolerance):  # a loop, or vmap, applies one at a line many times
                 notes.setdefault((step.function, step.place, step.module), note)
-        return tuple(notes.values()) or _hooks(trace)
+        return tuple(notes.values()) or blamed_twice(self.twice, derivations, tolerance) or _hooks(trace)
 
 
 def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> Notes:
@@ -124,7 +127,7 @@ def _right(caught: Caught, derivations: Derivations) -> dict[TracedTensor, Tenso
     """Return the derivative of a Function's forward, for the upstream gradient that its backward was given."""
     upstream: dict[TracedTensor, Tensor] = {}
     for face in caught.faces:
-        edge = _edge(face)
+        edge = edge_known(face)
         place = 0 if edge is None else edge.output_nr
         given = caught.given[place] if place < len(caught.given) else None
         if given is not None:
@@ -134,7 +137,7 @@ def _right(caught: Caught, derivations: Derivations) -> dict[TracedTensor, Tenso
 
 def _found(caught: Caught, traced: Followed) -> Tensor | None:
     """Return what backward gave an input; zeros where it gave None."""
-    edge = _edge(traced)
+    edge = edge_known(traced)
     if edge is None:
         return None
     places = [
@@ -158,20 +161,28 @@ def _words(step: Step, traced: Followed, cause: str | None) -> str:
     if step.function is BackwardHookFunction:  # PyTorch's own: it does nothing but to call the hooks of a module
         module = f"module '{step.module}'" if step.module else "the module"
         return f"a backward hook of {module} changes the gradient"
-    backward = getattr(step.function, "backward", None)
-    defined = "" if backward is None else _at(defined_at(backward))
-    inside = f" in module '{step.module}'" if step.module else ""
-    words = (
-        f"the backward of {step.function.__name__}{defined}, applied{_at(step.place, brackets=False)}{inside}, is not "
-    )
-    words += f"the derivative of its forward with respect to '{traced.name or traced.text}'"
+    words = f"{applied(step)} is not the derivative of its forward with respect to '{traced.name or traced.text}'"
     return words if cause is None else f"{words}: {cause}"
 
 
-def _at(place: SourcePlace | None, *, brackets: bool = True) -> str:
-    if place is None:
-        return ""
-    return f" ({place.file}:{place.line})" if brackets else f" at {place.file}:{place.line}"
+def blamed_of(trace: Trace, cotangent: Tensor, derivations: Derivations, tolerance: Tolerance, *, twice: bool) -> Notes:
+    """Return who is to blame for a wrong derivative of code, or `twice` a second one, whose graph is still there."""
+    if not isinstance(trace.ran, Ran):
+        return ()
+    watch, leaves = Watch.over(trace, twice=twice), [leaf for leaf in trace.leaves if leaf.tensor.requires_grad]
+    with suppress(RuntimeError):
+        own = [actual(leaf) for leaf in leaves]
+        torch.autograd.grad(actual(trace.output), own, cotangent, retain_graph=True, allow_unused=True)
+    return watch.blamed(trace, derivations, tolerance)
+
+
+def forward_rules(trace: Trace) -> Notes:
+    """Return which Functions of the code have a `jvp` of their own, which forward mode has run."""
+    steps = trace.ran.steps if isinstance(trace.ran, Ran) else ()
+    functions = dict.fromkeys(step.function for step in steps if step.function is not None)
+    rules = [(kind.__name__, kind.jvp) for kind in functions if kind.jvp is not torch.autograd.Function.jvp]  # type: ignore[attr-defined]
+    words = [f"forward mode runs the jvp of {name}{at(defined_at(rule))}, and no backward" for name, rule in rules]
+    return tuple(Note(NoteKind.BLAME, word, None) for word in words)
 
 
 def _hooks(trace: Trace) -> Notes:
@@ -179,19 +190,15 @@ def _hooks(trace: Trace) -> Notes:
     ran = trace.ran
     hooked = ran.hooked if isinstance(ran, Ran) else ()
     words = [
-        f"a hook on '{traced.name or traced.text}', registered{_at(place, brackets=False)}, may change the gradient"
+        f"a hook on '{traced.name or traced.text}', registered{at(place, brackets=False)}, may change the gradient"
         for traced, place in hooked
     ]
     words += [
-        f"a hook on '{leaf.name or leaf.text}'{_at(defined_at(hook))} may change the gradient"
+        f"a hook on '{leaf.name or leaf.text}'{at(defined_at(hook))} may change the gradient"
         for leaf in trace.leaves
         for hook in (actual(leaf)._backward_hooks or {}).values()  # noqa: SLF001 (there is no public way)
     ]
     return tuple(Note(NoteKind.BLAME, word, None) for word in words[:1])
-
-
-def _edge(traced: Followed) -> GradientEdge | None:
-    return traced.edge or traced.aside
 
 
 def _copy(gradient: Tensor | None) -> Tensor | None:

@@ -24,6 +24,7 @@ from torch import Tensor
 from gradcli.derivation.formulas import Formula
 from gradcli.errors import InputError
 from gradcli.execution.autograd import backward, errors
+from gradcli.execution.autograd.accumulated import before_backward, changed, restore
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.reports import report_on, symbolic_side
@@ -53,6 +54,8 @@ class Evaluation:
     """None if nothing is to be verified."""
     reports: Mapping[TracedTensor, TensorReport]
     """Of the tensors that are shown."""
+    changed: frozenset[TracedTensor] = frozenset()
+    """The leaves whose `.grad` a hook has changed after the gradient had arrived."""
 
 
 def evaluate_run(run: Run) -> Evaluation:
@@ -62,12 +65,16 @@ def evaluate_run(run: Run) -> Evaluation:
     if run.settings.formulas and run.decomposition is not None:
         asked = Formulas.ask(run.derivations, run.decomposition, run.names, run.cotangent)
     watch = Watch.over(run.trace)
+    before = before_backward(run.trace.leaves)
     gradients = autograd_gradients(run, shown)
+    after = changed(before, gradients) if run.settings.wrt is None else {}
+    restore(before)
     comparisons = compare_all(run, gradients, watch)
     written = asked.collect() if asked else {}
     reports = {t: tensor_report(t, run.names[t], gradients, comparisons, written.get(t)) for t in shown}
     reports = {traced: _with_reason(run, traced, report) for traced, report in reports.items()}
-    return Evaluation(gradients, comparisons, _with_hint(run, reports))
+    reports = {t: replace(report, notes=(*report.notes, *after.get(t, ()))) for t, report in reports.items()}
+    return Evaluation(gradients, comparisons, _with_hint(run, reports), frozenset(after))
 
 
 def tensors_shown(run: Run) -> list[TracedTensor]:

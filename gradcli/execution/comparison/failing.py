@@ -19,6 +19,7 @@ from gradcli.execution.forward.followed import Followed, Ran, Step
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints
 from gradcli.execution.reference.decomposition import decompose
+from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.reference.nodes import parts, split
 from gradcli.execution.reference.pullback import pull_back
 from gradcli.report.custom import SourcePlace
@@ -167,7 +168,8 @@ def derivatives(
     """Return the derivatives of some calls by what they read, for the upstream gradients of some of their results."""
     made = {traced for call in calls for traced in call.outputs}
     read = [traced for call in calls for traced in call.inputs if traced not in made]
-    decomposition = decompose(Trace(list(dict.fromkeys(read)), list(calls), next(iter(upstream))))
+    trace = Trace(list(dict.fromkeys(read)), list(calls), next(iter(upstream)))
+    decomposition = decompose(trace, inner=differentiating(derivations))
     derivations.request(decomposition.requests())
     adjoints = Adjoints()
     for traced, given in upstream.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gradcli.errors import InputError
 from gradcli.execution.autograd import backward
+from gradcli.execution.comparison.blame import blamed_of
 from gradcli.execution.comparison.derivatives import Doubts, Expected, compare_derivative
 from gradcli.execution.comparison.nonfinite import resting_on_jumps, resting_on_nonfinite
 from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
@@ -20,8 +21,9 @@ from gradcli.execution.comparison.own_values import OwnValues
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.comparison.rounding import Lower, Noise, scattered, scattered_by
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.followed import module_of
-from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.forward.followed import Ran, module_of
+from gradcli.execution.forward.run import trace_of
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.reference.pullback import differentiate
@@ -29,6 +31,7 @@ from gradcli.execution.run import Run
 from gradcli.report.derivative import Derivative
 from gradcli.report.notes import Notes
 from gradcli.report.report import TensorReport
+from gradcli.report.verdict import Verdict
 
 Key = TypeVar("Key")
 
@@ -145,6 +148,23 @@ def weighed(run: Run, found: Tensor, expected: Expected | None) -> Derivative:
         return Derivative(found, None, None)
     comparison = compare_derivative(found, expected, run.settings.tolerance)
     return Derivative(found, symbolic_side(expected.value, comparison), comparison.verdict, comparison.notes)
+
+
+def run_again(run: Run) -> Trace:
+    """Return a fresh run of the program on the same leaves: a graph that nothing has gone through."""
+    leaves = {
+        leaf.text: leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad) for leaf in run.trace.leaves
+    }
+    return trace_of(run.program, run.settings, leaves)
+
+
+def blaming(run: Run, found: Mapping[Key, Derivative], *, twice: bool) -> dict[Key, Derivative]:
+    """Return derivatives; with those that are wrong, who of the code is to blame."""
+    wrong = [key for key, derivative in found.items() if derivative.verdict is Verdict.MISMATCH]
+    if not wrong or not isinstance(run.trace.ran, Ran):
+        return dict(found)
+    notes = blamed_of(run_again(run), run.cotangent, run.derivations, run.settings.tolerance, twice=twice)
+    return {**found, **{key: replace(found[key], notes=(*found[key].notes, *notes)) for key in wrong}}
 
 
 def leaf_report(run: Run, leaf: TracedTensor, derivative: Derivative | None = None) -> TensorReport:

@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.autograd import backward
+from gradcli.execution.autograd.accumulated import before_backward, changed
 from gradcli.execution.autograd.nodes import BackwardGraph, backward_graph
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.code.gathered import gathered
@@ -29,7 +30,7 @@ from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.run import Run, report_with
-from gradcli.report.notes import NoteKind, noted
+from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.report import Output, Report, TensorReport
 from gradcli.report.run import RunDetails
 from gradcli.settings import Settings
@@ -61,6 +62,8 @@ class SeenCall:
     begins: frozenset[TracedTensor]
     """Those that begin where the script was first followed."""
     watch: Watch
+    changed: Mapping[TracedTensor, Notes]
+    """What hooks have changed in the `.grad` of leaves after the gradient had arrived."""
     graph: BackwardGraph | None = None
     """Autograd's graph before the call, if it is to be drawn."""
 
@@ -83,11 +86,13 @@ def see(call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any], *,
     with backward.catching(wanted) as caught:
         watch = Watch.over(trace)
         follower.steps.values.keep(_stepping(trace))
+        before = before_backward(trace.leaves)
         result = run()
     trace = _checked(trace)
     gradients = _gradients(call, follower, wanted, caught, result)
     begins = frozenset(follower.steps.unseen).intersection(gradients)
-    return SeenCall(call, trace, cotangent, gradients, _grads(gradients, follower), begins, watch, drawn)
+    after = changed(before, gradients) if call.kind.endswith("backward") else {}
+    return SeenCall(call, trace, cotangent, gradients, _grads(gradients, follower), begins, watch, after, drawn)
 
 
 def _stepping(trace: Trace) -> list[Tensor]:
@@ -233,7 +238,8 @@ def _run(seen: SeenCall, settings: Settings, derivations: Derivations) -> Run:
 
 def _placed(seen: SeenCall, traced: TracedTensor, found: TensorReport) -> TensorReport:
     """Return the report of a tensor with its `.grad` after the call; of one that begins here, with a note."""
-    found = replace(found, grad=seen.grads.get(traced))
+    notes = (*found.notes, *seen.changed.get(traced, ()))
+    found = replace(found, grad=seen.grads.get(traced), notes=notes)
     if traced not in seen.begins or not isinstance(traced, Followed) or traced.edge is None:
         return found
     return replace(found, kind="non-leaf", grad_fn=traced.edge.node.name(), notes=(*found.notes, *BEGINS))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.overrides import resolve_name
 
 from gradcli.errors import GradcliError, Span
@@ -49,6 +50,11 @@ class MadeCall:
     def short(self) -> str:
         """Return the last part of the name."""
         return self.name.rpartition(".")[2]
+
+    @property
+    def shown(self) -> str:
+        """Return what the call is called in messages: an op of `torch.ops` as its schema is, `mylib::cube`."""
+        return self.func._schema.name if isinstance(self.func, OpOverload) else self.short  # noqa: SLF001 (public nowhere)
 
     @cached_property
     def tensors(self) -> list[Tensor]:

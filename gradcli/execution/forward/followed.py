@@ -98,6 +98,11 @@ def actual(traced: TracedTensor) -> Tensor:
     return traced.tensor if real is None else real
 
 
+def is_given(leaf: TracedTensor) -> bool:
+    """Return whether code is called with a leaf, or it is a parameter of the module that is checked."""
+    return not isinstance(leaf, Followed) or leaf.real is not None
+
+
 def held_by(leaf: TracedTensor) -> Tensor | None:
     """Return the tensor of a leaf that the code was not given, as autograd knows it; None of all else."""
     edge = leaf.edge if isinstance(leaf, Followed) and leaf.real is None else None
@@ -119,6 +124,11 @@ def edge_of(tensor: Tensor) -> GradientEdge:
     """Return where autograd knows a tensor that requires grad; of a subclass too, whose views have a node more."""
     with torch._C.DisableTorchFunctionSubclass():  # noqa: SLF001 (there is no public way)
         return get_gradient_edge(tensor)
+
+
+def edge_known(traced: TracedTensor) -> GradientEdge | None:
+    """Return where autograd knows a traced tensor, be it in a graph that was made to follow the code."""
+    return traced.edge or (traced.aside if isinstance(traced, Followed) else None)
 
 
 def same_edge(one: GradientEdge | None, other: GradientEdge | None) -> bool:

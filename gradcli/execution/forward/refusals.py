@@ -27,6 +27,13 @@ REFUSALS = (
 )
 # What PyTorch says where it has an op, or its derivative, but not for numbers of this type.
 OF_TYPES = re.compile(r"dtype|(?:scalar|input) type|complex|float|\bhalf\b|not implemented for '", re.IGNORECASE)
+# What a Jacobian of complex numbers is refused with: PyTorch leaves it to its user which one is meant.
+REAL = {
+    "inputs to be real": "write a complex leaf as `torch.complex(a, b)` of two real ones, with `--dtype float64`; "
+    "`gradcli eval` gives gradients by complex leaves",
+    "outputs to be real": "take the output's `.real`, `.imag` or `.abs()`",
+}
+NO_FORWARD = ("forward AD", "forward mode AD")
 NO_BACKWARD = re.compile(r"^(?:the )?derivative for \S+ is not implemented")
 OF_INTEGERS = re.compile(
     r"(?:got:?|found|for) .*\b(?:long|int|short|byte|char|bool)\b|supports floating", re.IGNORECASE
@@ -63,8 +70,11 @@ def says_pytorch(error: GradcliError) -> bool:
 def advice(said: str, dtypes: Iterable[torch.dtype]) -> str | None:
     """Return what to do where PyTorch has no such derivative, or not for numbers of these types; else None."""
     types = set(dtypes)
-    if "forward AD" in said:
+    if any(words in said for words in NO_FORWARD):
         return "PyTorch has no forward mode of it: `gradcli jacobian` goes backward, row by row"
+    for words, hint in REAL.items():
+        if words in said:
+            return hint
     if NO_BACKWARD.search(said):
         return "PyTorch has no such derivative: ops that have one can compute the same"
     if not OF_TYPES.search(said):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor
 
 from gradcli.execution.forward.again import Again
-from gradcli.execution.forward.trace import Trace
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.language.program import Program
 from gradcli.settings import Settings
 
@@ -28,6 +28,9 @@ class Code(Protocol):
 
     def drawn(self, settings: Settings, given: Mapping[str, Any]) -> Trace:
         """Return the trace at the first point drawn at which every value is finite; else at the first one."""
+
+    def pure(self, settings: Settings, trace: Trace, leaves: Sequence[TracedTensor]) -> Callable[..., Tensor]:
+        """Return the output as a function of some leaves, which torch.func can transform."""
 
     def again(self, settings: Settings, trace: Trace) -> Again:
         """Return the code as a function of its leaves, in double precision."""

@@ -26,7 +26,7 @@ def grids(details: HessianDetails) -> tuple[Grid, ...]:
         *_formulas(details.formulas or {}),
         *_disputed(details.symbolic_hessian or {}),
         _symmetry(details.symmetry),
-        *_method(details.method),
+        *method_grid(details.method),
     )
 
 
@@ -90,7 +90,7 @@ def _symmetry(symmetry: Symmetry) -> Grid:
     return Grid("Symmetry", (), (), (words,))
 
 
-def _method(method: str) -> tuple[Grid, ...]:
+def method_grid(method: str) -> tuple[Grid, ...]:
     """Return a sentence on what of PyTorch was used, where that is not what the command is named after."""
     return (Grid("Method", (), (), (escape(method),)),) if " " in method else ()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gradcli.escaping import escape
 from gradcli.phrases import show_shape
+from gradcli.render.commands.hessian import method_grid
 from gradcli.render.grid import Grid
 from gradcli.render.numbers import matrix_lines
 from gradcli.render.presentation import Presentation
@@ -27,7 +28,7 @@ def _jacobian(tensor: TensorReport) -> Grid:
     columns = math.prod(tensor.shape)
     disputed = tensor.symbolic if fails(tensor.verdict) else None
     room = ALONE if disputed is None else BESIDE
-    cells, headings = [matrix_lines(value, columns, room)], ["torch.func.jacrev"]
+    cells, headings = [matrix_lines(value, columns, room)], ["PyTorch"]
     if disputed is not None:
         cells.append(matrix_lines(disputed.value, columns, room))
         headings.append("symbolic")
@@ -37,4 +38,4 @@ def _jacobian(tensor: TensorReport) -> Grid:
     return Grid(title, tuple(headings), (tuple(cells),))
 
 
-PRESENTATION = Presentation(grids_of_tensors=grids_of_tensors, shows_gradient=False)
+PRESENTATION = Presentation(lambda details: method_grid(details.method), grids_of_tensors, shows_gradient=False)

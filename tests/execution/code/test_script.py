@@ -279,6 +279,8 @@ def test_an_optimizer_may_step_in_hooks(run: Run) -> None:
     assert [report(one).verdict for one in found] == [Verdict.MATCH, Verdict.MATCH]
     first, second = (report(one)["net.2.bias"] for one in found)
     torch.testing.assert_close(second.value, first.value - 0.1 * first.gradient)
+    assert first.grad is None
+    assert "set `.grad` to None after the gradient had arrived" in (first.note or "")
 
 
 IN_A_THREAD = """

@@ -277,3 +277,42 @@ def test_a_slice_begins_somewhere_in_its_storage(backward: Formula, words: str) 
     assert [check.name for check in failed] == ["non-contiguous tensors"]
     assert f"for {words} that " in failed[0].notes[0].words
     assert "slice" in failed[0].notes[0].words
+
+
+class Largest(torch.autograd.Function):
+    """Wrong where entries tie, however they lie in memory: each gets the whole gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.amax()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return (x == x.amax()).to(x.dtype) * g
+
+
+class OfRows(torch.autograd.Function):
+    """Wrong where all rows are equal, and no single entry of one is special."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return (3 if len(x) > 1 and bool((x == x[:1]).all()) else 2) * x * g
+
+
+@pytest.mark.parametrize(("function", "shape"), [(Largest, (4,)), (OfRows, (3, 2))])
+def test_what_equal_values_make_wrong_is_not_said_of_strides(function: Any, shape: tuple[int, ...]) -> None:
+    equal = torch.full(shape, 0.5, dtype=torch.float64, requires_grad=True)
+    (found,) = torch.autograd.grad(function.apply(equal).sum(), equal)
+    (right,) = torch.autograd.grad((equal.amax() if function is Largest else equal**2).sum(), equal)
+    assert not torch.allclose(found, right)
+    report = gradcli.check_function(function, shapes={"x": shape})
+    checks = report.details.checks
+    assert [one.name for one in checks if one.verdict == "mismatch"] == ["other points"]

@@ -60,6 +60,9 @@ def other_points(trial: Trial) -> Check:
         others = spot.others if single or not together else ()
         if not any([together, *(judge.look(findings, label, other) for other in others)]):
             findings.miss(label, NOT_FINITE)
+    equal = _dense(expanded(trial.point))
+    if equal is not None:
+        judge.look(findings, "inputs that are equal along their first axis", equal)
     if findings.wrong:
         regions = (region(trial, name) for name in trial.wanted)
         findings.cause = next((words for words in regions if words), None)
@@ -123,9 +126,30 @@ def strides(trial: Trial) -> Check:
         trial.apply(), trial.point, "for a grad_output that is a slice of a longer tensor", offset(trial.probe)
     )
     wide = expanded(trial.point)
-    if wide is not None and not judge.look(findings, "inputs that are expanded", wide):
-        findings.miss("expanded inputs", "forward refuses them")
+    if wide is not None:
+        _look_at_expanded(judge, findings, wide)
     return findings.check("non-contiguous tensors")
+
+
+def _look_at_expanded(judge: Judge, findings: Findings, wide: dict[str, Tensor]) -> None:
+    """Look at expanded inputs; where dense ones of their values are wrong too, "other points" says so."""
+    there, alike = Findings(missed=findings.missed), Findings()
+    if not judge.look(there, "inputs that are expanded", wide):
+        findings.miss("expanded inputs", "forward refuses them")
+    dense = _dense(wide) if there.wrong else None
+    if dense is not None:
+        judge.look(alike, "the same", dense)
+    findings.wrong += [] if alike.wrong else there.wrong
+
+
+def _dense(point: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
+    """Return the values of a point in memory of their own."""
+    if point is None:
+        return None
+    return {
+        name: value.detach().clone(memory_format=torch.contiguous_format).requires_grad_(value.requires_grad)
+        for name, value in point.items()
+    }
 
 
 def dtypes(trial: Trial) -> Check | None:
