@@ -31,13 +31,15 @@ class Own:
         self.error: BaseException | None = None
 
     def __call__(self, *_: Any) -> Any:
-        """Return what it returns."""
-        run, self._run = self._run, None
+        """Return what it returns; it runs again if it has not come to that."""
+        if self._run is None:
+            return self._result
         try:
-            self._result = self._result if run is None else run()
+            self._result = self._run()
         except BaseException as error:
             self.error = error
             raise
+        self._run = None
         return self._result
 
 

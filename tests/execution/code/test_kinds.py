@@ -76,6 +76,25 @@ def test_a_reduction_of_products_is_not_taken_for_their_sum() -> None:
     assert gradcli.evaluate(reduced, {"x": leaf(3, 2)}).verdict is Verdict.UNDECIDED
 
 
+class Mixing(torch.autograd.Function):
+    """A product with a sparse constant, whose gradient is doubled."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, x: Tensor) -> Tensor:
+        ctx.save_for_backward(matrix)
+        return torch.sparse.mm(matrix, x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[None, Tensor]:
+        return None, 2 * torch.mm(ctx.saved_tensors[0].t(), g)
+
+
+def test_a_function_is_judged_by_its_forward_with_a_sparse_constant() -> None:
+    report = gradcli.evaluate(lambda x: Mixing.apply(ADJACENCY.to_sparse(), x).sum(), {"x": leaf(3, 2)})
+    assert report["x"].verdict is Verdict.MISMATCH
+    torch.testing.assert_close(report["x"].symbolic.value, ADJACENCY.sum(0)[:, None].expand(3, 2))
+
+
 def of_values(x: Tensor) -> Tensor:
     return torch.sparse.mm(torch.sparse_coo_tensor([[0, 1], [1, 0]], x[0], (2, 2)), x[:2]).sum()
 
