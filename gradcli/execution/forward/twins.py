@@ -12,7 +12,6 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
-from gradcli.execution.forward.kinds import kind_of
 from gradcli.execution.forward.trace import TracedTensor
 
 # How far the functional run may be from the real one, in units of rounding of the largest entry.
@@ -24,19 +23,13 @@ def twin_of(
 ) -> tuple[Any, Any]:
     """Return what a call has made, or written, and the same as a function of values that do not change."""
     copies = {id(tensor): given[id(tensor)].tensor.clone() for tensor in written}
-    twin = call.run_on(_values(call, given), {} if call.outs else copies)
+    twin = call.run_on({name: traced.tensor for name, traced in given.items()}, {} if call.outs else copies)
     if not written or call.outs or made_by(call, result):
         return result, twin
     # All tensors of one storage have one version: which of them the call wrote to, the copies tell.
     targets = [tensor for tensor in written if copies[id(tensor)]._version]  # noqa: SLF001 (PyTorch's count of writes)
     values = [copies[id(tensor)] for tensor in targets]
     return (targets[0], values[0]) if len(values) == 1 else (targets, values)
-
-
-def _values(call: MadeCall, given: Mapping[int, TracedTensor]) -> dict[int, Tensor]:
-    """Return what stands for the operands of a call; a constant of another kind stands for itself, as calls want it."""
-    own = {id(tensor) for tensor in call.tensors if kind_of(tensor) is not None}
-    return {n: traced.tensor for n, traced in given.items() if n not in own or traced.tensor.requires_grad}
 
 
 @contextmanager
