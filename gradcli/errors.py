@@ -106,6 +106,12 @@ class NotSupportedError(GradcliError):
     """The input is sound PyTorch that gradcli does not support yet."""
 
 
+class UnfollowedError(GradcliError):
+    """The user's code runs, and gradcli cannot follow it: nothing can be said of its gradients."""
+
+    exit_code = ExitCode.UNDECIDED
+
+
 class InternalError(GradcliError):
     """Something went wrong inside gradcli or on output; never the user's fault."""
 

@@ -40,5 +40,18 @@ def as_written() -> Iterator[None]:
                 module.compile = original
 
 
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Let PyTorch compile meanwhile, inside of `as_written` too."""
+    module: Any = torch
+    before = module.compile
+    module.compile = getattr(before, "__wrapped__", before)
+    try:
+        with torch.compiler.set_stance("default"):
+            yield
+    finally:
+        module.compile = before
+
+
 def _eager() -> Any:
     return torch.compiler.set_stance("force_eager")

@@ -15,20 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
-from torch.overrides import TorchFunctionMode
 
 from gradcli.execution.code.compiled import as_written
 from gradcli.execution.code.constants import Constants
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
+from gradcli.execution.code.guarded import Guarded, Own
+from gradcli.execution.code.higher_order import HigherOrder, higher_order_seen
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.mapped import Mapped, vmaps_seen
 from gradcli.execution.code.places import name_values, place_of, user_frame
 from gradcli.execution.code.retraced import checkpointed, note_copies, with_these_numbers
-from gradcli.execution.code.steps import Entry, Steps, base_of, gap
+from gradcli.execution.code.steps import Entry, Steps, gap
 from gradcli.execution.code.transforms import Derived, transforms_seen
 from gradcli.execution.code.values import value_of
+from gradcli.execution.code.writing import assign, bases_of, write_base
 from gradcli.execution.forward import tree
-from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
 from gradcli.execution.forward.call_kinds import (
     ASSIGNMENTS,
     CONVERSIONS,
@@ -42,6 +43,7 @@ from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.kinds import dense, kind_of
 from gradcli.execution.forward.overwriting import Writes
 from gradcli.execution.forward.trace import Autocast, TracedCall
 from gradcli.execution.forward.twins import RandomState, has_drawn, made_by, overwritten, random_state, versions
@@ -49,10 +51,11 @@ from gradcli.report.custom import SourcePlace
 
 Known = dict[int, Followed]  # by the identity of the tensors
 UNDEFINED = "{}() has no symbolic definition here"
+OF_A_KIND = "{}() has no symbolic definition here for a {} tensor that requires grad"
 
 
-class Follower(TorchFunctionMode):
-    """Sees every call of PyTorch that the code makes."""
+class Follower(Guarded):
+    """Sees every call of PyTorch that the code makes, and follows it."""
 
     def __init__(self, root: nn.Module | None = None) -> None:
         super().__init__()
@@ -61,7 +64,7 @@ class Follower(TorchFunctionMode):
         self.hooked: list[tuple[Followed, SourcePlace | None]] = []
         """The values whose tensors have hooks, and where these were registered."""
         self.writes = Writes()
-        self._is_paused = self.decides = False
+        self.decides = False
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -72,28 +75,17 @@ class Follower(TorchFunctionMode):
     @contextmanager
     def seeing(self) -> Iterator[None]:
         """See meanwhile what is no call of PyTorch's: Functions, and what is mapped."""
-        with as_written(), functions_seen(self._function), vmaps_seen(self._mapped), transforms_seen(self._derived):
+        functions, operators = functions_seen(self._function), higher_order_seen(self._higher_order)
+        with as_written(), functions, operators, vmaps_seen(self._mapped), transforms_seen(self._derived):
             yield
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Follow nothing meanwhile."""
-        before, self._is_paused = self._is_paused, True
-        try:
-            yield
-        finally:
-            self._is_paused = before
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def _seen(self, call: MadeCall) -> Any:
         """Run one call of the code, follow it, and note what it has written to."""
-        call = MadeCall(func, tuple(args), dict(kwargs or {}))
-        if self._is_paused:
-            return call.run()
-        result = self._seen(call)
+        result = self._followed(call)
         self.writes.note(call, result, lambda: place_of(user_frame()))
         return result
 
-    def _seen(self, call: MadeCall) -> Any:
+    def _followed(self, call: MadeCall) -> Any:
         if is_question(call):
             return self.constants.ask(call)
         if call.short in DIFFERENTIATING or any(map(is_functorch_wrapped_tensor, call.tensors)):
@@ -127,17 +119,19 @@ class Follower(TorchFunctionMode):
     def _follow(self, call: MadeCall) -> Any:
         """Run a call that a gradient may pass through, and note it as a step."""
         if call.short in ASSIGNMENTS and call.first is not None:
-            return self._assign(call, call.first)
+            return assign(self.steps, call, call.first)
         given = {id(tensor): self.steps.traced(tensor) for tensor in call.tensors}
-        entered = self._entered(call, given)
-        definition = definition_of(call) if entered is None else None
+        kind = _kind(call.tensors)
+        entered = self._entered(call, given) if kind is None else None
+        definition = definition_of(call) if entered is None and kind is None else None
         if entered is None and definition is None and is_python(call.func):
             with unasked(call.func), self:
                 return call.run()
         drawn = random_state() if entered is None else None  # a call of the table draws nothing
         before = versions(call.tensors)
-        bases = self._bases(may_write(call))
+        bases = bases_of(self.steps, may_write(call))
         result = call.run()
+        kind = kind or _kind(made_by(call, result))
         written = overwritten(call, before)
         if written:
             given |= {id(tensor): self.steps.through(tensor, base) for tensor, base in bases if tensor is call.first}
@@ -145,13 +139,15 @@ class Follower(TorchFunctionMode):
         faces = self._faces(call, result, written)
         if not faces:
             return result
-        if definition is not None and drawn is not None:
+        if kind is not None:
+            self._note(call, None, given, result, faces, reason=OF_A_KIND.format(call.short, kind))
+        elif definition is not None and drawn is not None:
             self._inside(definition, call, given, faces, drawn)
         else:
             entered = self._other(call, given, drawn) if drawn is not None else entered
             self._note(call, entered, given, result, faces, draws=drawn is not None and has_drawn(drawn))
         for tensor, base in bases:
-            self._write_base(tensor, base, faces)
+            write_base(self.steps, tensor, base, faces)
         return result
 
     def _entered(self, call: MadeCall, given: Known) -> Entry | None:
@@ -181,7 +177,8 @@ class Follower(TorchFunctionMode):
         result: Any,
         faces: Known,
         *,
-        draws: bool,
+        reason: str | None = None,
+        draws: bool = False,
     ) -> None:
         """Note a call of the table, or one that has no definition."""
         text = text_of(*entered) if entered else f"{call.shown}(...)"
@@ -189,7 +186,7 @@ class Follower(TorchFunctionMode):
         def value(path: tree.Path, leaf: Any) -> Any:
             if not isinstance(leaf, torch.Tensor):
                 return leaf
-            face = faces.get(id(leaf)) or Followed(leaf.detach(), None, text)
+            face = faces.get(id(leaf)) or Followed(dense(leaf), None, text)
             face.text = text + tree.subscripts(path)
             return face
 
@@ -197,7 +194,7 @@ class Follower(TorchFunctionMode):
         if not any(isinstance(leaf, Followed) and leaf in faces.values() for leaf in tree.leaves(values)):
             values = tuple(faces.values()) if len(faces) > 1 else next(iter(faces.values()))
         if entered is None:
-            traced = gap(UNDEFINED.format(call.shown), list(given.values()), values, draws=draws)
+            traced = gap(reason or UNDEFINED.format(call.shown), list(given.values()), values, draws=draws)
         else:
             device = next((face.tensor.device.type for face in faces.values()), "cpu")
             traced = TracedCall(*entered, values, autocast=Autocast.now(device))
@@ -213,14 +210,18 @@ class Follower(TorchFunctionMode):
 
     def _function(self, function: type, args: tuple[Any, ...], apply: Any) -> Any:
         """Apply an autograd.Function, and note it by what its forward computes."""
-        wanted = [arg for arg in args if isinstance(arg, torch.Tensor) and arg.requires_grad]
-        if self._is_paused or not torch.is_grad_enabled():
+        if self.is_paused or not torch.is_grad_enabled():
             return apply(*args)
         body = checkpointed(function, args)
         if body is not None:
             return self._retraced("checkpoint", lambda: apply(*args), body)
-        if not wanted:
+        if not any(isinstance(arg, torch.Tensor) and arg.requires_grad for arg in args):
             return apply(*args)
+        own = Own(lambda: apply(*args))
+        return self._guarded(lambda: f"{function.__name__}.apply", own, lambda: self._applied(function, args, own))
+
+    def _applied(self, function: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
+        wanted = [arg for arg in args if isinstance(arg, torch.Tensor) and arg.requires_grad]
         frame = self.steps.frame = user_frame()
         self._name(wanted)
         with self.paused():
@@ -234,20 +235,44 @@ class Follower(TorchFunctionMode):
 
     def _mapped(self, mapped: Mapped) -> Any:
         """Run a call of `torch.vmap`, and note it by what it computes sample by sample."""
-        if self._is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, mapped.tensors)):
+        if self.is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, mapped.tensors)):
             return mapped.run()
         return self._retraced("vmap", mapped.run, mapped.one_by_one)
 
     def _derived(self, derived: Derived) -> Any:
         """Run a call of a transform that differentiates, and note it by what autograd computes in its place."""
-        if self._is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, derived.tensors)):
+        if self.is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, derived.tensors)):
             return derived.run()
         outputs = self._retraced(derived.name, derived.run, derived.by_autograd)
         self.steps.obscure(tree.tensors(outputs), derived.made_up)
         return outputs
 
+    def _higher_order(self, called: HigherOrder) -> Any:
+        """Run an operator that is given functions, and note it by what it computes, where that is known."""
+        if self.is_paused or not torch.is_grad_enabled():
+            return called.run()
+        if called.body is not None:
+            return self._retraced(called.name, called.run, called.body)
+        own = Own(called.run)
+        return self._guarded(lambda: called.name, own, lambda: self._opaque(called, own))
+
+    def _opaque(self, called: HigherOrder, run: Callable[[], Any]) -> Any:
+        self.steps.frame = user_frame()
+        given = [self.steps.traced(tensor) for tensor in called.tensors if tensor.requires_grad]
+        with self.paused():
+            outputs = run()
+        made = [tensor for tensor in tree.tensors(outputs) if tensor.requires_grad]
+        faces = [self.steps.settle(t, Followed(value_of(t), None, f"{called.name}(...)")) for t in made]
+        if faces:
+            self.steps.note([gap(UNDEFINED.format(called.name), given, tuple(faces))], faces)
+        return outputs
+
     def _retraced(self, name: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
         """Run what cannot be followed, and then follow what computes the same."""
+        own = Own(run)
+        return self._guarded(lambda: name, own, lambda: self._computed_again(name, own, again))
+
+    def _computed_again(self, name: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
         self.steps.frame = user_frame()
         again = with_these_numbers(again)
         with self.paused():
@@ -259,42 +284,7 @@ class Follower(TorchFunctionMode):
                 note_copies(self.steps, name, results, copies, begun)
         return outputs
 
-    def _assign(self, call: MadeCall, target: Tensor) -> Any:
-        """Run a call that writes a value into entries of a tensor."""
-        value = call.args[-1] if len(call.args) > 1 else 0
-        index = call.args[1] if call.short == "__setitem__" else ...
-        value = call.args[1] if call.short == "copy_" else value
-        index = tree.map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, index)
-        new = self.steps.traced(
-            value if isinstance(value, torch.Tensor) else torch.as_tensor(value, dtype=target.dtype)
-        )
-        old, bases = self.steps.traced(target), self._bases([target])
-        old = self.steps.through(*bases[0]) if bases else old
-        result = call.run()
-        if not target.requires_grad:
-            return result
-        patch = assigned(target, index, tuple(new.tensor.shape))
-        made = self.steps.patched(old, self.steps.cast(new, target.dtype), patch)
-        made = self.steps.apply("clone", made) if made in {old, new} else made
-        self.steps.settle(target, made)
-        for tensor, base in bases:
-            self._write_base(tensor, base, {id(target): made})
-        return result
 
-    def _bases(self, written: Sequence[Tensor]) -> list[tuple[Tensor, Followed]]:
-        """Return the tensors that a call may write through to what they are views of, with the values of these."""
-        pairs = [(tensor, base_of(tensor)) for tensor in written]
-        values = [(tensor, self.steps.traced(base)) for tensor, base in pairs if base is not None]
-        self.steps.values.keep(written)
-        return values
-
-    def _write_base(self, tensor: Tensor, old: Followed, faces: Known) -> None:
-        """Note what a write through a view made of the view's base; the view is read from there next time."""
-        base, new = base_of(tensor), faces.get(id(tensor))
-        if base is None or new is None:
-            return
-        patch = overlap(StorageView.of(base), StorageView.of(tensor))
-        made = self.steps.patched(old, new, patch)
-        self.steps.settle(base, self.steps.apply("clone", made) if made in {old, new} else made)
-        new.edge = None
-        self.steps.values.lose(tensor)
+def _kind(tensors: Sequence[Tensor]) -> str | None:
+    """Return the kind of the first tensor that requires grad and is not a dense one."""
+    return next((kind for tensor in tensors if tensor.requires_grad and (kind := kind_of(tensor))), None)

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.errors import InputError
+from gradcli.execution.forward.kinds import is_sparse
 from gradcli.execution.targets.parameters import PLAIN, UNTELLING
 from gradcli.phrases import did_you_mean
 
@@ -27,8 +28,12 @@ class Inputs:
     """Those of the positional arguments."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors by name, or by path: `hx[0]`."""
-        return dict(self._paths())
+        """Return the tensors by name, or by path: `hx[0]`; not those that are constants because they are sparse."""
+        return {path: tensor for path, tensor in self._paths() if not _is_fixed(tensor)}
+
+    def fixed(self) -> dict[str, Tensor]:
+        """Return the sparse tensors that require no grad, such as a graph's adjacency matrix, likewise."""
+        return {path: tensor for path, tensor in self._paths() if _is_fixed(tensor)}
 
     def _paths(self) -> Iterator[tuple[str, Tensor]]:
         for name, value in (*zip(self.names, self.positional, strict=True), *self.keywords.items()):
@@ -41,6 +46,10 @@ class Inputs:
         )
         keywords = {name: _holding(value, name, tensors) for name, value in self.keywords.items()}
         return replace(self, positional=positional, keywords=keywords)
+
+
+def _is_fixed(tensor: Tensor) -> bool:
+    return is_sparse(tensor) and not tensor.requires_grad
 
 
 def _tensors(value: Any, path: str) -> Iterator[tuple[str, Tensor]]:

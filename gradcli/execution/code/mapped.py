@@ -42,15 +42,18 @@ class Mapped:
         return tree.tensors([self.args, self.keywords])
 
     def one_by_one(self) -> Any:
-        """Return the same, computed for one sample after the other, and stacked."""
+        """Return the same, computed for one sample after the other, and stacked; where there is none, for zeros."""
         size, dims, values, form = _process_batched_inputs(self.in_dims, self.args, self.function)
-        samples = [[_sample(*pair, place) for pair in zip(values, dims, strict=True)] for place in range(size)]
+        values = values if size else [_zeros(*pair) for pair in zip(values, dims, strict=True)]
+        places = range(max(size, 1))
+        samples = [[_sample(*pair, place) for pair in zip(values, dims, strict=True)] for place in places]
         numbers = random_state() if SAME in self.further else None
         results = [self._of_one(tree_unflatten(sample, form), numbers) for sample in samples]
         flat, form = [tree_flatten(result)[0] for result in results], tree_flatten(results[0])[1]
         out_dims = _broadcast_to_and_flatten(self.out_dims, form)
         assert out_dims is not None  # noqa: S101 (PyTorch has used them)
-        return tree_unflatten([_stacked(*pair) for pair in zip(zip(*flat, strict=True), out_dims, strict=True)], form)
+        found = [_stacked(*pair, size) for pair in zip(zip(*flat, strict=True), out_dims, strict=True)]
+        return tree_unflatten(found, form)
 
     def _of_one(self, args: Any, numbers: RandomState | None) -> Any:
         """Return what is computed for one sample, with random numbers that are the same for all, if there are such."""
@@ -62,8 +65,14 @@ def _sample(value: Any, dim: int | None, place: int) -> Any:
     return value if dim is None else value.select(dim, place)
 
 
-def _stacked(samples: tuple[Tensor, ...], dim: int | None) -> Tensor:
-    return samples[0] if dim is None else torch.stack(samples, dim)
+def _zeros(value: Any, dim: int | None) -> Any:
+    """Return an argument of no samples with one, of zeros: what a function makes of it has the right shape."""
+    return value if dim is None else value.new_zeros([*value.shape[:dim], 1, *value.shape[dim:][1:]])
+
+
+def _stacked(samples: tuple[Tensor, ...], dim: int | None, size: int) -> Tensor:
+    """Return samples along an axis, the first `size` of them."""
+    return samples[0] if dim is None else torch.stack(samples, dim).narrow(dim, 0, size)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError
+from gradcli.errors import ExecutionError, GradcliError, UnfollowedError
 from gradcli.execution.code.borrowed import Borrowed
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.gathered import gathered
@@ -22,6 +22,7 @@ from gradcli.execution.code.replay import CodeAgain
 from gradcli.execution.code.target import Target, unable
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.followed import Followed, held_by
+from gradcli.execution.forward.kinds import kind_of
 from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace, TracedTensor
@@ -33,13 +34,19 @@ from gradcli.settings import Settings
 
 # What an entry of a parameter may take in a check: its value, its gradients, and a step of a derivative.
 BYTES = 64
-# How PyTorch refuses operands of two dtypes.
+# How PyTorch refuses operands of two dtypes, or of one that it has not got for them.
 TWO_PRECISIONS = (
+    "expects float",
+    "only works on Float",
     "same dtype",
     "scalar type",
     "same type",
     "Index put requires the source and destination dtypes match",
 )
+ALONE = "the code runs, and cannot be followed here: then {}"
+IS_NO_FAULT = "the code itself is in order, and nothing is said of its gradients"
+OF_A_LEAF = "the parameter '{}' is a {} tensor, by which no derivative is taken here"
+AS_CONSTANT = "`--constant {}` takes it for a constant, and all else is checked"
 OF_THE_CHECK = (
     "the check computes in {}: make tensors of the code's own in that, or choose theirs, as by `--dtype float32`"
 )
@@ -120,6 +127,9 @@ class CodeProgram:
         for name in settings.constants:
             if name in own:
                 own.pop(name).requires_grad_(False)  # noqa: FBT003 (PyTorch's own)
+        sparse = next((name for name, value in own.items() if kind_of(value) is not None), None)
+        if sparse is not None:
+            raise UnfollowedError(OF_A_LEAF.format(sparse, kind_of(own[sparse])), hint=AS_CONSTANT.format(sparse))
         fixed = {name for name, value in self.target.inputs.tensors().items() if not _is_differentiable(value)}
         found = {name: value.detach() if name in fixed else value for name, value in inputs.items()} | own
         if self.target.module is not None and not any(leaf.requires_grad for leaf in found.values()):
@@ -160,8 +170,7 @@ class CodeProgram:
         self._set(leaves)
         started = [self._begin(follower, own.get(name, leaf), name, own) for name, leaf in leaves.items()]
         with torch.enable_grad():
-            with follower.following():
-                path, output = self.run(leaves, settings)
+            path, output = self._followed(follower, leaves, settings)
             traced = follower.steps.traced(output)
             traced.real = output
             traced.writes = tuple(follower.writes.found)
@@ -180,6 +189,30 @@ class CodeProgram:
             hooked=tuple(follower.hooked),
         )
         return trace
+
+    def _followed(self, follower: Follower, leaves: Mapping[str, Tensor], settings: Settings) -> tuple[str, Tensor]:
+        """Run the code as it is followed; UnfollowedError where it runs, and that fails."""
+        try:
+            with follower.following():
+                found = self.run(leaves, settings)
+        except ExecutionError as error:
+            if error.said is not None and self._runs(leaves, settings):
+                raise UnfollowedError(ALONE.format(error.message), hint=IS_NO_FAULT) from error
+            raise
+        if follower.lost is not None:
+            raise UnfollowedError(follower.lost, hint=IS_NO_FAULT)
+        return found
+
+    def _runs(self, leaves: Mapping[str, Tensor], settings: Settings) -> bool:
+        """Return whether the code runs where nobody follows it, on copies of these leaves."""
+        own = self.parameters
+        copies = {n: t if n in own else t.detach().clone().requires_grad_(t.requires_grad) for n, t in leaves.items()}
+        try:
+            with torch.enable_grad():
+                self.run(copies, settings)
+        except GradcliError:
+            return False
+        return True
 
     def _begin(self, follower: Follower, tensor: Tensor, name: str, parameters: Container[str]) -> Followed:
         leaf = follower.steps.begin(tensor, name)

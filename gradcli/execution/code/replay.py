@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcli.errors import GradcliError
 from gradcli.execution.code.compiled import as_written
+from gradcli.execution.code.higher_order import HigherOrder, higher_order_seen
 from gradcli.execution.code.inner import functions_seen
 from gradcli.execution.code.retraced import checkpointed
 from gradcli.execution.forward import tree
@@ -66,7 +67,7 @@ class Replay(TorchFunctionMode):
     @contextmanager
     def seeing(self) -> Iterator[None]:
         """See what runs meanwhile."""
-        with as_written(), functions_seen(self._function), self:
+        with as_written(), functions_seen(self._function), higher_order_seen(self._higher_order), self:
             yield
 
     def _function(self, function: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
@@ -80,6 +81,16 @@ class Replay(TorchFunctionMode):
             return apply(*args)
         finally:
             self._depth -= 1
+
+    def _higher_order(self, called: HigherOrder) -> Any:
+        """Run what an operator computes that is given functions, each call of it seen."""
+        if called.body is not None:
+            return called.body()
+        result = called.run()
+        made = tree.tensors(result)
+        if any(tensor.requires_grad for tensor in made):
+            raise RefusedError(f"{called.name}() is given functions, and what it makes of them is not seen")
+        return self._constant(result, made, [])
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call."""

@@ -18,6 +18,7 @@ from gradcli.execution.forward.aliasing import Patch, StorageView, overlap
 from gradcli.execution.forward.calls import NOWHERE, text_of
 from gradcli.execution.forward.equivalents import entry
 from gradcli.execution.forward.followed import Followed, Step, edge_of
+from gradcli.execution.forward.kinds import dense
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, invocation
 from gradcli.language.program import Call
@@ -57,7 +58,7 @@ class Steps:
     def constant(self, tensor: Tensor, like: Followed | None = None) -> Followed:
         """Return a value that no gradient passes through, on the device of another one."""
         tensor = tensor if like is None else tensor.to(like.tensor.device)
-        found = Followed(tensor.detach(), None, "constant", is_leaf=True)
+        found = Followed(dense(tensor), None, "constant", is_leaf=True)
         self.values.hold(found)
         return found
 
@@ -84,7 +85,7 @@ class Steps:
         """Return a value that was written to without autograd: the old one, and a constant."""
         if self.values.is_unchanged(tensor, known):
             return known
-        shift = self.constant((tensor.detach() - known.tensor.detach()).clone())
+        shift = self.constant((dense(tensor) - known.tensor.detach()).clone())
         new = self.apply("add", known, shift)
         return self.settle(tensor, new)
 

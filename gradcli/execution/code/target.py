@@ -131,6 +131,10 @@ def _target(name: str, code: Any, settings: Settings, given: Any, used: set[str]
     signature = signature_of(code.forward if module is not None else code)
     parameters = [] if signature is None else list(signature.parameters.values())
     inputs = bound(parameters, {} if given is None else given)
+    fixed = {
+        path: converted(tensor, settings.device, DTYPES[settings.dtype]) for path, tensor in inputs.fixed().items()
+    }
+    inputs = inputs.holding(fixed) if fixed else inputs
     arguments = {key: value for key, value in settings.arguments.items() if key not in used}
     plain = bound(parameters, arguments).keywords
     taken = {*inputs.names, *inputs.keywords, *plain}

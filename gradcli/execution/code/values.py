@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradcli.execution.forward.aliasing import storage_of
 from gradcli.execution.forward.followed import Followed, same_edge
+from gradcli.execution.forward.kinds import dense
 from gradcli.execution.forward.twins import versions
 
 
@@ -58,7 +59,7 @@ class Values:
     def is_unchanged(self, tensor: Tensor, value: Followed) -> bool:
         """Return whether a tensor holds what it is known to, though it is not known to be fresh; it is then."""
         was_kept = value in self._kept
-        if not (was_kept or value.version == version_of(tensor)) or not torch.equal(value.tensor, tensor.detach()):
+        if not (was_kept or value.version == version_of(tensor)) or not torch.equal(value.tensor, dense(tensor)):
             return False
         if was_kept:
             self._kept.discard(value)
@@ -109,6 +110,6 @@ def version_of(tensor: Tensor) -> int:
 
 
 def value_of(tensor: Tensor) -> Tensor:
-    """Return a tensor without its history, on the same memory, which still says whether it requires grad."""
-    plain = tensor.detach()
+    """Return a tensor without its history, on the same memory if it is dense, which still says if it requires grad."""
+    plain = dense(tensor)
     return plain.requires_grad_() if tensor.requires_grad else plain

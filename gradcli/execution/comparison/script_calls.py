@@ -106,6 +106,8 @@ def _trace(call: BackwardCall, follower: ScriptFollower) -> tuple[Trace, Tensor]
     """Return the trace behind a call's outputs, and the cotangent of its output."""
     if call.unusual is not None:
         raise UndecidedCallError(call.unusual)
+    if follower.lost is not None:
+        raise UndecidedCallError(follower.lost)
     steps = follower.steps
     steps.frame = call.frame
     _name(call, follower)

@@ -31,6 +31,8 @@ LONGEST_TEXT = 48
 TARGETS = ("out", "inplace")
 # What ends the name of a pooling that also returns the places: with `return_indices=True` PyTorch calls it instead.
 INDICES = "_with_indices"
+# Products with a sparse matrix, as PyTorch calls `torch.sparse.mm`: they are those with the dense one of its entries.
+PRODUCTS = {"_sparse_mm": "torch.mm", "_sparse_addmm": "torch.addmm"}
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _name(func: Any) -> str:
     own = getattr(func, "__name__", "?")
     name = resolve_name(func) or own
     # PyTorch resolves torch.mm to torch.spmm, another name of the same function.
-    return f"torch.{own}" if name == "torch.spmm" else name
+    return PRODUCTS.get(own) or (f"torch.{own}" if name == "torch.spmm" else name)
 
 
 def _table_name(name: str, short: str) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from gradcli.execution.forward.kinds import dense_only
 from gradcli.execution.forward.overwriting import Write
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.report.custom import SourcePlace
@@ -121,7 +122,12 @@ def steps_behind(output: Followed) -> list[Step]:
 
 
 def edge_of(tensor: Tensor) -> GradientEdge:
-    """Return where autograd knows a tensor that requires grad; of a subclass too, whose views have a node more."""
+    """Return where autograd knows a tensor that requires grad; of a subclass too, whose views have a node more.
+
+    Raises UnfollowedError for a leaf that is no dense tensor: autograd's node of it cannot be had.
+    """
+    if tensor.is_leaf:
+        dense_only(tensor)
     with torch._C.DisableTorchFunctionSubclass():  # noqa: SLF001 (there is no public way)
         return get_gradient_edge(tensor)
 

@@ -29,6 +29,8 @@ KEPT, SAVED, OF_FUNCTION = "_raw_saved_", "_saved_", "saved_tensors"
 MOST_KEPT = 2_000
 # What gives a tensor's memory without its history; `.data` counts the writes to it apart.
 DATA = "`.data`"
+# What is named like a write, and writes to no memory.
+FLAGGING = frozenset({"requires_grad_", "rename_", "share_memory_"})
 HIDING = {"data.__get__": DATA, "detach": "`detach()`"}
 
 
@@ -55,7 +57,8 @@ class Writes:
     def note(self, call: MadeCall, result: Any, place: Callable[[], SourcePlace | None]) -> None:
         """Note what a call that has run is named for writing to, and what it takes out of autograd's sight."""
         self._mark(call, result)
-        first = tree.tensors(call.args[:1]) if call.is_in_place or call.short == "__setitem__" else []
+        writes = (call.is_in_place and call.short not in FLAGGING) or call.short == "__setitem__"
+        first = tree.tensors(call.args[:1]) if writes else []
         written = [*first, *call.outs]
         where = place() if written else None
         for tensor, version in zip(written, versions(written), strict=True):

@@ -29,6 +29,7 @@ from gradcli.execution.forward.call_kinds import (
 from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import AFFINE, definition_of, entry, equivalent, is_random
+from gradcli.execution.forward.kinds import dense, kind_of
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in
 from gradcli.execution.forward.twins import (
@@ -251,7 +252,7 @@ class Recorder(TorchFunctionMode):
         made = traced_in(values)
         for value in made:
             self._measure(value.tensor)
-        if entered is None:
+        if entered is None or any(kind_of(value.tensor) is not None for value in made):
             self._miss(UNDEFINED.format(f"{short}()"))
             return
         call = TracedCall(*entered, values)
@@ -289,7 +290,7 @@ def _wrapped(twins: Any, text: str) -> Any:
 
 
 def _constant(tensor: Tensor) -> TracedTensor:
-    return TracedTensor(tensor.detach().clone(), None, "constant", is_leaf=True)
+    return TracedTensor(dense(tensor).clone(), None, "constant", is_leaf=True)
 
 
 def _eps(tensor: Tensor) -> float:

@@ -122,3 +122,12 @@ def test_a_write_past_autograd_is_told(function: Callable[[Tensor], Tensor], ver
     assert found.verdict == verdict
     assert (f"{place} writes through {through}, past autograd" in str(found.note)) == (through is not None)
     assert "forward may not compute" not in str(found.note)
+
+
+def test_that_requires_grad_is_set_is_no_write_past_autograd() -> None:
+    def code(x: Tensor) -> Tensor:
+        y = x * 2
+        return (y * y.detach().requires_grad_()).sum()
+
+    report = gradcli.check(code, {"x": torch.ones(2, dtype=torch.float64)})
+    assert not any("past autograd" in note.words for note in report["x"].notes)

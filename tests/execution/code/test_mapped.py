@@ -107,3 +107,12 @@ def test_a_transform_of_another_kind_is_undecided() -> None:
 
     report = gradcli.check(along, {"x": leaf(3)})
     assert report.verdict is Verdict.UNDECIDED
+
+
+def test_a_batch_without_samples_has_no_gradient() -> None:
+    def code(x: Tensor) -> Tensor:
+        return torch.vmap(lambda row: row.sin() * row)(x[:0]).sum() + x.square().sum()
+
+    report = gradcli.evaluate(code, {"x": leaf(2, 3)})
+    assert report.verdict is Verdict.MATCH
+    torch.testing.assert_close(report["x"].symbolic.value, 2 * leaf(2, 3).detach())

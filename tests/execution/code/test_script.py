@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gradcli.engine import run_script
-from gradcli.errors import GradcliError
+from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.code.script.session import Session, Wanted
 from gradcli.execution.commands.run import CheckedCall
 from gradcli.report.report import Report
@@ -490,3 +490,21 @@ def test_a_sparse_gradient_is_compared(run: Run) -> None:
     expected = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [2.0, 2.0]])
     assert torch.equal(report(found[0])["e.weight"].gradient, expected)
     assert torch.equal(report(found[0])["e.weight"].grad, expected)
+
+
+OF_KINDS = """
+x = torch.randn(3, 2, requires_grad=True)
+A = torch.eye(3).to_sparse()
+torch.sparse.mm(A, x).square().sum().backward()
+n = torch.nested.as_nested_tensor([x, x], layout=torch.jagged)
+(n * 2).values().sum().backward()
+torch.sparse.mm(torch.eye(3).to_sparse().requires_grad_(), x).sum().backward()
+(x * 2).sum().backward()
+"""
+
+
+def test_a_script_goes_on_where_it_cannot_be_followed(run: Run) -> None:
+    found, error = run(OF_KINDS)
+    codes = [call.error.exit_code if call.error is not None else report(call).verdict for call in found]
+    assert error is None
+    assert codes == [Verdict.MATCH, ExitCode.UNDECIDED, ExitCode.UNDECIDED, Verdict.MATCH]

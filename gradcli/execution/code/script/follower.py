@@ -115,12 +115,10 @@ class ScriptFollower(Follower):
         self.steps: ScriptSteps = ScriptSteps(names)
         self.history = History()
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def _seen(self, call: MadeCall) -> Any:
         """Run one call of the script, follow it, and note what it wrote and what it cut off."""
-        is_paused = self._is_paused
-        result = super().__torch_function__(func, types, args, kwargs)
-        if not is_paused:
-            self.history.note(MadeCall(func, tuple(args), dict(kwargs or {})), result)
+        result = super()._seen(call)
+        self.history.note(call, result)
         return result
 
     def _name(self, tensors: Sequence[Tensor]) -> None:

@@ -83,14 +83,18 @@ class Session:
         if (self.count + 1 in self._wanted) == (self._follower is not None):
             return
         if self._follower is not None:
-            self._following.close()
-            self._follower = None
+            self._leave()
             gc.collect()
             return
         follower = ScriptFollower(self._names)
         self._following.enter_context(follower.seeing())
         self._following.enter_context(_in_force(follower))
         self._follower = follower
+
+    def _leave(self) -> None:
+        """Follow nothing; `_switch` begins anew."""
+        self._following.close()
+        self._follower = None
 
     def _seen(self, kind: str, original: Original, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call that differentiates, and count it, unless it is a part of another."""
@@ -140,6 +144,8 @@ class Session:
         if call.creates:
             follower.note_second(call, result)
         follower.forget()
+        if follower.lost is not None:
+            self._leave()
         gc.collect()
         return result
 
