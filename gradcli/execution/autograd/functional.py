@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, LimitError
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.followed import Ran, actual
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.limits import Limits

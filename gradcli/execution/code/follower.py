@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from gradcli.execution.code.compiled import as_written
 from gradcli.execution.code.constants import Constants
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
+from gradcli.execution.code.hooking import checkpoint_seen, hooked, hooks_seen
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.mapped import Mapped, vmaps_seen
 from gradcli.execution.code.places import name_values, place_of, user_frame
@@ -42,10 +43,10 @@ from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.observed import Observer
 from gradcli.execution.forward.overwriting import Writes
 from gradcli.execution.forward.trace import Autocast, TracedCall
 from gradcli.execution.forward.twins import RandomState, has_drawn, made_by, overwritten, random_state, versions
-from gradcli.report.custom import SourcePlace
 
 Known = dict[int, Followed]  # by the identity of the tensors
 UNDEFINED = "{}() has no symbolic definition here"
@@ -58,8 +59,7 @@ class Follower(TorchFunctionMode):
         super().__init__()
         self.steps = Steps(root)
         self.constants = Constants()
-        self.hooked: list[tuple[Followed, SourcePlace | None]] = []
-        """The values whose tensors have hooks, and where these were registered."""
+        self.observer = Observer()
         self.writes = Writes()
         self._is_paused = self.decides = False
 
@@ -72,7 +72,9 @@ class Follower(TorchFunctionMode):
     @contextmanager
     def seeing(self) -> Iterator[None]:
         """See meanwhile what is no call of PyTorch's: Functions, and what is mapped."""
-        with as_written(), functions_seen(self._function), vmaps_seen(self._mapped), transforms_seen(self._derived):
+        functions, vmaps = functions_seen(self._function), vmaps_seen(self._mapped)
+        transforms, hooks = transforms_seen(self._derived), hooks_seen(self.observer, lambda: self._is_paused)
+        with as_written(), functions, vmaps, transforms, hooks:
             yield
 
     @contextmanager
@@ -111,9 +113,8 @@ class Follower(TorchFunctionMode):
         self.constants.meet(call, wanted, lambda: place_of(self.steps.frame or user_frame()))
         self.decides |= call.short in DECIDING
         if wanted and call.short in HOOKING:
-            self.hooked.append((self.steps.traced(wanted[0]), place_of(self.steps.frame)))
             with self.paused():
-                return call.run()
+                return hooked(self.observer, self.steps.traced(wanted[0]), call.run())
         if not wanted or not torch.is_grad_enabled():
             self.steps.values.keep(may_write(call))
             return self.constants.pass_on(call)
@@ -174,14 +175,7 @@ class Follower(TorchFunctionMode):
         return faces
 
     def _note(
-        self,
-        call: MadeCall,
-        entered: Entry | None,
-        given: Known,
-        result: Any,
-        faces: Known,
-        *,
-        draws: bool,
+        self, call: MadeCall, entered: Entry | None, given: Known, result: Any, faces: Known, *, draws: bool
     ) -> None:
         """Note a call of the table, or one that has no definition."""
         text = text_of(*entered) if entered else f"{call.short}(...)"
@@ -218,7 +212,7 @@ class Follower(TorchFunctionMode):
             return apply(*args)
         body = checkpointed(function, args)
         if body is not None:
-            return self._retraced("checkpoint", lambda: apply(*args), body)
+            return self._retraced("checkpoint", lambda: apply(*checkpoint_seen(self.observer, args)), body)
         if not wanted:
             return apply(*args)
         frame = self.steps.frame = user_frame()

@@ -13,7 +13,6 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import first_line
 from gradcli.execution.autograd import backward
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.autograd.saved_tensors import saving_nodes
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import Evaluation, compare_all, tensor_report
@@ -28,6 +27,7 @@ from gradcli.execution.formulas.readable import latex_in
 from gradcli.execution.formulas.second import summed_formulas
 from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.memory import check_calls
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.refusals import REFUSALS, refusals
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.source import Source

@@ -1,15 +1,17 @@
-"""Whose fault a wrong gradient of code is: the first Function whose backward is wrong by itself, or a hook.
+"""Whose fault a wrong gradient of code is: Functions whose backward is wrong by itself, hooks, what was saved.
 
 What goes into the backward of each Function and what comes out is caught. Its forward's derivative is taken of the very
 upstream gradient that it was given, so that nothing that was wrong before counts against it. A Function that was
 applied where code cannot be followed (in a checkpoint, under vmap) gets a random one, in the graph that was made then.
+Hooks are blamed if they were seen to change something. Who is blamed for the gradient of a tensor has had it pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,12 +20,13 @@ from torch.autograd.graph import GradientEdge
 from torch.nn.modules._functions import BackwardHookFunction
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.failing import derivatives
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.followed import Followed, Ran, Step, actual
+from gradcli.execution.forward.followed import Followed, Ran, Step, actual, steps_behind
+from gradcli.execution.forward.observed import Alteration, Altering, Observer, altering, unobserved
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.targets.frames import defined_at
 from gradcli.report.custom import SourcePlace
@@ -32,6 +35,8 @@ from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 Gradients = Sequence[Tensor | None]
+# What has changed a gradient is named, but for what comes after so many others.
+MOST_NAMED = 3
 
 
 @dataclass(slots=True)
@@ -73,42 +78,103 @@ class Caught:
             torch.autograd.grad([*edges.values()], wanted, upstream, retain_graph=True, allow_unused=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A Function that is to blame for the gradients of one of its inputs, and of all that this is made of."""
+
+    who: object
+    note: Note
+    behind: frozenset[TracedTensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """All that is to blame for wrong gradients of a run."""
+
+    functions: Sequence[Fault] = ()
+    altering: Mapping[str, Altering] = field(default_factory=dict)
+    """What has changed gradients between the ops, in words."""
+
+    def of(self, traced: TracedTensor) -> Notes:
+        """Return who is to blame for the gradient of a tensor, as far as that is a Function, a hook or the like."""
+        notes: dict[object, Note] = {}
+        for fault in self.functions:  # a loop, or vmap, applies one at a line many times
+            if traced in fault.behind:
+                notes.setdefault(fault.who, fault.note)
+        altered = [Note(NoteKind.BLAME, words, None) for words in self.altering_of(traced)]
+        return (*notes.values(), *altered[:MOST_NAMED])
+
+    def altering_of(self, traced: TracedTensor) -> list[str]:
+        """Return what has changed the gradient of a tensor between the ops, in words."""
+        edge = _edge(traced) if isinstance(traced, Followed) else None
+        if edge is None:
+            return []
+        return [words for words, own in self.altering.items() if own.reaches((edge.node, edge.output_nr))]
+
+
 @dataclass(slots=True)
 class Watch:
-    """The Functions of a run, while backward runs."""
+    """The Functions of a run and what is hooked, while backward runs."""
 
     caught: list[Caught] = field(default_factory=list)
+    altered: Sequence[Alteration] = ()
 
     @staticmethod
-    def over(trace: Trace) -> Watch:
-        """Begin to watch the Functions behind the output of some code."""
+    @contextmanager
+    def over(trace: Trace) -> Iterator[Watch]:
+        """Watch the Functions behind the output of some code, and what is hooked, while backward runs."""
         ran, watch = trace.ran, Watch()
-        for step in ran.steps if isinstance(ran, Ran) else ():
+        if not isinstance(ran, Ran):
+            yield watch
+            return
+        for step in ran.steps:
             caught = Caught(step)
             if step.function is not None and caught.node is not None:
                 caught.node.register_hook(caught.catch)
                 watch.caught.append(caught)
-        return watch
+        ran.altered.clear()  # the code may have differentiated itself
+        with _leaves_observed(trace, Observer(ran.altered)):
+            yield watch
+        watch.altered = tuple(ran.altered)
 
-    def blamed(self, trace: Trace, derivations: Derivations, tolerance: Tolerance) -> Notes:
-        """Return who is to blame for a wrong gradient, as far as that is a Function or a hook."""
+    def faults(self, derivations: Derivations, tolerance: Tolerance) -> Faults:
+        """Return who is to blame for wrong gradients."""
+        touched = {node for alteration in self.altered for node in alteration.by}
         for caught in self.caught:
             if caught.is_aside:
                 caught.run()
-        notes: dict[object, Note] = {}
-        for caught in reversed(self.caught):
-            step = caught.step
-            for note in _judged(caught, derivations, tolerance):  # a loop, or vmap, applies one at a line many times
-                notes.setdefault((step.function, step.place, step.module), note)
-        return tuple(notes.values()) or _hooks(trace)
+        judged = [caught for caught in reversed(self.caught) if caught.node not in touched]
+        found = [fault for caught in judged for fault in _judged(caught, derivations, tolerance)]
+        return Faults(found, altering(self.altered))
 
 
-def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> Notes:
-    """Return what is wrong with the backward of a Function, for what it was given."""
+@contextmanager
+def _leaves_observed(trace: Trace, observer: Observer) -> Iterator[None]:
+    """Let the hooks that leaves had before the code ran be observed meanwhile."""
+    before: list[tuple[Any, Any, Any]] = []
+    for leaf in trace.leaves:
+        hooks = actual(leaf)._backward_hooks or {}  # noqa: SLF001 (there is no public way)
+        edge = _edge(leaf) if isinstance(leaf, Followed) else None
+        for key, hook in hooks.items():
+            if not observer.has_marked(hook):
+                before.append((hooks, key, hook))
+                said = f"a hook on '{leaf.name or leaf.text}'{_at(defined_at(hook))} changes the gradient"
+                place = None if edge is None else (edge.node, edge.output_nr)
+                hooks[key] = observer.on_tensor(unobserved(hook), partial(str, said), place)
+    try:
+        yield
+    finally:
+        for hooks, key, hook in before:
+            if key in hooks:
+                hooks[key] = hook
+
+
+def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> Iterator[Fault]:
+    """Yield what is wrong with the backward of a Function, for what it was given: by input."""
     if not caught.given or any(call.gap is not None for call in caught.step.calls):
-        return ()
-    right = _right(caught, derivations)
-    for traced in caught.step.inputs:
+        return
+    right, step = _right(caught, derivations), caught.step
+    for traced in step.inputs:
         found = _found(caught, traced)
         if found is None or traced not in right or found.shape != right[traced].shape:
             continue
@@ -116,8 +182,13 @@ def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> N
         comparison = compare(double(found), right[traced], tolerance, 0.0, clues)
         if comparison.verdict is Verdict.MISMATCH:
             cause = next((note.words for note in comparison.notes if note.kind is NoteKind.CAUSE), None)
-            return (Note(NoteKind.BLAME, _words(caught.step, traced, cause), None),)
-    return ()
+            note = Note(NoteKind.BLAME, _words(step, traced, cause), None)
+            yield Fault((step.function, step.place, step.module), note, _behind(traced))
+
+
+def _behind(traced: Followed) -> frozenset[TracedTensor]:
+    """Return a value with all that it is made of."""
+    return frozenset([traced, *(one for step in steps_behind(traced) for one in step.inputs)])
 
 
 def _right(caught: Caught, derivations: Derivations) -> dict[TracedTensor, Tensor]:
@@ -172,22 +243,6 @@ def _at(place: SourcePlace | None, *, brackets: bool = True) -> str:
     if place is None:
         return ""
     return f" ({place.file}:{place.line})" if brackets else f" at {place.file}:{place.line}"
-
-
-def _hooks(trace: Trace) -> Notes:
-    """Return the hooks that may have changed a gradient: what the code has registered, or else what leaves had."""
-    ran = trace.ran
-    hooked = ran.hooked if isinstance(ran, Ran) else ()
-    words = [
-        f"a hook on '{traced.name or traced.text}', registered{_at(place, brackets=False)}, may change the gradient"
-        for traced, place in hooked
-    ]
-    words += [
-        f"a hook on '{leaf.name or leaf.text}'{_at(defined_at(hook))} may change the gradient"
-        for leaf in trace.leaves
-        for hook in (actual(leaf)._backward_hooks or {}).values()  # noqa: SLF001 (there is no public way)
-    ]
-    return tuple(Note(NoteKind.BLAME, word, None) for word in words[:1])
 
 
 def _edge(traced: Followed) -> GradientEdge | None:

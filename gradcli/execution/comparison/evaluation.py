@@ -61,8 +61,8 @@ def evaluate_run(run: Run) -> Evaluation:
     asked = None
     if run.settings.formulas and run.decomposition is not None:
         asked = Formulas.ask(run.derivations, run.decomposition, run.names, run.cotangent)
-    watch = Watch.over(run.trace)
-    gradients = autograd_gradients(run, shown)
+    with Watch.over(run.trace) as watch:
+        gradients = autograd_gradients(run, shown)
     comparisons = compare_all(run, gradients, watch)
     written = asked.collect() if asked else {}
     reports = {t: tensor_report(t, run.names[t], gradients, comparisons, written.get(t)) for t in shown}
@@ -114,7 +114,7 @@ def autograd_gradients(run: Run, shown: Sequence[TracedTensor]) -> Gradients:
 def compare_all(run: Run, gradients: Gradients, watch: Watch | None = None) -> GradientComparison | None:
     """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified.
 
-    `watch` has seen the Functions of the code.
+    `watch` has seen the Functions of the code and its hooks.
     """
     if run.decomposition is None:
         return None
