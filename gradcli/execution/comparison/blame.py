@@ -85,6 +85,8 @@ class Fault:
     who: object
     note: Note
     behind: frozenset[TracedTensor]
+    is_hook: bool = False
+    """Whether it is PyTorch's own, which calls the hooks of a module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,12 @@ class Faults:
                 notes.setdefault(fault.who, fault.note)
         altered = [Note(NoteKind.BLAME, words, None) for words in self.altering_of(traced)]
         return (*notes.values(), *altered[:MOST_NAMED])
+
+    def has_altered(self, traced: TracedTensor) -> bool:
+        """Return whether the gradient of a tensor was changed between the ops, be it by the hooks of a module."""
+        return any(fault.is_hook and traced in fault.behind for fault in self.functions) or bool(
+            self.altering_of(traced)
+        )
 
     def altering_of(self, traced: TracedTensor) -> list[str]:
         """Return what has changed the gradient of a tensor between the ops, in words."""
@@ -183,7 +191,8 @@ def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> I
         if comparison.verdict is Verdict.MISMATCH:
             cause = next((note.words for note in comparison.notes if note.kind is NoteKind.CAUSE), None)
             note = Note(NoteKind.BLAME, _words(step, traced, cause), None)
-            yield Fault((step.function, step.place, step.module), note, _behind(traced))
+            who = step.function, step.place, step.module
+            yield Fault(who, note, _behind(traced), is_hook=step.function is BackwardHookFunction)
 
 
 def _behind(traced: Followed) -> frozenset[TracedTensor]:

@@ -54,7 +54,7 @@ class Culprits:
     def altered(self, traced: TracedTensor) -> bool:
         """Return whether a wrong gradient was changed between the ops, so that no op's rule is to blame for it."""
         if self.faults.of(traced):
-            return bool(self.faults.altering_of(traced))
+            return self.faults.has_altered(traced)
         call = self.divergent()
         return call is not None and self._is_altered(call)
 

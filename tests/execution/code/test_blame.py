@@ -294,6 +294,14 @@ def test_pytorch_is_left_as_it_was() -> None:
     assert "_register_hook" not in vars(torch.autograd.Function)
 
 
+def test_the_hooks_of_a_module_are_no_wrong_rule() -> None:
+    module = nn.Tanh()
+    module.register_full_backward_hook(lambda _, given, __: (2 * given[0],))
+    note = gradcli.check(lambda x: module(x).sum(), (POINT,), witnesses="symbolic")["x"].note or ""
+    assert "a backward hook of " in note
+    assert "; not rounding" in note
+
+
 def test_hooks_of_leaves_are_given_back() -> None:
     tensor, hook = torch.ones(3, requires_grad=True), lambda g: 2 * g
     tensor.register_hook(hook)
