@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.followed import actual
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.twins import is_same
 from gradcli.execution.targets.frames import defined_at

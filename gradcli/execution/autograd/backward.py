@@ -12,9 +12,9 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
 from gradcli.execution.autograd.accumulated import hooks_of
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.followed import Followed, actual
 from gradcli.execution.forward.overwriting import OVERWRITTEN, culprit
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch._functorch.eager_transforms import error_if_complex
 
 from gradcli.errors import ExecutionError, LimitError
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.followed import Ran, actual
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.refusals import advice, refusals
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.limits import Limits

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.autograd.plain import plain
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 
 # Step of the one-sided quotients; one step of Richardson's extrapolation makes their error of the order of its square.

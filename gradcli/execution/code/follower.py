@@ -21,6 +21,7 @@ from gradcli.execution.code.constants import Constants
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
 from gradcli.execution.code.guarded import Guarded, Own
 from gradcli.execution.code.higher_order import HigherOrder, higher_order_seen
+from gradcli.execution.code.hooking import checkpoint_seen, hooked, hooks_seen
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.mapped import Mapped, vmaps_seen
 from gradcli.execution.code.places import name_values, place_of, user_frame
@@ -44,10 +45,10 @@ from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.kinds import dense, kind_of
+from gradcli.execution.forward.observed import Observer
 from gradcli.execution.forward.overwriting import Writes
 from gradcli.execution.forward.trace import Autocast, TracedCall
 from gradcli.execution.forward.twins import RandomState, has_drawn, made_by, overwritten, random_state, versions
-from gradcli.report.custom import SourcePlace
 
 Known = dict[int, Followed]  # by the identity of the tensors
 UNDEFINED = "{}() has no symbolic definition here"
@@ -61,8 +62,7 @@ class Follower(Guarded):
         super().__init__()
         self.steps = Steps(root)
         self.constants = Constants()
-        self.hooked: list[tuple[Followed, SourcePlace | None]] = []
-        """The values whose tensors have hooks, and where these were registered."""
+        self.observer = Observer()
         self.writes = Writes()
         self.decides = False
 
@@ -76,7 +76,9 @@ class Follower(Guarded):
     def seeing(self) -> Iterator[None]:
         """See meanwhile what is no call of PyTorch's: Functions, and what is mapped."""
         functions, operators = functions_seen(self._function), higher_order_seen(self._higher_order)
-        with as_written(), functions, operators, vmaps_seen(self._mapped), transforms_seen(self._derived):
+        vmaps, transforms = vmaps_seen(self._mapped), transforms_seen(self._derived)
+        hooks = hooks_seen(self.observer, lambda: self._is_paused)
+        with as_written(), functions, operators, vmaps, transforms, hooks:
             yield
 
     def _seen(self, call: MadeCall) -> Any:
@@ -103,9 +105,8 @@ class Follower(Guarded):
         self.constants.meet(call, wanted, lambda: place_of(self.steps.frame or user_frame()))
         self.decides |= call.short in DECIDING
         if wanted and call.short in HOOKING:
-            self.hooked.append((self.steps.traced(wanted[0]), place_of(self.steps.frame)))
             with self.paused():
-                return call.run()
+                return hooked(self.observer, self.steps.traced(wanted[0]), call.run())
         if not wanted or not torch.is_grad_enabled():
             self.steps.values.keep(may_write(call))
             return self.constants.pass_on(call)
@@ -214,7 +215,7 @@ class Follower(Guarded):
             return apply(*args)
         body = checkpointed(function, args)
         if body is not None:
-            return self._retraced("checkpoint", lambda: apply(*args), body)
+            return self._retraced("checkpoint", lambda: apply(*checkpoint_seen(self.observer, args)), body)
         if not any(isinstance(arg, torch.Tensor) and arg.requires_grad for arg in args):
             return apply(*args)
         own = Own(lambda: apply(*args))

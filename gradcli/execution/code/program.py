@@ -186,7 +186,7 @@ class CodeProgram:
             constants=tuple(follower.constants.found),
             unseen=tuple(write for write in follower.writes.found if write.past is not None),
             decides=follower.decides,
-            hooked=tuple(follower.hooked),
+            altered=follower.observer.found,
         )
         return trace
 

@@ -162,10 +162,12 @@ def _with_reasons(
     if not wrong or evaluation.comparisons is None:
         return reports
     settled = arbitrate(run, evaluation.comparisons) if run.settings.dtype == "float64" else None
-    words = explained(run, {found.name: found for found in wrong.values()})
-    culprit = evaluation.comparisons.divergent()
+    comparisons = evaluation.comparisons
+    altered = {found.name for traced, found in wrong.items() if comparisons.culprits.altered(traced)}
+    words = explained(run, {found.name: found for found in wrong.values()}, altered)
+    culprit = comparisons.divergent()
     for traced, found in wrong.items():
-        nearest = settled is not None and culprit is not None and traced in culprit.inputs
+        nearest = culprit is not None and traced in culprit.inputs and not comparisons.culprits.acquits(traced)
         exact = noted(NoteKind.ROUNDING, settled.words if settled and nearest else None)
         notes = (*found.notes, *exact, *noted(NoteKind.ROUNDING, words.get(found.name)))
         dissenter = found.dissenter or (settled.dissenter if settled else None)

@@ -13,7 +13,6 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import first_line
 from gradcli.execution.autograd import backward
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.autograd.saved_tensors import saving_nodes
 from gradcli.execution.comparison.blame import Watch, blamed_of
 from gradcli.execution.comparison.derivatives import Expected
@@ -30,6 +29,7 @@ from gradcli.execution.formulas.readable import latex_in
 from gradcli.execution.formulas.second import summed_formulas
 from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.memory import check_calls
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.refusals import REFUSALS, refusals
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
@@ -105,8 +105,8 @@ def _copy(gradient: Tensor | None) -> Tensor | None:
 
 def _first_derivatives(run: Run, leaves: Sequence[TracedTensor]) -> Mapping[TracedTensor, TensorReport]:
     """Return the report on the first gradients, which uses up the run's own graph."""
-    watch = Watch.over(run.trace)
-    found = backward.backward(run.output, list(dict.fromkeys(run.trace.tensors)), run.cotangent, [])
+    with Watch.over(run.trace) as watch:
+        found = backward.backward(run.output, list(dict.fromkeys(run.trace.tensors)), run.cotangent, [])
     comparisons = compare_all(run, found, watch)
     reports = {leaf: tensor_report(leaf, run.names[leaf], found, comparisons, None) for leaf in leaves}
     return where_it_bends(run, Evaluation(found, comparisons, reports))

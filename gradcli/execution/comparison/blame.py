@@ -1,15 +1,17 @@
-"""Whose fault a wrong gradient of code is: the first Function whose backward is wrong by itself, or a hook.
+"""Whose fault a wrong gradient of code is: Functions whose backward is wrong by itself, hooks, what was saved.
 
 What goes into the backward of each Function and what comes out is caught. Its forward's derivative is taken of the very
 upstream gradient that it was given, so that nothing that was wrong before counts against it. A Function that was
 applied where code cannot be followed (in a checkpoint, under vmap) gets a random one, in the graph that was made then.
+Hooks are blamed if they were seen to change something. Who is blamed for the gradient of a tensor has had it pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,14 +19,16 @@ from torch import Tensor
 from torch.nn.modules._functions import BackwardHookFunction
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.comparison.blame_twice import Twice, blamed_twice, differentiated_twice
 from gradcli.execution.comparison.blame_words import applied, at
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.failing import derivatives
+from gradcli.execution.comparison.faults import Fault, Faults
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.followed import Followed, Ran, Step, actual, edge_known
+from gradcli.execution.forward.followed import Followed, Ran, Step, actual, edge_known, steps_behind
+from gradcli.execution.forward.observed import Alteration, Observer, altering, unobserved
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.targets.frames import defined_at
 from gradcli.report.notes import Note, NoteKind, Notes
@@ -75,43 +79,73 @@ class Caught:
 
 @dataclass(slots=True)
 class Watch:
-    """The Functions of a run, while backward runs."""
+    """The Functions of a run and what is hooked, while backward runs."""
 
     caught: list[Caught] = field(default_factory=list)
     twice: list[Twice] = field(default_factory=list)
     """Of code that asks for gradients to compute with them: its Functions' backward, differentiated."""
+    altered: Sequence[Alteration] = ()
 
     @staticmethod
-    def over(trace: Trace, *, twice: bool = False) -> Watch:
-        """Begin to watch the Functions behind the output of some code; `twice` for second derivatives."""
+    @contextmanager
+    def over(trace: Trace, *, twice: bool = False) -> Iterator[Watch]:
+        """Watch the Functions behind the output of some code, and what is hooked, while backward runs.
+
+        `twice` is for second derivatives.
+        """
         asks = twice or any(call.inner is not None for call in trace.calls)
         ran, watch = trace.ran, Watch(twice=differentiated_twice(trace) if asks else [])
-        for step in ran.steps if isinstance(ran, Ran) else ():
+        if not isinstance(ran, Ran):
+            yield watch
+            return
+        for step in ran.steps:
             caught = Caught(step)
             if step.function is not None and caught.node is not None:
                 caught.node.register_hook(caught.catch)
                 watch.caught.append(caught)
-        return watch
+        ran.altered.clear()  # the code may have differentiated itself
+        with _leaves_observed(trace, Observer(ran.altered)):
+            yield watch
+        watch.altered = tuple(ran.altered)
 
-    def blamed(self, trace: Trace, derivations: Derivations, tolerance: Tolerance) -> Notes:
-        """Return who is to blame for a wrong gradient, as far as that is a Function or a hook."""
+    def faults(self, derivations: Derivations, tolerance: Tolerance) -> Faults:
+        """Return who is to blame for wrong gradients."""
+        touched = {node for alteration in self.altered for node in alteration.by}
         for caught in self.caught:
             if caught.is_aside:
                 caught.run()
-        notes: dict[object, Note] = {}
-        for caught in reversed(self.caught):
-            step = caught.step
-            for note in _judged(caught, derivations, tolerance):  # a loop, or vmap, applies one at a line many times
-                notes.setdefault((step.function, step.place, step.module), note)
-        return tuple(notes.values()) or blamed_twice(self.twice, derivations, tolerance) or _hooks(trace)
+        judged = [caught for caught in reversed(self.caught) if caught.node not in touched]
+        found = [fault for caught in judged for fault in _judged(caught, derivations, tolerance)]
+        return Faults(found, altering(self.altered), blamed_twice(self.twice, derivations, tolerance))
 
 
-def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> Notes:
-    """Return what is wrong with the backward of a Function, for what it was given."""
+@contextmanager
+def _leaves_observed(trace: Trace, observer: Observer) -> Iterator[None]:
+    """Let the hooks that leaves had before the code ran be observed meanwhile."""
+    before: list[tuple[Any, Any, Any]] = []
+    for leaf in trace.leaves:
+        hooks = actual(leaf)._backward_hooks or {}  # noqa: SLF001 (there is no public way)
+        edge = edge_known(leaf) if isinstance(leaf, Followed) else None
+        for key, hook in hooks.items():
+            if not observer.has_marked(hook):
+                before.append((hooks, key, hook))
+                said = f"a hook on '{leaf.name or leaf.text}'{at(defined_at(hook))} changes the gradient"
+                place = None if edge is None else (edge.node, edge.output_nr)
+                hooks[key] = observer.on_tensor(unobserved(hook), partial(str, said), place)
+    try:
+        yield
+    finally:
+        for hooks, key, hook in before:
+            if key in hooks:
+                hooks[key] = hook
+
+
+def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> Iterator[Fault]:
+    """Yield what is wrong with the backward of a Function, for what it was given: by input."""
     if not caught.given or any(call.gap is not None for call in caught.step.calls):
-        return ()
-    right = _right(caught, derivations)
-    for traced in caught.step.inputs:
+        return
+    right, step = _right(caught, derivations), caught.step
+    for traced in step.inputs:
         found = _found(caught, traced)
         if found is None or traced not in right or found.shape != right[traced].shape:
             continue
@@ -119,8 +153,14 @@ def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> N
         comparison = compare(double(found), right[traced], tolerance, 0.0, clues)
         if comparison.verdict is Verdict.MISMATCH:
             cause = next((note.words for note in comparison.notes if note.kind is NoteKind.CAUSE), None)
-            return (Note(NoteKind.BLAME, _words(caught.step, traced, cause), None),)
-    return ()
+            note = Note(NoteKind.BLAME, _words(step, traced, cause), None)
+            who = step.function, step.place, step.module
+            yield Fault(who, note, _behind(traced), is_hook=step.function is BackwardHookFunction)
+
+
+def _behind(traced: Followed) -> frozenset[TracedTensor]:
+    """Return a value with all that it is made of."""
+    return frozenset([traced, *(one for step in steps_behind(traced) for one in step.inputs)])
 
 
 def _right(caught: Caught, derivations: Derivations) -> dict[TracedTensor, Tensor]:
@@ -169,11 +209,12 @@ def blamed_of(trace: Trace, cotangent: Tensor, derivations: Derivations, toleran
     """Return who is to blame for a wrong derivative of code, or `twice` a second one, whose graph is still there."""
     if not isinstance(trace.ran, Ran):
         return ()
-    watch, leaves = Watch.over(trace, twice=twice), [leaf for leaf in trace.leaves if leaf.tensor.requires_grad]
-    with suppress(RuntimeError):
+    leaves = [leaf for leaf in trace.leaves if leaf.tensor.requires_grad]
+    with Watch.over(trace, twice=twice) as watch, suppress(RuntimeError):
         own = [actual(leaf) for leaf in leaves]
         torch.autograd.grad(actual(trace.output), own, cotangent, retain_graph=True, allow_unused=True)
-    return watch.blamed(trace, derivations, tolerance)
+    faults = watch.faults(derivations, tolerance)
+    return tuple(dict.fromkeys(note for leaf in leaves for note in faults.of(leaf)))
 
 
 def forward_rules(trace: Trace) -> Notes:
@@ -183,22 +224,6 @@ def forward_rules(trace: Trace) -> Notes:
     rules = [(kind.__name__, kind.jvp) for kind in functions if kind.jvp is not torch.autograd.Function.jvp]  # type: ignore[attr-defined]
     words = [f"forward mode runs the jvp of {name}{at(defined_at(rule))}, and no backward" for name, rule in rules]
     return tuple(Note(NoteKind.BLAME, word, None) for word in words)
-
-
-def _hooks(trace: Trace) -> Notes:
-    """Return the hooks that may have changed a gradient: what the code has registered, or else what leaves had."""
-    ran = trace.ran
-    hooked = ran.hooked if isinstance(ran, Ran) else ()
-    words = [
-        f"a hook on '{traced.name or traced.text}', registered{at(place, brackets=False)}, may change the gradient"
-        for traced, place in hooked
-    ]
-    words += [
-        f"a hook on '{leaf.name or leaf.text}'{at(defined_at(hook))} may change the gradient"
-        for leaf in trace.leaves
-        for hook in (actual(leaf)._backward_hooks or {}).values()  # noqa: SLF001 (there is no public way)
-    ]
-    return tuple(Note(NoteKind.BLAME, word, None) for word in words[:1])
 
 
 def _copy(gradient: Tensor | None) -> Tensor | None:

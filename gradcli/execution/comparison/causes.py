@@ -30,7 +30,8 @@ class Clues:
     one of the contributions that add up to the right gradient, in its shape. `who` gives the gradient, `subject` is
     what it is called, and `right` leads to the right value; `closeness` is how near two gradients are that count as
     equal, relative to the largest entry. `others` are wrong and right gradients of the same tensor for other upstream
-    gradients and at other points: what relates the two does so for all of them.
+    gradients and at other points: what relates the two does so for all of them. `elsewhere` says that whatever is found
+    is looked for at another point too: then a factor may be one number.
     """
 
     who: str = "autograd"
@@ -40,6 +41,7 @@ class Clues:
     closeness: float = CLOSENESS
     right: str = "the derivative is"
     others: Sequence[tuple[Any, Any]] = ()
+    elsewhere: bool = False
 
     def near(self, gradient: Any, reference: Any) -> bool:
         """Return whether two gradients count as equal."""
@@ -124,15 +126,27 @@ def _of_factors(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     for name, factor in clues.factors.items():
         if not _broadcasts(tuple(factor.shape), tuple(reference.shape)) or not _tells(factor, reference):
             continue
+        number = None if clues.elsewhere else _one_number(factor, gradient, reference, clues)
         if clues.near(gradient * factor, reference):
-            yield f"the factor {name} is missing"
+            yield f"the factor {name} is missing" if number is None else _as_number(clues, "divided by", number, name)
         elif clues.near(gradient, reference * factor):
-            yield f"there is a factor {name} too many"
+            yield f"there is a factor {name} too many" if number is None else _as_number(clues, "times", number, name)
 
 
 def _tells(factor: Any, reference: Any) -> bool:
     """Return whether entries show a factor: a product with 1 is what it was, and one with 0 hides what it was."""
     return bool(((factor != 0) & (factor != 1) & (reference != 0)).any())
+
+
+def _one_number(factor: Any, gradient: Any, reference: Any, clues: Clues) -> complex | None:
+    """Return the number that a factor is wherever it counts; None if it is several, which no constant is."""
+    counting = factor.expand(reference.shape)[(gradient != 0) | (reference != 0)]
+    return _scalar(counting[0]) if clues.near(counting, counting[0].expand(counting.shape)) else None
+
+
+def _as_number(clues: Clues, relation: str, number: complex, name: str) -> str:
+    """Return in words that a gradient is a multiple by what a factor is here, and a constant may be too."""
+    return f"{clues.subject} is the right one {relation} {_number(number)} ({name} is {_number(number)} here)"
 
 
 def _of_terms(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:

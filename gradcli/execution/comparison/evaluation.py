@@ -64,9 +64,9 @@ def evaluate_run(run: Run) -> Evaluation:
     asked = None
     if run.settings.formulas and run.decomposition is not None:
         asked = Formulas.ask(run.derivations, run.decomposition, run.names, run.cotangent)
-    watch = Watch.over(run.trace)
     before = before_backward(run.trace.leaves)
-    gradients = autograd_gradients(run, shown)
+    with Watch.over(run.trace) as watch:
+        gradients = autograd_gradients(run, shown)
     after = changed(before, gradients) if run.settings.wrt is None else {}
     restore(before)
     comparisons = compare_all(run, gradients, watch)
@@ -121,7 +121,7 @@ def autograd_gradients(run: Run, shown: Sequence[TracedTensor]) -> Gradients:
 def compare_all(run: Run, gradients: Gradients, watch: Watch | None = None) -> GradientComparison | None:
     """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified.
 
-    `watch` has seen the Functions of the code.
+    `watch` has seen the Functions of the code and its hooks.
     """
     if run.decomposition is None:
         return None

@@ -99,6 +99,43 @@ def has_wrong_gradient(
     return _verdicts_on(part.calls[0], gradients, derivations, tolerance, (1.0,)) == [Verdict.MISMATCH]
 
 
+def is_altered(
+    trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None], tolerance: Tolerance
+) -> bool:
+    """Return whether PyTorch gives a call's operand another gradient than all calls that read it give by themselves.
+
+    Of code, whose hooks and writes may come between. False where not all of them, and what arrives there, is known.
+    """
+    if not isinstance(trace.ran, Ran):
+        return False
+    plain = {id(step.calls[0]) for step in trace.ran.steps if step.function is None and len(step.calls) == 1}
+    for traced in call.inputs:
+        given, reading = gradients.get(traced), [one for one in trace.calls if traced in one.inputs]
+        if given is None or not all(_is_known(one, gradients) and id(one) in plain for one in reading):
+            continue
+        alone = _alone(reading, traced, gradients)
+        if alone is not None and compare(double(given), alone, tolerance, clues=None).verdict is Verdict.MISMATCH:
+            return True
+    return False
+
+
+def _is_known(call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> bool:
+    """Return whether all is known that arrives at the results of a call."""
+    return call.gap is None and all(gradients.get(one) is not None for one in call.outputs if one.tensor.requires_grad)
+
+
+def _alone(
+    calls: Sequence[TracedCall], traced: TracedTensor, gradients: Mapping[TracedTensor, Tensor | None]
+) -> Tensor | None:
+    """Return the gradient of a value by PyTorch's gradients of the calls that read it; None where one has none."""
+    upstream = {output: one for call in calls for output in call.outputs if (one := gradients.get(output)) is not None}
+    try:
+        found = [_autograd(call, upstream, [traced], 1.0)[0] for call in calls]
+    except (GradcliError, RuntimeError):
+        return None
+    return sum(found[1:], found[0])
+
+
 def is_right_for_less(
     call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None], derivations: Derivations, tolerance: Tolerance
 ) -> bool:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.cancellation import Cancellation
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.culprits import Culprits
 from gradcli.execution.comparison.derivatives import HINGES, at_kink
 from gradcli.execution.comparison.excuses import Excuses
-from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient, is_right_for_less
+from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient
 from gradcli.execution.comparison.lost_jumps import lost_jumps
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
@@ -37,7 +37,7 @@ from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.execution.reference.pullback import Reference
 from gradcli.report.comparison import Comparison
-from gradcli.report.notes import Note, NoteKind, Notes, noted
+from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
@@ -69,19 +69,19 @@ class GradientComparison:
     """What has seen the Functions of the code."""
     hinging: set[TracedTensor] = field(default_factory=set)
     """The tensors whose gradients were found to be what rounding decides them to be, so far."""
+    culprits: Culprits = field(init=False)
     _excuses: Excuses = field(init=False)
     _underflow: Underflow = field(init=False)
     _cancellation: Cancellation = field(init=False)
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
-    _fault: Notes | None = None
-    _smaller: dict[int, bool] = field(default_factory=dict)
     _overflows: dict[TracedTensor, Overflow] | None = None
     _own: OwnValues[TracedTensor] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Set what measures how far gradients may be off."""
+        """Set what measures how far gradients may be off, and what says whose fault that is."""
+        self.culprits = Culprits(self.point, self.gradients, self.tolerance, self.watch, self.divergent)
         self._excuses = Excuses(self.point, self._differing)
         self._underflow = Underflow(self.point)
         self._cancellation = Cancellation(self.point)
@@ -221,7 +221,7 @@ class GradientComparison:
         ):
             return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=(*TOO_LARGE, *comparison.notes))
         if comparison.verdict is Verdict.MISMATCH:
-            return dataclasses.replace(comparison, notes=(*comparison.notes, *self._where()))
+            return dataclasses.replace(comparison, notes=(*comparison.notes, *self.culprits.of(traced)))
         return comparison
 
     def _infinite(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
@@ -268,34 +268,6 @@ class GradientComparison:
     def is_wrong(self, part: Part) -> bool:
         """Return whether PyTorch's gradient of a part of the run is wrong by itself, as far as is known."""
         return has_wrong_gradient(part, self.gradients, self.point.derivations, self.tolerance)
-
-    def _where(self) -> Notes:
-        """Return where the gradients part, and whose fault that is."""
-        blamed = self._blamed()
-        if blamed:
-            return blamed
-        call = self.divergent()
-        if call is None:
-            return ()
-        text, name = call.outputs[0].text, grad_fn_name(call.outputs[0])
-        words = f"the gradients first differ at '{text}'" + ("" if name is None else f" ({name})")
-        if self._is_right_for_less(call):
-            words += "; PyTorch's backward is right there for a smaller upstream gradient: the larger, the fewer digits"
-        return (Note(NoteKind.CALL, words, text),)
-
-    def _is_right_for_less(self, call: TracedCall) -> bool:
-        """Return whether the call's gradient is right for a smaller upstream gradient: asked once for all tensors."""
-        if id(call) not in self._smaller:
-            known = self.point.completed(self.gradients)
-            self._smaller[id(call)] = is_right_for_less(call, known, self.point.derivations, self.tolerance)
-        return self._smaller[id(call)]
-
-    def _blamed(self) -> Notes:
-        """Return which Function or hook is to blame, of code."""
-        if self._fault is None:
-            watch = self.watch
-            self._fault = () if watch is None else watch.blamed(self.trace, self.point.derivations, self.tolerance)
-        return self._fault
 
     def _is_comparable(self, traced: TracedTensor) -> bool:
         return self.gradients.get(traced) is not None and traced in self.reference.values

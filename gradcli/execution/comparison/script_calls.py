@@ -14,7 +14,6 @@ from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.autograd import backward
 from gradcli.execution.autograd.accumulated import before_backward, changed
 from gradcli.execution.autograd.nodes import BackwardGraph, backward_graph
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.code.gathered import gathered
 from gradcli.execution.code.names import user_frames, variables
 from gradcli.execution.code.script.calls import BackwardCall
@@ -25,6 +24,7 @@ from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import DTYPES
 from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import decompose
@@ -83,8 +83,7 @@ def see(call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any], *,
     trace, cotangent = _trace(call, follower)
     wanted = [traced for traced in trace.of_interest if traced.tensor.requires_grad]
     drawn = backward_graph(trace, display_names(trace)) if graph else None  # before the call frees what it shows
-    with backward.catching(wanted) as caught:
-        watch = Watch.over(trace)
+    with Watch.over(trace) as watch, backward.catching(wanted) as caught:
         follower.steps.values.keep(_stepping(trace))
         before = before_backward(trace.leaves)
         result = run()
@@ -125,9 +124,7 @@ def _trace(call: BackwardCall, follower: ScriptFollower) -> tuple[Trace, Tensor]
     if any(joined):
         trace = gathered(output, [leaf for leaf in leaves if leaf.step is None])
     _name_leaves(trace, follower)
-    behind = set(trace.tensors)
-    hooked = tuple((traced, place) for traced, place in follower.hooked if traced in behind)
-    trace.ran = replace(trace.ran, hooked=hooked)
+    trace.ran = replace(trace.ran, altered=follower.observer.found)
     return trace, cotangent
 
 

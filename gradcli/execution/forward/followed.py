@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from gradcli.execution.forward.kinds import dense_only
+from gradcli.execution.forward.observed import Alteration
 from gradcli.execution.forward.overwriting import Write
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.report.custom import SourcePlace
@@ -56,8 +57,8 @@ class Ran:
     """What the code wrote to memory past autograd."""
     decides: bool = False
     """Whether the code decided by values of tensors."""
-    hooked: tuple[tuple[Followed, SourcePlace | None], ...] = ()
-    """The values whose tensors have hooks, and where these were registered."""
+    altered: list[Alteration] = field(default_factory=list)
+    """What has changed gradients between the ops: it fills as backward runs."""
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

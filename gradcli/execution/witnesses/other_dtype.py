@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -26,14 +26,21 @@ SMALL = 2.0**-24
 OTHER = {"float64": "float32", "float32": "float64"}
 
 
-def explained(run: Run, reports: Mapping[str, TensorReport]) -> dict[str, str]:
-    """Return, for the mismatches among tensors by name, what their errors in a different precision say."""
+def explained(run: Run, reports: Mapping[str, TensorReport], altered: Collection[str] = ()) -> dict[str, str]:
+    """Return, for the mismatches among tensors by name, what their errors in a different precision say.
+
+    Of those that were `altered` between the ops no rule is wrong.
+    """
     wrong = {n: _reported(found) for n, found in reports.items() if found.verdict is Verdict.MISMATCH}
     dtype = OTHER.get(run.settings.dtype)
     if not any(wrong.values()) or dtype is None or any(leaf.tensor.is_complex() for leaf in run.trace.leaves):
         return {}
     again = _in_precision(run, dtype)
-    found = {name: _words(error, again[name], dtype) for name, error in wrong.items() if name in again}
+    found = {
+        name: _words(error, again[name], dtype, altered=name in altered)
+        for name, error in wrong.items()
+        if name in again
+    }
     return {name: words for name, words in found.items() if words}
 
 
@@ -85,13 +92,13 @@ def _relative(error: Any, derivative: Any) -> float | None:
     return None if relative == 1.0 and largest < SMALL else relative
 
 
-def _words(here: float | None, there: float | None, dtype: str) -> str | None:
+def _words(here: float | None, there: float | None, dtype: str, *, altered: bool) -> str | None:
     """Return what an error says that is `there` in a different dtype: rounding shrinks as the precision grows."""
     if not here or there is None or not math.isfinite(here) or not math.isfinite(there):
         return None
     coarse, fine = (here, there) if dtype == "float64" else (there, here)
     if coarse <= NEAR * fine:
-        return "a wrong rule, not rounding: the error is as large in float32 as in float64"
+        return f"{'' if altered else 'a wrong rule, '}not rounding: the error is as large in float32 as in float64"
     if coarse >= FAR * fine:
         far = f"2^{round(math.log2(coarse / fine))} times smaller" if fine else "zero"
         return f"rounding (cancellation), not a wrong rule: in float64 the error is {far}"

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from gradcli.errors import ExecutionError, GradcliError, first_line
-from gradcli.execution.autograd.plain import plain
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation
@@ -27,6 +26,7 @@ from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.dtypes import DTYPES, default_dtype, double
 from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.followed import held_by
+from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run

@@ -82,8 +82,32 @@ def test_a_factor_of_0_and_1_where_the_derivative_is_not_0_is_no_cause(
     by = torch.tensor(factor, dtype=torch.float64)
     right = torch.tensor([0.0, 1.0], dtype=torch.float64) * by.clamp(min=1)
     wrong = torch.tensor([4.0, 1.0], dtype=torch.float64) if is_missing else right * by
-    found = likely_cause(wrong, right, Clues(factors={"x": by}))
+    found = likely_cause(wrong, right, Clues(factors={"x": by}, elsewhere=True))
     assert ("factor x" in (found or "")) == (factor == [0.0, 3.0])
+
+
+TWOS = torch.full((4,), 2.0, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("factor", "cause"),
+    [
+        (TWOS, "autograd's gradient is the right one times 2 (x is 2 here)"),
+        (TWOS[:1], "autograd's gradient is the right one times 2 (x is 2 here)"),
+        (TWOS[0], "autograd's gradient is the right one times 2 (x is 2 here)"),
+        (1 / TWOS, "autograd's gradient is the right one divided by 0.5 (x is 0.5 here)"),
+        (
+            torch.tensor([2.0, 2, 2, 7], dtype=torch.float64),
+            "autograd's gradient is the right one times 2 (x is 2 here)",
+        ),
+    ],
+)
+def test_a_factor_that_is_one_number_may_be_a_constant(factor: Tensor, cause: str) -> None:
+    right = torch.tensor([12.0, 12.0, 12.0, 0.0], dtype=torch.float64)
+    assert likely_cause(right * 2, right, Clues(factors={"x": factor})) == cause
+    also = likely_cause(right * 2, right, Clues(factors={"x": factor}, elsewhere=True))
+    assert also is not None
+    assert "factor x" in also
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from gradcli.execution.forward.trace import TracedCall
 
 SECOND = "it was made by a backward with create_graph=True, which is not followed"
 SHARED = "what was made of it before the script was followed is not known: `--backward all` follows all of it"
-# The most hooks and constants that are remembered from one backward to the next.
+# The most constants that are remembered from one backward to the next.
 MOST_KEPT = 100
 
 
@@ -144,5 +144,4 @@ class ScriptFollower(Follower):
     def forget(self) -> None:
         """Forget what the next backward has no use for."""
         self.steps.values.prune()
-        self.hooked[:] = [(value, place) for value, place in self.hooked if value.step is None][-MOST_KEPT:]
         del self.constants.found[:-MOST_KEPT]

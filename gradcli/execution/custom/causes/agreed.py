@@ -56,7 +56,7 @@ class Agreed:
     def _causes(self, found: Found) -> Iterator[str]:
         gradient, side = found
         others = other_pairs(self.trial)[self.name]
-        clues = replace(clues_of(self.name, side), others=others)
+        clues = replace(clues_of(self.name, side), others=others, elsewhere=True)
         return likely_causes(double(gradient), double(side.right[self.name]), clues)
 
 
