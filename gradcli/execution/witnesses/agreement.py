@@ -22,6 +22,7 @@ from gradcli.tolerance import Tolerance
 # At a kink a gradient is looked at along so many directions at most, beside all ones and random ones.
 MOST_KINKS = 12
 
+NO_STEP = "no step can be taken here"
 UNCLEAR = noted(NoteKind.ROUNDING, "the differences are not accurate enough here to tell")
 BEHIND_ROUNDING = noted(NoteKind.ROUNDING, "a kink is so near that rounding hides whether it is at this point")
 BETWEEN = noted(
@@ -130,7 +131,7 @@ def too_coarse(line: Line, directions: Tensor | None, unclear: Tensor) -> Notes:
     coarse = spacing[unclear & _is_coarse(line, directions, rows)]
     if not len(coarse):
         return ()
-    words = f"no step can be taken here: the numbers next to {float(coarse.max() / EPSILON):.3g} are"
+    words = f"{NO_STEP}: the numbers next to {float(coarse.max() / EPSILON):.3g} are"
     return noted(NoteKind.ROUNDING, f"{words} {float(coarse.max()):.1g} apart")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from gradcli.execution.forward.choices import chosen
 from gradcli.execution.forward.rerun import again
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.run import Run
-from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED
+from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED, NO_STEP
 from gradcli.execution.witnesses.chained_sides import Sided
 from gradcli.execution.witnesses.decisions import Decisions
 from gradcli.execution.witnesses.grain import Grain, grain_of, hides_steps_of
@@ -97,9 +96,9 @@ class NumericalVerdict:
 
     @property
     def blind(self) -> bool:
-        """Return whether a witness sees a kink, and not whether it is at the point, or sees nothing at all."""
+        """Return whether a witness sees a kink, and not whether it is at the point, or can take no step to see one."""
         found = self.witnesses.get(DIFFERENCES)
-        if found is not None and found.verdict is Verdict.UNDECIDED and found.estimated_error == math.inf:
+        if found is not None and any(note.words.startswith(NO_STEP) for note in found.notes):
             return True
         return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in self.witnesses.values())
 

@@ -39,9 +39,12 @@ def test_a_gradient_that_is_off_by_half_is_one(dtype: Any, plant: Any) -> None:
 
 def test_a_jacobian_that_is_off_in_the_fourth_digit_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     right = functional.jacobians
-    monkeypatch.setattr(
-        functional, "jacobians", lambda *given: {leaf: found * 1.0003 for leaf, found in right(*given).items()}
-    )
+
+    def planted(*given: Any) -> tuple[dict[Any, Any], str]:
+        found, method = right(*given)
+        return {leaf: jacobian * 1.0003 for leaf, jacobian in found.items()}, method
+
+    monkeypatch.setattr(functional, "jacobians", planted)
     settings = Settings(command="jacobian", shapes={"x": (3,)}, init="randn", dtype="float32", formulas=False)
     assert evaluate_program("exp(x)", settings).verdict is Verdict.MISMATCH
 
