@@ -31,7 +31,7 @@ from gradcli.derivation.notation.terms import (
     norm_of,
     power,
 )
-from gradcli.derivation.notation.written import ENTRYWISE, compact, symbols
+from gradcli.derivation.notation.written import ENTRYWISE, symbols, text_of
 
 
 def simplified(
@@ -53,7 +53,7 @@ def simplified(
         ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
         ways += [upright(way, algebra.across) for way in ways[-2:]]
     ways += [gathered(way, shapes) for way in ways]
-    return min((compact(ast.unparse(way)) for way in ways), key=symbols)
+    return min((text_of(way) for way in ways), key=symbols)
 
 
 def _length(node: ast.expr) -> tuple[int, int]:

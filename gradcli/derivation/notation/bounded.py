@@ -9,7 +9,7 @@ import ast
 
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.terms import call
-from gradcli.derivation.notation.written import compact
+from gradcli.derivation.notation.written import text_of
 
 CHOICE = 3  # a test, and what it chooses between
 
@@ -21,7 +21,7 @@ def with_bounds(text: str) -> str:
     tree = ast.parse(text, mode="eval").body
     before = ast.dump(tree)
     found = _Bounds().visit(tree)
-    return text if ast.dump(found) == before else compact(ast.unparse(found))
+    return text if ast.dump(found) == before else text_of(found)
 
 
 class _Bounds(ast.NodeTransformer):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from gradcli.derivation.notation.parsed import is_number, parsed
-from gradcli.derivation.notation.written import compact
+from gradcli.derivation.notation.written import text_of
 
 MOST_REPEATED = 3  # equal factors that are written one after the other instead of as a power
 
@@ -124,7 +124,7 @@ def _one(node: ast.expr) -> Product:
         return terms[0]
     if any(one.is_number and one.number == -1 for one in terms):
         return Product(Fraction(-1), (_sum_text([*map(_negative, terms)]),))
-    return Product(above=(compact(ast.unparse(node)),))
+    return Product(above=(text_of(node),))
 
 
 def _factor(node: ast.expr) -> Product:
@@ -134,7 +134,7 @@ def _factor(node: ast.expr) -> Product:
             return Product(inner.number**count, inner.above * count, inner.below * count)
         case ast.Call(func=function, args=arguments, keywords=words):
             node = ast.Call(function, [*map(_argument, arguments)], words)
-    return Product(above=(compact(ast.unparse(node)),))
+    return Product(above=(text_of(node),))
 
 
 def _argument(node: ast.expr) -> ast.expr:

@@ -24,6 +24,7 @@ from gradcli.derivation.notation.parsed import (
 from gradcli.derivation.notation.ranges import Letter, span, stop_of
 from gradcli.derivation.notation.shapes import literal_shape
 from gradcli.derivation.notation.unified import value as value_of
+from gradcli.derivation.notation.written import bracketed
 from gradcli.errors import NotSupportedError
 
 FLOAT = (int, float)
@@ -59,7 +60,7 @@ class Emitter:
                 if letter != "0":
                     length, stop = (size, "") if isinstance(size, int) else (int(value_of(size, self.sizes)), size)
                     self._enter(letter, axis, 0, length - 1, stop)
-        return ast.unparse(self.value(formula.body))
+        return bracketed(self.value(formula.body))
 
     def _enter(self, letter: str, axis: int, low: int, high: int, stop: str = "") -> None:
         taken = {*self.names.values(), *(known.code for known in self.letters.values())}

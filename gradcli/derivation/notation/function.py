@@ -42,7 +42,7 @@ class _Method:
 def function_source(parts: FunctionParts) -> str:
     """Return the source of a module with the Function and its test."""
     backward, jvp = _backward(parts), _jvp(parts)
-    saved, pushed = _read(backward.lines, parts), _read(jvp.lines, parts) if jvp else []
+    saved, pushed = _saved(parts, backward, jvp)
     arriving = parts.chain.arriving if parts.chain else ()
     for method in (backward, *([jvp] if jvp else [])):
         method.lines = [_quiet(line) for line in method.lines]
@@ -60,6 +60,17 @@ def function_source(parts: FunctionParts) -> str:
     top = _top(parts, "\n".join([*helpers, body]))
     calls = ["\n".join(_call(parts))] if parts.call else []
     return "\n\n\n".join([top, *helpers, body, *calls, "\n".join(_test(parts, bool(jvp)))]) + "\n"
+
+
+def _saved(parts: FunctionParts, backward: _Method, jvp: _Method | None) -> tuple[list[str], list[str]]:
+    """Return what is saved for backward, and for jvp: the same for both if there is a vmap rule.
+
+    PyTorch's rule takes the axis that a tensor is mapped over from the last call that saved one in its place
+    (`torch._functorch.autograd_function.CtxCustomSave`).
+    """
+    saved, pushed = _read(backward.lines, parts), _read(jvp.lines, parts) if jvp else []
+    both = [name for name in (*parts.parameters, *parts.kept, OUTPUT) if name in {*saved, *pushed}]
+    return (both, both) if parts.has_vmap_rule and pushed else (saved, pushed)
 
 
 def _call(parts: FunctionParts) -> list[str]:
@@ -192,9 +203,11 @@ def _seen(parts: FunctionParts, size: str, saved: Sequence[str]) -> str | None:
 def _method(
     name: str, arguments: Sequence[str], parts: FunctionParts, saved: Sequence[str], lines: Sequence[str]
 ) -> list[str]:
-    body = [f"{_several(saved)} = ctx.saved_tensors"] if saved else []
-    body += [f"{size} = {_seen(parts, size, saved) or f'ctx.{size}'}" for size in _used_sizes(parts, lines)]
-    return ["@staticmethod", f"def {name}({', '.join(arguments)}):", *_indented([*body, *lines])]
+    body = [f"{size} = {_seen(parts, size, saved) or f'ctx.{size}'}" for size in _used_sizes(parts, lines)] + [*lines]
+    words = {word for line in body for word in re.findall(r"\w+", line)}
+    names = [one if one in words else "_" for one in saved]
+    first = [f"{_several(names)} = ctx.saved_tensors"] if words & {*saved} else []
+    return ["@staticmethod", f"def {name}({', '.join(arguments)}):", *_indented([*first, *body])]
 
 
 def _read(lines: Sequence[str], parts: FunctionParts) -> list[str]:

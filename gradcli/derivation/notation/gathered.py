@@ -6,7 +6,9 @@ import ast
 from collections.abc import Callable
 from typing import TypeGuard, cast
 
+from gradcli.derivation.notation.ranks import MATRIX, rank
 from gradcli.derivation.notation.shapes import Shapes, shape_of
+from gradcli.derivation.notation.written import symbols
 
 Signed = tuple[bool, ast.expr]
 """Whether a term is subtracted, and the term."""
@@ -87,11 +89,38 @@ class _Gathered(ast.NodeTransformer):
         terms = _terms(node)
         for place, first in enumerate(terms):
             for other in range(place + 1, len(terms)):
-                both = _together(first, terms[other]) or self._summed(first, terms[other])
+                pair = first, terms[other]
+                both = _together(*pair) or self._mirrored(*pair) or self._summed(*pair)
                 if both is not None:
                     rest = [term for at, term in enumerate(terms) if at not in {place, other}]
                     return self.visit(_sum([both, *rest])) if rest else _signed(both)
         return node
+
+    def _mirrored(self, one: Signed, other: Signed) -> Signed | None:
+        """Return `r @ A + A @ r` of a vector as `(A + A.T) @ r`, if that is shorter; None of anything else."""
+        (sign, left), (opposite, right) = sorted((one, other), key=lambda term: term[0])
+        operator = ast.Sub() if sign != opposite else ast.Add()
+        for row, column in ((left, right), (right, left)):
+            if (found := self._on_both_sides(row, column)) is not None:
+                matrix, vector = found
+                first, second = matrix, _transposed(matrix)
+                if row is left and sign != opposite:
+                    first, second = second, first
+                whole = ast.BinOp(ast.BinOp(first, operator, second), ast.MatMult(), vector)
+                return (sign, whole) if _count(whole) < _count(ast.BinOp(left, operator, right)) else None
+        return None
+
+    def _on_both_sides(self, row: ast.expr, column: ast.expr) -> tuple[ast.expr, ast.expr] | None:
+        """Return A and r, a matrix and a vector, of `r @ A` and `A @ r`; None of anything else."""
+        match row, column:
+            case (
+                ast.BinOp(left=vector, op=ast.MatMult(), right=matrix),
+                ast.BinOp(left=same, op=ast.MatMult(), right=own),
+            ) if ast.unparse(vector) == ast.unparse(own) and ast.unparse(matrix) == ast.unparse(same):
+                ranks = {name: len(shape) for name, shape in self.shapes.items()}
+                is_known = rank(vector, ranks) == 1 and rank(matrix, ranks) == MATRIX
+                return (matrix, vector) if is_known else None
+        return None
 
     def _summed(self, one: Signed, other: Signed) -> Signed | None:
         """Return two sums along the same axis as one; None of anything else, and of tensors of several shapes."""
@@ -145,6 +174,14 @@ def _together(one: Signed, other: Signed) -> Signed | None:
     if ast.unparse(left.left) == ast.unparse(right.left):
         return sign, ast.BinOp(left.left, left.op, ast.BinOp(left.right, operator, right.right))
     return None
+
+
+def _transposed(node: ast.expr) -> ast.expr:
+    return node.value if isinstance(node, ast.Attribute) and node.attr == "T" else ast.Attribute(node, "T")
+
+
+def _count(node: ast.expr) -> int:
+    return symbols(ast.unparse(node))
 
 
 def _is_product(node: ast.expr) -> TypeGuard[ast.BinOp]:

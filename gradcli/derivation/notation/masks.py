@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.terms import call
-from gradcli.derivation.notation.written import compact
+from gradcli.derivation.notation.written import text_of
 
 CONNECTED: Mapping[type[ast.operator], str] = {ast.BitAnd: "logical_and", ast.BitOr: "logical_or"}
 
@@ -24,7 +24,7 @@ def with_tests(text: str, ranks: Mapping[str, int]) -> str:
     tree = ast.parse(body, mode="eval").body
     before = ast.dump(tree)
     found = _Tests(ranks).visit(tree)
-    return text if ast.dump(found) == before else f"{indices}{colon}{compact(ast.unparse(found))}"
+    return text if ast.dump(found) == before else f"{indices}{colon}{text_of(found)}"
 
 
 class _Tests(ast.NodeTransformer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from gradcli.derivation.notation.parsed import callee
-from gradcli.derivation.notation.written import compact
+from gradcli.derivation.notation.written import compact, text_of
 
 NAME = "prod_of_others"
 THERE = "a product divided by an entry is that of the other entries"
@@ -18,7 +18,7 @@ def with_quotients(text: str) -> tuple[str, str | None]:
     quotients = _Quotients()
     found = quotients.visit(ast.parse(text, mode="eval").body)
     places = " or ".join(f"{place} == 0" for place in dict.fromkeys(quotients.places))
-    return compact(ast.unparse(found)), compact(f"{THERE} where {places}")
+    return text_of(found), compact(f"{THERE} where {places}")
 
 
 class _Quotients(ast.NodeTransformer):

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from functools import partial, reduce
 
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
-from gradcli.derivation.notation.written import compact
+from gradcli.derivation.notation.written import compact, text_of
 
 
 def without_points(text: str, leaves: Collection[str]) -> tuple[str, str | None]:
@@ -28,7 +28,7 @@ def without_points(text: str, leaves: Collection[str]) -> tuple[str, str | None]
     places = " or ".join(dict.fromkeys(elsewhere.tests))
     there = tree.args[1] if isinstance(tree, ast.Call) and callee(tree) == "where" else None
     value = ast.unparse(there) if isinstance(there, ast.Constant) and len(elsewhere.tests) == 1 else "another value"
-    return compact(ast.unparse(found)), compact(f"{value} where {places}")
+    return text_of(found), compact(f"{value} where {places}")
 
 
 def places_of(exception: str) -> list[str]:

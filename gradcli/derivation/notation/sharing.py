@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from gradcli.derivation.notation.differences import one_way
 from gradcli.derivation.notation.parsed import is_number, parsed
-from gradcli.derivation.notation.written import compact, symbols
+from gradcli.derivation.notation.written import symbols, text_of
 
 NAMES = "stuvwrabcdefhklmn"
 # Symbols that a part has at least, a product of matrices at least, and that naming it saves at least.
@@ -46,9 +46,9 @@ def shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
         replace = _Replacement(worth, name)
         trees = [None if tree is None else replace.visit(tree) for tree in trees]
         parts = [(other, replace.visit(tree)) for other, tree in parts] + [(name, parsed(worth).body)]
-    ordered = _ordered([(name, ast.unparse(tree)) for name, tree in parts])
-    texts = [text if tree is None else compact(ast.unparse(tree)) for text, tree in zip(formulas, trees, strict=True)]
-    return Shared(tuple((name, compact(text)) for name, text in ordered), tuple(texts))
+    ordered = _ordered([(name, text_of(tree)) for name, tree in parts])
+    texts = [text if tree is None else text_of(tree) for text, tree in zip(formulas, trees, strict=True)]
+    return Shared(tuple(ordered), tuple(texts))
 
 
 def _most_worth(trees: Sequence[ast.expr]) -> str | None:

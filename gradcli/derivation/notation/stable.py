@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Sequence
 
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
-from gradcli.derivation.notation.written import compact
+from gradcli.derivation.notation.written import text_of
 
 OVERFLOWS, CANCELS = "overflows", "loses digits"
 Rule = Callable[[ast.expr], ast.expr | None]
@@ -22,7 +22,7 @@ def stable(text: str, *, digits: bool = True) -> tuple[str, tuple[str, ...]]:
     tree = rewriter.visit(ast.parse(body, mode="eval").body)
     if not rewriter.said:
         return text, ()
-    return f"{head}: {compact(ast.unparse(tree))}" if head else compact(ast.unparse(tree)), tuple(rewriter.said)
+    return f"{head}: {text_of(tree)}" if head else text_of(tree), tuple(rewriter.said)
 
 
 class _Stable(ast.NodeTransformer):
@@ -44,7 +44,7 @@ class _Stable(ast.NodeTransformer):
 
 
 def _text(node: ast.expr) -> str:
-    return compact(ast.unparse(node))
+    return text_of(node)
 
 
 def _call(name: str, *arguments: ast.expr) -> ast.expr:

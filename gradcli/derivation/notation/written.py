@@ -198,6 +198,34 @@ def symbols(text: str) -> int:
     return len(re.findall(r"\w+|\S", text))
 
 
+def bracketed(node: ast.AST) -> str:
+    """Return an expression as text, a quotient that a matrix product begins with in parentheses: `(1 / x) @ A`.
+
+    Python reads `1 / x @ A` from the left too, but not every reader does.
+    """
+    text = ast.unparse(node)
+    if "/" not in text or "@" not in text:
+        return text
+    return ast.unparse(_Quotients().visit(ast.parse(text, mode="eval")))
+
+
+class _Quotients(ast.NodeTransformer):
+    """Puts quotients that a matrix product begins with in parentheses."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Return a product with such a quotient as a name, which is written as it stands."""
+        self.generic_visit(node)
+        match node:
+            case ast.BinOp(left=ast.BinOp(op=ast.Div()) as quotient, op=ast.MatMult() as operator, right=right):
+                return ast.BinOp(ast.Name(f"({ast.unparse(quotient)})"), operator, right)
+        return node
+
+
+def text_of(node: ast.AST) -> str:
+    """Return an expression as the text of a formula."""
+    return compact(bracketed(node))
+
+
 def compact(text: str) -> str:
     """Return an expression with the factors of a product close together."""
     for sign in ("*", "/", "**"):

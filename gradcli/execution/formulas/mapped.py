@@ -50,7 +50,7 @@ def _problem(apply: Any, point: Point, other: Point, places: Collection[int]) ->
     try:
         output = torch.vmap(apply, in_dims=axes)(*given)
         found = [output.detach(), *_gradients(output, given, upstream)]
-    except REFUSALS as error:  # where some tensors are mapped, `torch.outer` raises: that is no wrong number
+    except REFUSALS as error:  # where some tensors are mapped, a call may raise: that is no wrong number
         return f"vmap: {first_line(error)}" if len(places) == len(axes) else None
     is_known = all(bool(one.isfinite().all()) for one in expected)
     wrong = any(is_apart(one, reference) for one, reference in zip(found, expected, strict=True))

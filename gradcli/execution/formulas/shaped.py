@@ -19,7 +19,7 @@ from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.sharing import shared
-from gradcli.derivation.notation.written import compact, symbols
+from gradcli.derivation.notation.written import symbols, text_of
 from gradcli.execution.formulas.closed import Form, Target, closed_forms, known_shapes, targets, upstream_name
 from gradcli.execution.formulas.exceptions import with_true_exceptions
 from gradcli.execution.formulas.points import Point, with_lengths
@@ -108,7 +108,7 @@ def _as_at(point: Point, longer: Point, form: Form, other: Form) -> Form:
     body = _WithoutFactor(upstream).visit(tree.body)
     if tree.indices is not None or upstream in names_read(body):
         return form
-    text = simplified(compact(ast.unparse(body)), known_shapes(point, moving=True))
+    text = simplified(text_of(body), known_shapes(point, moving=True))
     return replace(other, text=text, code=text)
 
 

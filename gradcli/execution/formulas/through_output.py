@@ -8,7 +8,7 @@ from typing import Any
 from gradcli.derivation.notation.code import Wanted, source
 from gradcli.derivation.notation.function_parts import OUTPUT
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
-from gradcli.derivation.notation.written import compact, symbols
+from gradcli.derivation.notation.written import symbols, text_of
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.executed import executed
 from gradcli.execution.formulas.points import Point
@@ -24,7 +24,7 @@ def through_output(point: Point, text: str) -> str:
         return text
     for candidate in _candidates(tree.body, point):
         if _is_output(candidate, point):
-            return compact(ast.unparse(_Output(candidate).visit(tree.body)))
+            return text_of(_Output(candidate).visit(tree.body))
     return text
 
 

@@ -9,7 +9,7 @@ import torch
 
 from gradcli.derivation.notation.gathered import gathered
 
-NAMES = {"a": (3,), "b": (3,), "A": (4, 3), "B": (4, 3), "X": (3, 2), "Y": (3, 2)}
+NAMES = {"a": (3,), "b": (3,), "A": (4, 3), "B": (4, 3), "X": (3, 2), "Y": (3, 2), "S": (3, 3), "T": (3, 3)}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,12 @@ NAMES = {"a": (3,), "b": (3,), "A": (4, 3), "B": (4, 3), "X": (3, 2), "Y": (3, 2
         ("sum(A, dim=0) - sum(B, dim=0)", "sum(A - B, dim=0)"),
         ("sum(A, dim=0) - sum(X, dim=1)", "sum(A, dim=0) - sum(X, dim=1)"),
         ("sum(A, dim=0) - sum(X @ Y.T, dim=0)", "sum(A, dim=0) - sum(X @ Y.T, dim=0)"),
+        ("(a - b + 1) @ S + S @ (a - b + 1)", "(S + S.T) @ (a - b + 1)"),
+        ("(a - b + 1) @ S - S @ (a - b + 1)", "(S.T - S) @ (a - b + 1)"),
+        ("S @ (a - b + 1) - (a - b + 1) @ S", "(S - S.T) @ (a - b + 1)"),
+        ("1 - (a - b + 1) @ S - S @ (a - b + 1)", "1 - (S + S.T) @ (a - b + 1)"),
+        ("a @ S + S @ a", "a @ S + S @ a"),
+        ("(S + T + 1) @ T + T @ (S + T + 1)", "(S + T + 1) @ T + T @ (S + T + 1)"),
         ("A @ X - B @ X - A @ Y + B @ Y", "(B - A) @ Y + (A - B) @ X"),
     ],
 )

@@ -179,7 +179,7 @@ KNOWN = [
         "-0.5*(x - m) @ inv(S) @ (x - m)",
         {"x": (3,), "m": (3,), "S": (3, 3)},
         "x",
-        "-((x - m) @ inv(S) + inv(S) @ (x - m))/2",
+        "-(inv(S) + inv(S).T) @ (x - m)/2",
     ),
     (
         "relu(norm(a - p)**2 - norm(a - n)**2 + 1)",
@@ -420,7 +420,8 @@ def test_nothing_is_rewritten_unless_it_is_asked_for() -> None:
 def test_a_layer_norm_names_its_parts() -> None:
     found = gradcli.derive("F.layer_norm(x, (4,), w)", {"x": (3, 4), "w": (4,)})
     assert found.where.parts == {"s": "x - mean(x, dim=1)[:, None]", "t": "sum(s**2, dim=1)/4 + 1e-05"}
-    assert found.where.formulas["w"] == "1/sqrt(t) @ (g*s)"
+    assert found.where.formulas["w"] == "(1/sqrt(t)) @ (g*s)"
+    assert "(1 / torch.sqrt(t)) @ (g * s)" in found.code()
     assert "where s = x - mean(x, dim=1)[:, None]" in str(found)
     assert "    s = x - torch.mean(x, dim=1)[:, None]\n" in found.code("torch")
 

@@ -37,7 +37,7 @@ PROGRAMS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("x + y", {"x": (3,), "y": (3,)}, []),
     ("x.T", {"x": (3, 4)}, []),
     ("mean((X @ w - y)**2)", {"X": (4, 3), "w": (3,), "y": (4,)}, ["X", "w", "y"]),
-    ("inv(X) @ y", {"X": (3, 3), "y": (3,)}, ["X", "output"]),
+    ("inv(X) @ y", {"X": (3, 3), "y": (3,)}, ["X", "y", "output"]),
     ("cumsum(x, dim=0)", {"x": (4,)}, []),
     ("F.glu(x, dim=-1)", {"x": (2, 4)}, ["x"]),
     ("logsumexp(x, dim=0)", {"x": (4,)}, ["x"]),
@@ -179,6 +179,22 @@ def test_no_error_of_pytorchs_excuses_a_wrong_backward(monkeypatch: pytest.Monke
     monkeypatch.setattr(written, "function_source", lambda parts: true(parts).replace(sixth, repr((1 + off) / 6)))
     with pytest.raises(GradcliError, match="there is no Function"):
         derived("hardsigmoid(x)", {"x": (3,)})
+
+
+def test_a_function_is_mapped_over_one_argument_or_any_axis() -> None:
+    function = loaded(derived("inv(X) @ y", {"X": (3, 3), "y": (3,)}))
+    torch.manual_seed(0)
+
+    def products(apply: Any, axes: tuple[int | None, ...], leaves: tuple[torch.Tensor, ...]) -> Any:
+        mapped = torch.vmap(apply, axes)
+        backward = torch.func.grad(lambda *given: mapped(*given).sin().sum(), (0, 1))(*leaves)
+        return backward, torch.func.jvp(mapped, leaves, tuple(leaf.cos() for leaf in leaves))
+
+    for axes in ((1, None), (None, 1), (2, 0)):
+        shapes = [[3] * (rank + (axis is not None)) for rank, axis in zip((2, 1), axes, strict=True)]
+        given = axes, tuple(torch.randn(shape, dtype=torch.float64) for shape in shapes)
+        reference = products(lambda matrix, y: torch.linalg.inv(matrix) @ y, *given)
+        torch.testing.assert_close(products(function.apply, *given), reference)
 
 
 def test_a_vmap_rule_that_is_wrong_where_some_tensors_are_mapped_is_left_out() -> None:
