@@ -19,7 +19,7 @@ from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump
 from gradcli.execution.comparison.within_rounding import ROUNDING
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.finite import has_nan
+from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.retrace import Retrace
 from gradcli.execution.forward.trace import TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition
@@ -114,6 +114,8 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
         return report
     comparisons, against = evaluation.comparisons, contradicted_by(report)
     jumps = comparisons is not None and traced in comparisons.jumping
+    if jumps and not all_finite(witnesses.run.output.tensor):
+        return report  # beside an infinity no jump is seen
     witnesses = _of_the_calls(witnesses, traced) if jumps else witnesses
     at_kink = bends(witnesses, comparisons, traced)
     steps = comparisons is not None and comparisons.steps

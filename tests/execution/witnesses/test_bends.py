@@ -184,3 +184,10 @@ def test_a_kink_whose_squares_underflow_next_to_it_is_one(command: Any) -> None:
 def test_the_least_singular_value_has_a_kink_at_zero(program: str) -> None:
     """Of a matrix of rank 1 the product is |det A| next to it, and the sum the nuclear norm."""
     assert gradcli.check(program, {"A": [[1.0, 2.0], [2.0, 4.0]]})["A"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_an_infinite_output_does_not_hide_that_an_op_jumps(command: Any) -> None:
+    """Nothing is seen of the jump from 0 to 1 beside -inf, and it is one."""
+    report = command("y/relu(y) + round(x)", {"y": -3.0, "x": 0.5})
+    assert {name: report[name].verdict for name in "xy"} == {"x": "undefined", "y": "undefined"}
