@@ -38,13 +38,9 @@ class _Stable(ast.NodeTransformer):
         for why, rule in self.rules:
             found = rule(node) if isinstance(node, ast.expr) else None
             if found is not None and isinstance(node, ast.expr):
-                self.said[f"{_text(node)} {why}: it is written as {_text(found)}"] = None
+                self.said[f"{text_of(node)} {why}: it is written as {text_of(found)}"] = None
                 return self.visit(found)
         return node
-
-
-def _text(node: ast.expr) -> str:
-    return text_of(node)
 
 
 def _call(name: str, *arguments: ast.expr) -> ast.expr:
@@ -211,7 +207,7 @@ def _softmax_of_all(node: ast.expr) -> ast.expr | None:
         ):
             shifted = _call("exp", ast.BinOp(inner, ast.Sub(), _call("amax", inner)))
             factors = _factors(above)
-            own = [place for place, factor in enumerate(factors) if _text(factor) == f"exp({inner.id})"]
+            own = [place for place, factor in enumerate(factors) if text_of(factor) == f"exp({inner.id})"]
             if own:
                 factors[own[0]] = shifted
                 return ast.BinOp(_product(factors), ast.Div(), _call("sum", shifted))

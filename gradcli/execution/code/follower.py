@@ -77,7 +77,7 @@ class Follower(Guarded):
         """See meanwhile what is no call of PyTorch's: Functions, and what is mapped."""
         functions, operators = functions_seen(self._function), higher_order_seen(self._higher_order)
         vmaps, transforms = vmaps_seen(self._mapped), transforms_seen(self._derived)
-        hooks = hooks_seen(self.observer, lambda: self._is_paused)
+        hooks = hooks_seen(self.observer, lambda: self.is_paused)
         with as_written(), functions, operators, vmaps, transforms, hooks:
             yield
 

@@ -14,10 +14,11 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.errors import first_line
 from gradcli.execution.autograd import backward
 from gradcli.execution.autograd.saved_tensors import saving_nodes
-from gradcli.execution.comparison.blame import Watch, blamed_of
+from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import Evaluation, compare_all, tensor_report
 from gradcli.execution.comparison.leaf_derivatives import (
+    blaming,
     moved_gradient,
     noise_of,
     run_again,
@@ -128,21 +129,13 @@ def _second_derivatives(
         derivative = weighed(run, gradient, known and replace(known, undefined=undefined.get(leaf, ())))
         notes = (*derivative.notes, *notes)
         found[run.names[leaf]] = Second(gradient, derivative.symbolic, derivative.verdict, notes)
-    if any(second.verdict is Verdict.MISMATCH for second in found.values()):
-        found = _blaming(run, found)
+    found = blaming(run, found, twice=True)
     values = {leaf: found[run.names[leaf]].gradient for leaf in leaves}
     formulas = summed_formulas(run, {leaf: value for leaf, value in values.items() if value is not None})
     return found | {
         run.names[leaf]: replace(found[run.names[leaf]], formula=formula, latex=latex_in(run.trace, formula))
         for leaf, formula in formulas.items()
     }
-
-
-def _blaming(run: Run, found: Mapping[str, Second]) -> dict[str, Second]:
-    """Return second derivatives; with those that are wrong, who of the code is to blame."""
-    notes = blamed_of(run_again(run), run.cotangent, run.derivations, run.settings.tolerance, twice=True)
-    wrong = {name: second for name, second in found.items() if second.verdict is Verdict.MISMATCH}
-    return {**found, **{name: replace(second, notes=(*second.notes, *notes)) for name, second in wrong.items()}}
 
 
 def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, Notes]:

@@ -14,14 +14,13 @@ from torch import Tensor
 
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import LOST
+from gradcli.execution.comparison.other_values import with_other_values
 from gradcli.execution.comparison.rounding import UNKNOWN_WIDTH, Point
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
-from gradcli.execution.reference.decomposition import Decomposition, decompose
-from gradcli.execution.reference.inner_gradient import differentiating
+from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.last_bits import STEP, perturb
 from gradcli.execution.reference.nodes import parts
 from gradcli.execution.reference.pullback import differentiate
-from gradcli.execution.reference.tensor_eval import identity
 from gradcli.ops.record import Kind
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
@@ -76,18 +75,8 @@ class Cancellation:
     @cached_property
     def _again(self) -> Decomposition:
         """Return the definitions with other last digits of every result; leaves are exact."""
-        decomposition, derivations = self.point.decomposition, self.point.derivations
         generator = torch.Generator().manual_seed(0)
-        given = {leaf.tensor.data_ptr() for leaf in decomposition.trace.leaves}
-
-        def moved(tensor: Tensor) -> Tensor:
-            # A leaf itself would bring PyTorch's own results with it.
-            return tensor.clone() if tensor.data_ptr() in given else perturb(tensor, generator, LARGER * STEP)
-
-        again = decompose(decomposition.trace, moved, inner=differentiating(derivations))
-        again.tape.perturb = identity
-        derivations.request(again.requests())
-        return again
+        return with_other_values(self.point, lambda tensor: perturb(tensor, generator, LARGER * STEP), leaf=torch.clone)
 
     @cached_property
     def _values(self) -> dict[TracedTensor, Tensor]:

@@ -29,11 +29,13 @@ from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
 from gradcli.report.derivative import Derivative
+from gradcli.report.double_backward import Second
 from gradcli.report.notes import Notes
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
 
 Key = TypeVar("Key")
+Judged = TypeVar("Judged", Derivative, Second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +160,17 @@ def run_again(run: Run) -> Trace:
     return trace_of(run.program, run.settings, leaves)
 
 
-def blaming(run: Run, found: Mapping[Key, Derivative], *, twice: bool) -> dict[Key, Derivative]:
-    """Return derivatives; with those that are wrong, who of the code is to blame."""
-    wrong = [key for key, derivative in found.items() if derivative.verdict is Verdict.MISMATCH]
-    if not wrong or not isinstance(run.trace.ran, Ran):
+def blaming(run: Run, found: Mapping[Key, Judged], *, twice: bool) -> dict[Key, Judged]:
+    """Return derivatives, or `twice` second ones; with those that are wrong, who of the code is to blame."""
+    is_right = all(derivative.verdict is not Verdict.MISMATCH for derivative in found.values())
+    if is_right or not isinstance(run.trace.ran, Ran):
         return dict(found)
     notes = blamed_of(run_again(run), run.cotangent, run.derivations, run.settings.tolerance, twice=twice)
-    return {**found, **{key: replace(found[key], notes=(*found[key].notes, *notes)) for key in wrong}}
+    blamed = dict(found)
+    for key, derivative in found.items():
+        if derivative.verdict is Verdict.MISMATCH:
+            blamed[key] = replace(derivative, notes=(*derivative.notes, *notes))
+    return blamed
 
 
 def leaf_report(run: Run, leaf: TracedTensor, derivative: Derivative | None = None) -> TensorReport:

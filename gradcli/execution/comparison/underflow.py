@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.compare import largest_size
+from gradcli.execution.comparison.other_values import with_other_values
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import TracedTensor
-from gradcli.execution.reference.decomposition import DecomposedCall, decompose
-from gradcli.execution.reference.inner_gradient import differentiating
+from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.last_bits import LEAST, SMALLEST_NORMAL, shaken
 from gradcli.execution.reference.pullback import Reference, differentiate
-from gradcli.execution.reference.tensor_eval import identity
 from gradcli.tolerance import Tolerance
 
 # Only beside numbers whose squares underflow.
@@ -60,17 +59,9 @@ class Underflow:
     @cached_property
     def _run(self) -> Reference:
         """Return the derivatives by definitions with other last bits: leaves are exact, and so is a cotangent of 0."""
-        trace, derivations = self.point.decomposition.trace, self.point.derivations
         generator = torch.Generator().manual_seed(0)
-        given = {leaf.tensor.data_ptr() for leaf in trace.leaves}
-        moved = decompose(
-            trace,
-            lambda tensor: tensor if tensor.data_ptr() in given else shaken(tensor, generator, LEAST),
-            inner=differentiating(derivations),
-        )
-        moved.tape.perturb = identity
-        derivations.request(moved.requests())
-        return differentiate(moved, self.point.cotangent, derivations.known)
+        moved = with_other_values(self.point, lambda tensor: shaken(tensor, generator, LEAST))
+        return differentiate(moved, self.point.cotangent, self.point.derivations.known)
 
 
 def _underflows(group: DecomposedCall) -> bool:

@@ -1,0 +1,25 @@
+"""A program's definitions again, with other values of what the leaves make: what its own rounding has decided moves."""
+
+from __future__ import annotations
+
+from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.execution.reference.inner_gradient import differentiating
+from gradcli.execution.reference.tensor_eval import Perturbation, identity
+
+
+def with_other_values(point: Point, change: Perturbation, leaf: Perturbation = identity) -> Decomposition:
+    """Return the definitions with every result changed, and each leaf as `leaf` gives it; a cotangent stays as it is.
+
+    A leaf that is itself brings PyTorch's own results of it: each call then begins from these, changed once.
+    """
+    trace, derivations = point.decomposition.trace, point.derivations
+    given = {own.tensor.data_ptr() for own in trace.leaves}
+    again = decompose(
+        trace,
+        lambda tensor: (leaf if tensor.data_ptr() in given else change)(tensor),
+        inner=differentiating(derivations),
+    )
+    again.tape.perturb = identity
+    derivations.request(again.requests())
+    return again
