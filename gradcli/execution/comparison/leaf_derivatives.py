@@ -35,7 +35,7 @@ from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
 
 Key = TypeVar("Key")
-Judged = TypeVar("Judged", Derivative, Second)
+Judged = TypeVar("Judged", bound="Derivative | Second")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ UNDERFLOW = noted(
 CANCELLATION = noted(
     NoteKind.ROUNDING,
     "autograd and the symbolic derivative lose the same digits here: a difference of rounded numbers on the way leaves "
-    "none of this gradient",
+    "this gradient none that is right",
 )
 ILL_CONDITIONED = noted(
     NoteKind.ROUNDING,
