@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 
@@ -90,3 +91,13 @@ def test_lines_are_ascii_and_one_line_each() -> None:
 def test_a_line_that_is_no_answer_is_refused(line: bytes) -> None:
     with pytest.raises((ValueError, TypeError)):
         Answer.from_line(line)
+
+
+def test_equal_requests_have_one_hash_and_take_none_to_another_process() -> None:
+    """That of text is another one in each process."""
+    one, other = (DerivativeRequest("sin(x)", (("x", "i"),), (), "i", ("x",)) for _ in range(2))
+    assert hash(one) == hash(other)
+    assert {one: 1}[other] == 1
+    copy = pickle.loads(pickle.dumps(one))  # noqa: S301 (its own)
+    assert copy == one
+    assert not hasattr(copy, "_hash")

@@ -50,7 +50,7 @@ def test_one_entry_without_digits_is_enough() -> None:
         ("1/(x - y)", {"x": 1 + 1e-9, "y": 1.0}),
         # another rank is a jump, and no loss of digits
         (
-            "pinv(a @ b).sum() + exp(x) - 1",
+            "pinv(a @ b).sum() + (exp(x) - 1)",
             {"a": [[1.0, 2], [3, 4], [5, 7.5], [1, 1]], "b": [[1.0, 3, 2], [0.5, 0.2, 0.1]], "x": 1e-12},
         ),
     ],
