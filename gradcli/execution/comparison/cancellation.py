@@ -99,8 +99,13 @@ class Cancellation:
         return any(bool((move > JUMP * torch.maximum(part * size, farthest)).any()) for move, size in results)
 
     def _move(self, traced: TracedTensor, *, entrywise: bool) -> tuple[Tensor, Tensor]:
-        """Return how far the run moves an entry, and how large it is, before or after; else those that are most."""
-        node, other = (torch.stack([part.tensor for part in parts(of.nodes[traced])]) for of in self._both)
+        """Return how far the run moves an entry, and how large it is, before or after; else those that are most.
+
+        A truth value that becomes another one moves by 1.
+        """
+        node, other = (
+            torch.stack([part.tensor.to(torch.float64) for part in parts(of.nodes[traced])]) for of in self._both
+        )
         move = (other - node).nan_to_num().abs().amax(0)
         size = torch.maximum(node.abs(), other.abs()).amax(0)
         return (move, size) if entrywise or not move.numel() else (move.amax(), size.amax())

@@ -68,6 +68,10 @@ JUMPS = [
     ("tanh(floor(x))", 40.0, "undecided", "rounding hides it"),
     ("exp(-floor(x))", 800.0, "undecided", "rounding hides it"),
     ("tanh(100*floor(x))", 1.0, "undefined", "jumps here"),  # from 0 to 1
+    # one of 1 that is lost beside a larger number
+    ("floor(x) - 1e17", 0.0, "undefined", "jumps here"),
+    ("cos(atan2(x, -ones(())))", 0.0, "match", "the program's does not"),
+    ("sin(atan2(x, -ones(()))/2)", 0.0, "undefined", "jumps here"),
     # the output does not depend on what jumps
     ("relu(floor(x) - 50)", 40.0, "match", "None"),
     ("F.hardtanh(floor(x))", 40.0, "match", "None"),
@@ -107,6 +111,12 @@ def test_steps_that_do_not_move_what_jumps_do_not_say_that_the_program_is_level(
 ) -> None:
     """Half way, softmax is rounded down to 0 and, for the least step to one side, up to 1."""
     assert command("logsumexp(round(softmax(x, 0)), 0)", {"x": [size, size]})["x"].verdict == wanted
+
+
+def test_a_jump_before_a_tensor_says_nothing_of_its_gradient() -> None:
+    """By ceil(x) the program is smooth, with slopes of 1e8 and 0.3 beside each other."""
+    report = gradcli.check("(ceil(x)*F.softplus(ceil(x))).sum()", {"x": [75000001.0, -1.0, -2.0]})
+    assert {tensor.verdict for tensor in report.tensors if tensor.name.startswith("ceil(x)")} == {"match"}
 
 
 def test_a_program_that_draws_is_evaluated_at_many_points_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
