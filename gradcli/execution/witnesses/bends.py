@@ -16,6 +16,7 @@ from torch import Tensor
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump
+from gradcli.execution.comparison.last_bits_of_results import is_away_from_kinks
 from gradcli.execution.comparison.within_rounding import ROUNDING
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
@@ -232,15 +233,22 @@ def _is_open(
     Where they show no slope at all there may be a kink that is less than rounding.
     """
     report, comparisons = evaluation.reports[traced], evaluation.comparisons
-    if verdict.by(Verdict.MISMATCH, Verdict.UNDEFINED):
+    if verdict.by(Verdict.MISMATCH):
         return False
-    if verdict.by(Verdict.SUBGRADIENT):
-        return report.verdict is Verdict.MATCH and has_no_kinks(decomposition, traced)
+    if verdict.by(Verdict.SUBGRADIENT, Verdict.UNDEFINED) or (verdict.kinked and report.verdict is Verdict.MATCH):
+        away = report.verdict is Verdict.MATCH and not _steps(comparisons, traced)
+        return away and _is_beside(comparisons, decomposition, traced)
     if report.verdict is Verdict.SUBGRADIENT:
         return not verdict.smooth or not verdict.size
     steps = _steps(comparisons, traced) or (comparisons is not None and traced in comparisons.jumping)
     shown = verdict.level and not verdict.hides_jump
     return report.verdict in {Verdict.MATCH, Verdict.UNDEFINED} and steps and not shown
+
+
+def _is_beside(comparisons: GradientComparison | None, decomposition: Decomposition, traced: TracedTensor) -> bool:
+    """Return whether a kink or a jump that quotients see is beside the point: no op has one here, within rounding."""
+    known = comparisons is not None and is_away_from_kinks(comparisons.point, traced)
+    return known or has_no_kinks(decomposition, traced)
 
 
 def _by_calls(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor) -> Sided:
