@@ -121,7 +121,7 @@ def _is_wrongly_infinite(truth: Truth, gradient: list[float]) -> bool:
 
 
 def _has_wrong_rule(drawn: Drawn) -> bool:
-    """Return whether a program has PyTorch's hardsigmoid, whose backward multiplies with the 1/6 of single precision."""
+    """Return whether a program has hardsigmoid, whose backward in PyTorch has the 1/6 of single precision."""
     return any(node.op == "hardsigmoid" for node in drawn.output.walk())
 
 
