@@ -74,8 +74,10 @@ def divided(a: Number, b: Number) -> Number:
 
 def powered(a: Number, b: Number) -> Number:
     """Return a power as IEEE 754 has it."""
-    if b == 0:
+    if b == 0 or a == 1:
         return mpf(1)
+    if mp.isnan(b):
+        return NAN
     if a == 0:
         return mpf(0) if b > 0 else INF
     if a < 0 and b != mp.floor(b):
@@ -154,13 +156,15 @@ def rounded(a: Number) -> Number:
     return floor + 1 if up else floor
 
 
-# A comparison with NaN is false, and what is not selected does not count.
+# A comparison with NaN is false, and what is not selected does not count: the sign of NaN is 0, its 0th power 1.
 SELECTIONS: Mapping[str, Callable[..., Number]] = {
     "where_above": lambda a, b: +a if less(b, a) else 2 * b,
     "where_larger": lambda a, b: +a if less(b, a) else +b,
     "where_positive": lambda a, b: +a if less(mpf(0), a) or a == 0 else +b,
     "if_larger": lambda a, b: +a if less(b, a) else +b,
     "if_half": lambda a, b: +a if less(b, a) else a / 2,
+    "sign": signum,
+    "pow": powered,
 }
 POINTWISE: Mapping[str, Callable[..., Number]] = {
     "add": lambda a, b: a + b,
@@ -170,7 +174,6 @@ POINTWISE: Mapping[str, Callable[..., Number]] = {
     "neg": lambda a: -a,
     "abs": magnitude,
     "relu": lambda a: larger(a, mpf(0)),
-    "sign": signum,
     "floor": stepped(mp.floor),
     "ceil": stepped(mp.ceil),
     "round": rounded,
@@ -200,7 +203,6 @@ POINTWISE: Mapping[str, Callable[..., Number]] = {
     "pow_half": lambda a: powered(a, mpf(0.5)),
     "pow_three_halves": lambda a: powered(a, mpf(1.5)),
     "cube": lambda a: a * a * a,
-    "pow": powered,
     "maximum": larger,
     "minimum": smaller,
     "xlogy": xlogy,

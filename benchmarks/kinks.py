@@ -87,7 +87,8 @@ def _wanted(function: Function, truth: Truth, gradient: list[float], largest: fl
     if truth.shape in {Shape.NOT_A_NUMBER, Shape.INFINITE}:
         return {Verdict.UNDEFINED, *({Verdict.MATCH} if _is_apart(function, gradient) else ())}
     if truth.shape is Shape.NO_DERIVATIVE:
-        wrong = {Verdict.MISMATCH} if _is_wrongly_infinite(truth, gradient) else set()
+        is_wrong = _is_wrongly_infinite(truth, gradient) or _has_wrong_rule(function.drawn)
+        wrong = {Verdict.MISMATCH} if is_wrong else set()
         return {Verdict.UNDEFINED, *wrong, *({Verdict.MATCH} if _is_infinite(truth, gradient) else ())}
     if truth.shape is Shape.SMOOTH:
         wanted = _where_smooth(truth, gradient, largest)
@@ -117,6 +118,11 @@ def _is_wrongly_infinite(truth: Truth, gradient: list[float]) -> bool:
     """Return whether a gradient is infinite where no one-sided derivative is, with its sign."""
     sides = zip(gradient, truth.below, truth.above, strict=False)
     return any(mp.isinf(entry) and mpf(entry) not in {one, other} for entry, one, other in sides)
+
+
+def _has_wrong_rule(drawn: Drawn) -> bool:
+    """Return whether a program has hardsigmoid, whose backward in PyTorch has the 1/6 of single precision."""
+    return any(node.op == "hardsigmoid" for node in drawn.output.walk())
 
 
 def _where_smooth(truth: Truth, gradient: list[float], largest: float) -> set[Verdict]:

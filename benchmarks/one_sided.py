@@ -35,6 +35,7 @@ WIDE, NARROW = mpf("1e-7"), mpf("1e-10")
 # Digits that are lost at most where a program is computed in double precision, and how it may change in more digits.
 SPOILT, MORE_DIGITS, SAME = mpf("1e-6"), 30, mpf("1e-30")
 LEAST, LARGEST = mpf("1e-300"), mpf("1.7e308")
+HAS_EXPONENTIAL = mpf(746)
 
 
 class Shape(StrEnum):
@@ -91,8 +92,11 @@ def _numbers(drawn: Drawn) -> list[float]:
 
 
 def _digits(numbers: Sequence[mpf]) -> int:
-    sizes = [abs(float(mp.log10(abs(mpf(entry))))) for entry in numbers if entry and mp.isfinite(entry)]
-    return 120 + int(4 * max(sizes, default=0.0))
+    """Return how many digits some numbers take, and the exponentials of those that have one in double precision."""
+    known = [abs(mpf(entry)) for entry in numbers if entry and mp.isfinite(entry)]
+    sizes = [abs(float(mp.log10(entry))) for entry in known]
+    exponents = [float(entry / mp.ln(10)) for entry in known if entry < HAS_EXPONENTIAL]
+    return 120 + int(4 * max(sizes, default=0.0) + max(exponents, default=0.0))
 
 
 def _made(drawn: Drawn) -> list[mpf]:

@@ -68,7 +68,7 @@ POINTWISE: tuple[Op, ...] = (
         "input**exponent",
         domain=POSITIVE,
         discontinuities="logical_and(exponent == 0, 0*exponent + input == 0) if is_tensor(exponent) else False",
-        cuts="z = input + 0*exponent; p = exponent + 0*z; (imag(z) == 0)*(real(z) < 0)*(p != round(real(p))) + (z == 0)*(p == 0)*is_tensor(exponent) if is_tensor(input) else False",
+        cuts="z = input + 0*exponent; p = exponent + 0*z; (imag(z) == 0)*(real(z) < 0)*((p != round(real(p))) + is_tensor(exponent)) + (z == 0)*(p == 0)*is_tensor(exponent) if is_tensor(input) else False",
         examples=("x**y | x=2x3 y=3", "x**3 | x=2x2", "x**-0.5 | x=2", "2**x | x=3"),
         remedy=remedies.CLAMP,
     ),

@@ -116,6 +116,15 @@ def test_a_modulus_has_a_kink_at_zero_and_a_sign_a_jump() -> None:
     assert gradcli.evaluate("sgn(z).real.sum()", zero).verdict == "undefined"
 
 
+def test_a_power_with_an_exponent_that_moves_has_a_kink_on_the_cut_at_integers() -> None:
+    """(-1)**(-1) is the same by both branches of the logarithm, and z**z next to it has the slopes of each."""
+    z, step = torch.tensor(-1 + 0j, dtype=torch.complex128), 1e-6 * (1 + 1j)
+    ahead, behind = ((((z + way) ** (z + way)).imag - (z**z).imag) / 1e-6 for way in (step, -step))
+    assert abs(float(ahead + behind)) > 1
+    assert gradcli.evaluate("(z**z).imag", {"z": z}).verdict == "subgradient"
+    assert gradcli.evaluate("(z**3).imag", {"z": z}).verdict == "match"
+
+
 def test_a_definition_of_real_numbers_decides_nothing() -> None:
     report = gradcli.evaluate("cov(z).abs().sum()", {"z": Z})
     assert report.verdict == "undecided"

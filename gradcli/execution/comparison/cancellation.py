@@ -16,6 +16,7 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import LOST
 from gradcli.execution.comparison.other_values import with_other_values
 from gradcli.execution.comparison.rounding import UNKNOWN_WIDTH, Point
+from gradcli.execution.forward.selecting import exact_results
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.last_bits import STEP, perturb
@@ -74,9 +75,7 @@ class Cancellation:
 
     @cached_property
     def _again(self) -> Decomposition:
-        """Return the definitions with other last digits of every result; leaves are exact."""
-        generator = torch.Generator().manual_seed(0)
-        return with_other_values(self.point, lambda tensor: perturb(tensor, generator, LARGER * STEP), leaf=torch.clone)
+        return with_other_last_bits(self.point, 0)
 
     @cached_property
     def _values(self) -> dict[TracedTensor, Tensor]:
@@ -99,8 +98,13 @@ class Cancellation:
         return any(bool((move > JUMP * torch.maximum(part * size, farthest)).any()) for move, size in results)
 
     def _move(self, traced: TracedTensor, *, entrywise: bool) -> tuple[Tensor, Tensor]:
-        """Return how far the run moves an entry, and how large it is, before or after; else those that are most."""
-        node, other = (torch.stack([part.tensor for part in parts(of.nodes[traced])]) for of in self._both)
+        """Return how far the run moves an entry, and how large it is, before or after; else those that are most.
+
+        A truth value that becomes another one moves by 1.
+        """
+        node, other = (
+            torch.stack([part.tensor.to(torch.float64) for part in parts(of.nodes[traced])]) for of in self._both
+        )
         move = (other - node).nan_to_num().abs().amax(0)
         size = torch.maximum(node.abs(), other.abs()).amax(0)
         return (move, size) if entrywise or not move.numel() else (move.amax(), size.amax())
@@ -108,6 +112,15 @@ class Cancellation:
     @property
     def _both(self) -> tuple[Decomposition, Decomposition]:
         return self.point.decomposition, self._again
+
+
+def with_other_last_bits(point: Point, seed: int) -> Decomposition:
+    """Return the definitions with other last digits of every result that is rounded; leaves are exact."""
+    generator = torch.Generator().manual_seed(seed)
+    exact = exact_results(point.decomposition.trace)
+    return with_other_values(
+        point, lambda tensor: perturb(tensor, generator, LARGER * STEP), leaf=torch.clone, exact=exact
+    )
 
 
 def _loses(call: TracedCall, exact: frozenset[TracedTensor]) -> bool:

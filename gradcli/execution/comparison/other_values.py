@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
 
-def with_other_values(point: Point, change: Perturbation, leaf: Perturbation = identity) -> Decomposition:
+def with_other_values(
+    point: Point, change: Perturbation, leaf: Perturbation = identity, exact: frozenset[TracedTensor] = frozenset()
+) -> Decomposition:
     """Return the definitions with every result changed, and each leaf as `leaf` gives it; a cotangent stays as it is.
 
-    A leaf that is itself brings PyTorch's own results of it: each call then begins from these, changed once.
+    So do `exact` results, as far as their operands do. A leaf that is itself brings PyTorch's own results of it: each
+    call then begins from these, changed once.
     """
     trace, derivations = point.decomposition.trace, point.derivations
     given = {own.tensor.data_ptr() for own in trace.leaves}
@@ -19,6 +23,7 @@ def with_other_values(point: Point, change: Perturbation, leaf: Perturbation = i
         trace,
         lambda tensor: (leaf if tensor.data_ptr() in given else change)(tensor),
         inner=differentiating(derivations),
+        exact=exact,
     )
     again.tape.perturb = identity
     derivations.request(again.requests())

@@ -89,12 +89,14 @@ def decompose(
     inner: Inner | None = None,
     *,
     own: bool = False,
+    exact: frozenset[TracedTensor] = frozenset(),
 ) -> Decomposition:
     """Return the trace's definitions, expanded and run in double precision; `perturb` changes every value on the way.
 
-    `moved` leaves have other values than the trace's. A gradient that the code itself asks for is derived by `inner`.
-    With `own`, each definition goes on from the values that PyTorch found where its own are the same but for rounding:
-    what ties, or is 0, is then decided as it was in PyTorch.
+    That is but for `exact` results, which nothing has rounded. `moved` leaves have other values than the trace's. A
+    gradient that the code itself asks for is derived by `inner`. With `own`, each definition goes on from the values
+    that PyTorch found where its own are the same but for rounding: what ties, or is 0, is then decided as it was in
+    PyTorch.
     """
     decomposition = Decomposition(trace, Tape(perturb), inner=inner)
     with double_precision():
@@ -106,6 +108,7 @@ def decompose(
                 decomposition.shared.add(leaf)
         for call in trace.calls:
             if call.outputs:  # else PyTorch returned what it was given
+                decomposition.tape.perturb = identity if exact.issuperset(call.outputs) else perturb
                 decomposition.calls.append(_decompose_call(decomposition, call))
                 if own:
                     _go_on_from_own(decomposition, call)

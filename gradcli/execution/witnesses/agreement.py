@@ -114,9 +114,11 @@ def _where_jumps(line: Line, compared: Compared, *, known: bool, is_certain: boo
 def _why_unclear(line: Line, before: Compared, closer: Compared, gradient: Tensor) -> Notes:
     """Return why the quotients cannot tell: by a kink that was seen `before` and that rounding hides nearer to it.
 
-    Were that kink at the point, the gradient might be one of the choices there.
+    Were that kink at the point, the gradient might be one of the choices there. Where no step can be taken, a smooth
+    function looks as if it had one.
     """
     hidden = before.kinked & closer.quotients.error.isinf()
+    hidden &= ~_is_coarse(line, closer.quotients.directions, torch.arange(len(hidden)))
     if not bool(hidden.any()):
         return too_coarse(line, closer.quotients.directions, closer.unclear) or UNCLEAR
     directions = torch.cat([_rows(before.quotients, hidden), _across(line)])

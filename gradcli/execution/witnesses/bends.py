@@ -16,6 +16,7 @@ from torch import Tensor
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump
+from gradcli.execution.comparison.last_bits_of_results import is_away_from_kinks
 from gradcli.execution.comparison.within_rounding import ROUNDING
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
@@ -99,9 +100,14 @@ def _lacks(report: TensorReport) -> bool:
 def bends(witnesses: NumericalWitnesses, comparisons: GradientComparison | None, traced: TracedTensor) -> bool:
     """Return whether the program has a kink, a jump or a decision on the way of a tensor's gradient."""
     known = comparisons is not None and (
-        comparisons.steps or traced in comparisons.reference.kinked or traced in comparisons.hinging
+        traced in comparisons.reference.kinked or traced in comparisons.hinging or _steps(comparisons, traced)
     )
     return known or witnesses.decisions.by(traced)
+
+
+def _steps(comparisons: GradientComparison | None, traced: TracedTensor) -> bool:
+    """Return whether an op on the way of a tensor is where its value jumps, be it that no gradient passes there."""
+    return comparisons is not None and comparisons.steps and any(at_jumps_after(comparisons.trace, traced))
 
 
 def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor) -> TensorReport:
@@ -118,7 +124,7 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
         return report  # beside an infinity no jump is seen
     witnesses = _of_the_calls(witnesses, traced) if jumps else witnesses
     at_kink = bends(witnesses, comparisons, traced)
-    steps = comparisons is not None and comparisons.steps
+    steps = _steps(comparisons, traced)
     verdict = witnesses.check(traced, gradient, against, bends=at_kink, jumps=steps)
     if verdict is None:
         return report
@@ -209,6 +215,8 @@ def _looked_into(
     if decomposition is None or not _is_open(evaluation, decomposition, traced, verdict):
         return verdict
     sided = _by_calls(witnesses, evaluation, traced)
+    if verdict.hides_jump and sided is Sided.LOST:  # in rounding, as the jump is
+        return verdict
     verdict = dataclasses.replace(verdict, sided=sided, steep=sided is Sided.STEEP)
     known = sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP, Sided.STEEP} or report.verdict is not Verdict.SUBGRADIENT
     if known or verdict.smooth or witnesses.decisions.by(traced):
@@ -225,14 +233,22 @@ def _is_open(
     Where they show no slope at all there may be a kink that is less than rounding.
     """
     report, comparisons = evaluation.reports[traced], evaluation.comparisons
-    if verdict.by(Verdict.MISMATCH, Verdict.UNDEFINED):
+    if verdict.by(Verdict.MISMATCH):
         return False
-    if verdict.by(Verdict.SUBGRADIENT):
-        return report.verdict is Verdict.MATCH and has_no_kinks(decomposition, traced)
+    if verdict.by(Verdict.SUBGRADIENT, Verdict.UNDEFINED) or (verdict.kinked and report.verdict is Verdict.MATCH):
+        away = report.verdict is Verdict.MATCH and not _steps(comparisons, traced)
+        return away and _is_beside(comparisons, decomposition, traced)
     if report.verdict is Verdict.SUBGRADIENT:
         return not verdict.smooth or not verdict.size
-    steps = comparisons is not None and (comparisons.steps or traced in comparisons.jumping)
-    return report.verdict in {Verdict.MATCH, Verdict.UNDEFINED} and steps and not verdict.level
+    steps = _steps(comparisons, traced) or (comparisons is not None and traced in comparisons.jumping)
+    shown = verdict.level and not verdict.hides_jump
+    return report.verdict in {Verdict.MATCH, Verdict.UNDEFINED} and steps and not shown
+
+
+def _is_beside(comparisons: GradientComparison | None, decomposition: Decomposition, traced: TracedTensor) -> bool:
+    """Return whether a kink or a jump that quotients see is beside the point: no op has one here, within rounding."""
+    known = comparisons is not None and is_away_from_kinks(comparisons.point, traced)
+    return known or has_no_kinks(decomposition, traced)
 
 
 def _by_calls(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor) -> Sided:

@@ -17,6 +17,7 @@ from enum import Enum, auto
 import torch
 from torch import Tensor
 
+from gradcli.execution.comparison.jump_sizes import at_jumps_after
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.comparison.vanishing import vanishes
 from gradcli.execution.forward.dtypes import double_precision
@@ -27,7 +28,8 @@ from gradcli.execution.reference.decomposition import DecomposedCall, Decomposit
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.witnesses.grain import hides_steps_of
 from gradcli.execution.witnesses.line import random_directions
-from gradcli.execution.witnesses.moving import Moving, UnknownError, is_real, largest
+from gradcli.execution.witnesses.moving import Moving, UnknownError
+from gradcli.execution.witnesses.slopes_of_calls import is_real, largest
 
 # How far next to the point is, relative to the entries: what both say is believed.
 NEXT = (2.0**-22, 2.0**-27)
@@ -170,7 +172,10 @@ def _slopes(point: Point, traced: TracedTensor, directions: Tensor) -> tuple[Ten
         [[_slope_or_nan(point, traced, row, step) for row in directions] for step in NEXT], dtype=torch.float64
     )
     finite = found[:, found.isfinite().all(0)]
-    size = finite.abs().amax() if finite.numel() else 0.0
+    size = largest(finite)
+    if any(at_jumps_after(point.decomposition.trace, traced)):
+        # A limit is the value next to the point, where a slope that is 0 in the limit is of the size of the step.
+        size = max(size, point.scale)
     alike = (found[0] == found[1]) | ((found[0] - found[1]).abs() <= SAME * size)
     if not bool(alike.all()):  # another kink is near
         raise UnknownError

@@ -10,9 +10,8 @@ import torch
 
 from gradcli.execution.comparison.nonfinite import at_jump
 from gradcli.execution.forward.again import Again
+from gradcli.execution.forward.selecting import is_exact
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
-from gradcli.execution.witnesses.exact_calls import selects
-from gradcli.ops.record import Kind
 from gradcli.report.notes import NoteKind, noted
 
 CHANCE = noted(
@@ -31,7 +30,7 @@ def rests_on_chance(rerun: Again, traced: TracedTensor) -> bool:
         if not rounded.isdisjoint(inputs) and _finds_equal(call):
             return True
         reached.update(call.outputs)
-        if not rounded.isdisjoint(inputs) or not (call.op.kind is Kind.CONSTANT or selects(call)):
+        if not rounded.isdisjoint(inputs) or not is_exact(call):
             rounded.update(call.outputs)
     return False
 

@@ -22,6 +22,7 @@ COMPOSED = noted(
     NoteKind.KINK, "an op has a kink here, but the program has none: the one-sided derivatives of its ops say so"
 )
 BESIDE = noted(NoteKind.KINK, "difference quotients see a kink, but no op of the program has one here")
+BESIDE_JUMP = noted(NoteKind.KINK, "differences see a jump or a pole, but no op of the program has one here")
 LEVEL = noted(NoteKind.KINK, "the value of an op jumps here, but the program's does not")
 MAY_JUMP = noted(
     NoteKind.KINK,
@@ -106,7 +107,7 @@ def _alone(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
 def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where there is a symbolic derivative, and a verdict by it."""
     passes = report.verdict is not None and report.verdict.passes
-    if passes and numerical.by(Verdict.UNDEFINED):
+    if passes and numerical.by(Verdict.UNDEFINED) and numerical.sided is not Sided.SMOOTH:
         return _without_derivative(report, _notes(numerical, Verdict.UNDEFINED))
     if passes and numerical.by(Verdict.MISMATCH):
         return _numerical_dissent(report, numerical)
@@ -149,8 +150,8 @@ def _as_its_calls_say(report: TensorReport, numerical: NumericalVerdict) -> Tens
         return _explained(report, Verdict.UNDEFINED, None, JUMPS)
     if numerical.sided is Sided.OTHER:
         return _explained(report, Verdict.MISMATCH, "autograd", noted(NoteKind.KINK, KINKS))
-    words = BESIDE if numerical.by(Verdict.SUBGRADIENT) else COMPOSED if is_kinked else ()
-    return _explained(report, Verdict.MATCH, None, words)
+    seen = BESIDE_JUMP if numerical.by(Verdict.UNDEFINED) else BESIDE if numerical.by(Verdict.SUBGRADIENT) else ()
+    return _explained(report, Verdict.MATCH, None, seen or (COMPOSED if is_kinked else ()))
 
 
 def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,12 +12,13 @@ from torch import Tensor
 from gradcli.execution.comparison.nonfinite import at_jump, discontinuities
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.comparison.vanishing import definitions_factor
-from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
+from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.witnesses.grain import LARGEST_WITH_STAIRS
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.quotients import UNDERFLOW
+from gradcli.execution.witnesses.slopes_of_calls import Tangents, forward, is_real, is_repeated, largest, still, terms
 from gradcli.ops.record import Kind
 
 # Results are the same within this, relative to the largest.
@@ -29,21 +29,10 @@ CANCELLED = 8 * EPSILON
 SLOW = 1e-6
 # What is continuous changes by no more than this many times a step, relative to its size.
 FAR = 2.0**12
+# A derivative that is 0 but for rounding is larger so far from the point, relative to the entries, by this factor.
+BESIDE, RESIDUE = 2.0**-10, 2.0**-40
 # Squares of larger numbers are infinite.
 OVERFLOW = 2.0**500
-LARGEST = sys.float_info.max
-
-Tangents = dict[TracedTensor, Tensor]
-
-
-def is_real(traced: TracedTensor) -> bool:
-    """Return whether a tensor has slopes."""
-    return traced.tensor.is_floating_point()
-
-
-def largest(tensor: Tensor) -> float:
-    """Return the size of the largest entry; 0 where there is none."""
-    return float(tensor.detach().abs().amax()) if tensor.numel() else 0.0
 
 
 class UnknownError(Exception):
@@ -103,7 +92,7 @@ class Moving:
     def _is_steep(self, call: TracedCall, own: Tangents, idle: Sequence[TracedTensor]) -> bool:
         """Return whether a call has slopes that are not finite by such entries."""
         units = {traced: self._idle(traced).to(torch.float64) for traced in idle}
-        return any(not bool(slope.isfinite().all()) for _, slope in _forward(call, own, units))
+        return any(not bool(slope.isfinite().all()) for _, slope in forward(call, own, units))
 
     def _moved(self, call: TracedCall, own: Tangents, kinks: Tensor | None) -> Tangents:
         """Return the operands that move, next to where they are: each entry relative to its size.
@@ -144,6 +133,24 @@ class Moving:
             allowed = _allowed(self.step, call, before, is_moved=is_moved)
             if not bool(((limits[traced] == before) | ((limits[traced] - before).abs() <= allowed)).all()):
                 self.limits[traced] = limits[traced]
+            elif not is_moved and self._is_absorbed(call, traced, allowed):
+                raise UnknownError
+
+    def _is_absorbed(self, call: TracedCall, result: TracedTensor, allowed: Tensor | float) -> bool:
+        """Return whether a result stays the same by rounding alone where an operand jumps: 1e17 + floor(x) does.
+
+        To first order it changes then, by no more than its rounding. The derivative of cos at pi is rounding itself: it
+        is far larger next to it.
+        """
+        jumps = {t: self.limits[t] - t.tensor.detach() for t in call.inputs if t in self.limits and is_real(t)}
+        if not jumps:
+            return False
+        own = {traced: traced.tensor.detach() for traced in call.inputs}
+        beside = {traced: own[traced] * (1 + BESIDE) for traced in jumps}
+        change, further = (dict(forward(call, at, jumps))[result].abs() for at in (own, own | beside))
+        sizes = {t: torch.where(jump == 0, 0.0, own[t].abs() + jump.abs()) for t, jump in jumps.items()}
+        lost = (RESIDUE * further).maximum(CANCELLED * terms(call, own, sizes)[result])
+        return bool(((change > lost) & (change <= allowed)).any())
 
     def _push(self, call: TracedCall, values: Tangents, *, at_point: bool) -> None:
         """Note the slopes of a call's results; UnknownError where one is not a number.
@@ -153,11 +160,11 @@ class Moving:
         moving = {traced: self.tangents[traced] for traced in call.inputs if traced in self.tangents}
         if not moving:
             return
-        terms = _terms(call, values, moving)
-        for traced, found in _forward(call, values, moving):
-            tangent = torch.where(found.isfinite() & (found.abs() <= CANCELLED * terms[traced]), 0.0, found)
+        sizes = terms(call, values, moving)
+        for traced, found in forward(call, values, moving):
+            tangent = torch.where(found.isfinite() & (found.abs() <= CANCELLED * sizes[traced]), 0.0, found)
             tangent = self._with_lost(call, moving, found, tangent) if at_point else tangent
-            tangent = torch.where(torch.as_tensor(_still(call, moving, found)), 0.0, tangent)
+            tangent = torch.where(torch.as_tensor(still(call, moving, found)), 0.0, tangent)
             if bool(tangent.isnan().any()):
                 raise UnknownError
             if bool((tangent != 0).any()):
@@ -166,7 +173,7 @@ class Moving:
     def _with_lost(self, call: TracedCall, moving: Tangents, found: Tensor, tangent: Tensor) -> Tensor:
         """Return the slopes of a pointwise call of one operand with its definition's in the place of zeros."""
         (traced, *others) = moving
-        if call.op.kind is not Kind.POINTWISE or others or _is_repeated(call, traced) or not bool((found == 0).any()):
+        if call.op.kind is not Kind.POINTWISE or others or is_repeated(call, traced) or not bool((found == 0).any()):
             return tangent
         factor = definitions_factor(self.point, call, traced)
         if factor is None or factor.shape != found.shape:
@@ -190,48 +197,6 @@ def _allowed(step: float, call: TracedCall, before: Tensor, *, is_moved: bool) -
     if is_moved:
         return step * FAR * (largest(before) or 1.0)
     return ROUNDED * (before.abs() if call.op.kind is Kind.POINTWISE else largest(before))
-
-
-def _still(call: TracedCall, moving: Tangents, result: Tensor) -> Tensor | bool:
-    """Return where no operand of a pointwise call moves: infinity times that is nothing."""
-    if call.op.kind is not Kind.POINTWISE or any(tangent.shape != result.shape for tangent in moving.values()):
-        return False
-    return torch.stack([tangent == 0 for tangent in moving.values()]).all(0)
-
-
-def _terms(call: TracedCall, values: Tangents, moving: Tangents) -> Tangents:
-    """Return the size of what the slopes of results are sums of, as far as it is seen: by each operand alone.
-
-    An op of one operand that adds up its entries, or has it twice, has slopes of the size of its values at least.
-    """
-    alone = [dict(_forward(call, values, {traced: tangent})) for traced, tangent in moving.items()]
-    terms = {traced: torch.stack([one[traced].abs() for one in alone]).sum(0) for traced in alone[0]}
-    if len(moving) == 1:
-        terms = {traced: torch.zeros_like(size) for traced, size in terms.items()}
-    (traced, *others) = (operand for operand in call.inputs if is_real(operand))
-    is_sum = call.op.kind is not Kind.POINTWISE or _is_repeated(call, traced)
-    if others or not is_sum or not largest(values[traced]):
-        return terms
-    speed = min(largest(moving[traced]) / largest(values[traced]), LARGEST)
-    return {result: torch.maximum(size, speed * result.tensor.detach().abs()) for result, size in terms.items()}
-
-
-def _is_repeated(call: TracedCall, operand: TracedTensor) -> bool:
-    return traced_in([call.arguments.positional, call.arguments.keywords]).count(operand) > 1
-
-
-def _forward(call: TracedCall, values: Tangents, tangents: Tangents) -> Iterator[tuple[TracedTensor, Tensor]]:
-    """Yield the real results of a call with their slopes, by forward mode."""
-    results = [traced for traced in call.outputs if is_real(traced)]
-    if not results:  # what is decided has no slopes
-        return
-
-    def run(*tensors: Tensor) -> list[Tensor]:
-        made = call.run({**values, **dict(zip(tangents, tensors, strict=True))})
-        return [made[traced] for traced in results]
-
-    _, found, *_ = torch.func.jvp(run, tuple(values[traced] for traced in tangents), tuple(tangents.values()))
-    yield from zip(results, (slope.detach() for slope in found), strict=True)
 
 
 def _is_at_kink(group: DecomposedCall) -> bool:

@@ -68,6 +68,10 @@ JUMPS = [
     ("tanh(floor(x))", 40.0, "undecided", "rounding hides it"),
     ("exp(-floor(x))", 800.0, "undecided", "rounding hides it"),
     ("tanh(100*floor(x))", 1.0, "undefined", "jumps here"),  # from 0 to 1
+    # one of 1 that is lost beside a larger number
+    ("floor(x) - 1e17", 0.0, "undefined", "jumps here"),
+    ("cos(atan2(x, -ones(())))", 0.0, "match", "the program's does not"),
+    ("sin(atan2(x, -ones(()))/2)", 0.0, "undefined", "jumps here"),
     # the output does not depend on what jumps
     ("relu(floor(x) - 50)", 40.0, "match", "None"),
     ("F.hardtanh(floor(x))", 40.0, "match", "None"),
@@ -107,6 +111,33 @@ def test_steps_that_do_not_move_what_jumps_do_not_say_that_the_program_is_level(
 ) -> None:
     """Half way, softmax is rounded down to 0 and, for the least step to one side, up to 1."""
     assert command("logsumexp(round(softmax(x, 0)), 0)", {"x": [size, size]})["x"].verdict == wanted
+
+
+# Kinks and jumps so near to 0 that quotients take them for ones of the point, and what is no nearer than rounding.
+BESIDE = [
+    ("floor(x + 1e-160)", 0.0, "match"),
+    ("sign(x + 1e-20)", 0.0, "match"),
+    ("floor(x)", 0.0, "undefined"),
+    ("minimum(F.hardswish(cumsum(x, 0)), x).sum()", [-1e-10, -1e-10, 2.234375], "match"),
+    ("maximum(sqrt(x)**2, 2*x - 2)", 2.0, "subgradient"),  # the root's square is 2 but for rounding
+    ("maximum(0.1*x, 0.3*x - 0.2)", 1.0, "subgradient"),
+]
+
+
+@pytest.mark.parametrize(("program", "value", "wanted"), BESIDE)
+def test_what_quotients_see_beside_the_point_is_not_at_it(program: str, value: Any, wanted: str) -> None:
+    assert gradcli.check(program, {"x": value})["x"].verdict == wanted
+
+
+def test_where_no_step_can_be_taken_a_wrong_gradient_is_no_choice_at_a_kink() -> None:
+    """The derivative of x + (x + log(2)) at a tie is [1.5, 0.5], and PyTorch's [1, 1]."""
+    assert gradcli.check("logcumsumexp(x, 0).sum()", {"x": [1e300, 1e300]})["x"].verdict == "mismatch"
+
+
+def test_a_jump_before_a_tensor_says_nothing_of_its_gradient() -> None:
+    """By ceil(x) the program is smooth, with slopes of 1e8 and 0.3 beside each other."""
+    report = gradcli.check("(ceil(x)*F.softplus(ceil(x))).sum()", {"x": [75000001.0, -1.0, -2.0]})
+    assert {tensor.verdict for tensor in report.tensors if tensor.name.startswith("ceil(x)")} == {"match"}
 
 
 def test_a_program_that_draws_is_evaluated_at_many_points_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

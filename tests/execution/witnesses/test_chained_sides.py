@@ -49,6 +49,15 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("abs(ceil(x) - x).mean()", [1.0, 1e300], [0.0, 0.0], Sided.JUMP),
     ("hardshrink(x, 0.5)", 0.5, 0.0, Sided.JUMP),
     ("floor(x) - floor(x)", 1.0, 0.0, Sided.SMOOTH),
+    # a jump of 1 that is lost beside 10^17, and one of a distribution whose sum is 1
+    ("floor(x) - 1e17", 0.0, 0.0, Sided.UNKNOWN),
+    ("floor(x) + x - 1e17", 0.0, 1.0, Sided.UNKNOWN),
+    ("softmax(ceil(x), 0).sum()", [3.0, -3.0, -3.0], [0.0, 0.0, 0.0], Sided.SMOOTH),
+    # the cosine is the same at pi and at -pi, where its slope is 0 but for rounding
+    ("cos(atan2(x, -y))", 0.0, 0.0, Sided.SMOOTH),
+    ("sin(atan2(x, -y)/2)", 0.0, 0.0, Sided.JUMP),
+    # entries near 10^-160 make steps of a softmax that are no smaller
+    ("logsumexp(round(softmax(x, 0)), 0)", [1e-160, 1e-160], [0.0, 0.0], Sided.JUMP),
     ("abs(x/x - 1)", 3.0, 0.0, Sided.SMOOTH),  # but for rounding
     ("floor(x)", 1e17, 0.0, Sided.UNKNOWN),  # there is no double between this integer and the next
     ("abs(x + y) + abs(x - y)", 1e17, 2.0, Sided.SMOOTH),  # y is 3

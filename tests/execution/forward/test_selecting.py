@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.witnesses.exact_calls import selects
+from gradcli.execution.forward.selecting import selects
 from gradcli.inputs.programs import read
 from gradcli.settings import Settings
 

@@ -1,0 +1,85 @@
+"""Slopes of one call: by forward mode, and the size of the terms that they are sums of."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
+from gradcli.ops.record import Kind
+
+# Along so many ways of the entries at random their terms are seen.
+WAYS = 3
+LARGEST = sys.float_info.max
+
+Tangents = dict[TracedTensor, Tensor]
+
+
+def is_real(traced: TracedTensor) -> bool:
+    """Return whether a tensor has slopes."""
+    return traced.tensor.is_floating_point()
+
+
+def largest(tensor: Tensor) -> float:
+    """Return the size of the largest entry; 0 where there is none."""
+    return float(tensor.detach().abs().amax()) if tensor.numel() else 0.0
+
+
+def still(call: TracedCall, moving: Tangents, result: Tensor) -> Tensor | bool:
+    """Return where no operand of a pointwise call moves: infinity times that is nothing."""
+    if call.op.kind is not Kind.POINTWISE or any(tangent.shape != result.shape for tangent in moving.values()):
+        return False
+    return torch.stack([tangent == 0 for tangent in moving.values()]).all(0)
+
+
+def terms(call: TracedCall, values: Tangents, moving: Tangents) -> Tangents:
+    """Return the size of what the slopes of results are sums of, as far as it is seen: by each operand alone.
+
+    An op that adds up entries is seen to do so where each goes its own way, and a pointwise one that has its operand
+    twice, as x/x, by having slopes of the size of its values.
+    """
+    if call.op.kind is not Kind.POINTWISE:
+        return _sizes_of_slopes(call, values, [_scattered(moving, seed) for seed in range(WAYS)])
+    if len(moving) > 1:
+        return _sizes_of_slopes(call, values, [{traced: tangent} for traced, tangent in moving.items()])
+    (traced,) = moving
+    others = any(is_real(operand) and operand is not traced for operand in call.inputs)
+    is_sum = is_repeated(call, traced) and not others and largest(values[traced]) > 0
+    speed = min(largest(moving[traced]) / largest(values[traced]), LARGEST) if is_sum else 0.0
+    return {result: speed * result.tensor.detach().abs() for result in call.outputs if is_real(result)}
+
+
+def _sizes_of_slopes(call: TracedCall, values: Tangents, ways: Sequence[Tangents]) -> Tangents:
+    """Return the sum of the sizes of slopes along some ways of a call's operands."""
+    found = [dict(forward(call, values, way)) for way in ways]
+    return {result: torch.stack([one[result].abs() for one in found]).sum(0) for result in found[0]}
+
+
+def _scattered(moving: Tangents, seed: int) -> Tangents:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        traced: tangent * torch.randn(tangent.shape, generator=generator, dtype=torch.float64)
+        for traced, tangent in moving.items()
+    }
+
+
+def is_repeated(call: TracedCall, operand: TracedTensor) -> bool:
+    """Return whether a call has an operand more than once."""
+    return traced_in([call.arguments.positional, call.arguments.keywords]).count(operand) > 1
+
+
+def forward(call: TracedCall, values: Tangents, tangents: Tangents) -> Iterator[tuple[TracedTensor, Tensor]]:
+    """Yield the real results of a call with their slopes, by forward mode."""
+    results = [traced for traced in call.outputs if is_real(traced)]
+    if not results:  # what is decided has no slopes
+        return
+
+    def run(*tensors: Tensor) -> list[Tensor]:
+        made = call.run({**values, **dict(zip(tangents, tensors, strict=True))})
+        return [made[traced] for traced in results]
+
+    _, found, *_ = torch.func.jvp(run, tuple(values[traced] for traced in tangents), tuple(tangents.values()))
+    yield from zip(results, (slope.detach() for slope in found), strict=True)
