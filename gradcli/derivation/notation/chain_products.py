@@ -232,6 +232,7 @@ class Values:
 
     def total(self, terms: Sequence[Product]) -> Product:
         """Return a sum as one product: the numbers that its first term is multiplied by, and the rest."""
+        terms = [term for term in terms if term.number] or terms[:1]
         first, *others = sorted(terms, key=lambda one: (one.scale != "1", len(one.above) > 1 and not one.below))
         if not others:
             return first

@@ -23,6 +23,7 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.value_files import read_values
 from gradcli.execution.run import report_with
 from gradcli.execution.targets.frames import defined_at
+from gradcli.execution.targets.function.mirrored import mirrored
 from gradcli.execution.targets.function.sampling import draw_point, is_finite, is_symmetric, moved, spread
 from gradcli.execution.targets.function.subject import Subject, Values
 from gradcli.execution.targets.function.trial import Applied, NoReferenceError, ReferenceFunction, Trial, apply
@@ -115,6 +116,11 @@ def _trial(
     cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen, seed=settings.seed)
     probe = spread(applied.output, -1.25, 1.75)
     recording = reference(point, applied.places)
+    known = frozenset([*read_values(settings.values_file), *settings.values, *given])
+    if _is_of_symmetric(recording):
+        free = [name for name in point if name not in known]
+        point = dict(mirrored(subject, point, free, applied.places))
+        recording = reference(point, applied.places)
     _check_shape(recording.output, applied.output, settings)
     return Trial(
         subject,
@@ -127,7 +133,7 @@ def _trial(
         derivations,
         recording.precision,
         _symmetric(recording, point),
-        frozenset([*read_values(settings.values_file), *settings.values, *given]),
+        known,
     )
 
 
@@ -155,9 +161,13 @@ def _compared(trial: Trial) -> tuple[Trial, Applied, ComparedGradients]:
 
 def _symmetric(recording: Recording, point: Values) -> frozenset[str]:
     """Return the inputs that are symmetric where forward is of symmetric matrices: ops read one triangle only."""
-    if not any(call.op.symmetric for call in recording.trace.calls):
+    if not _is_of_symmetric(recording):
         return frozenset()
     return frozenset(name for name, value in point.items() if value.requires_grad and is_symmetric(value))
+
+
+def _is_of_symmetric(recording: Recording) -> bool:
+    return any(call.op.symmetric for call in recording.trace.calls)
 
 
 def _check_shape(program: Tensor, output: Tensor, settings: Settings) -> None:

@@ -16,13 +16,14 @@ from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
 from gradcli.execution.custom.causes.swapped import swapped
+from gradcli.execution.custom.causes.symmetric import symmetric_part
 from gradcli.execution.custom.checks.contract import is_random
 from gradcli.execution.custom.numerical import at_kinks, by_differences, misled, numerical
 from gradcli.execution.custom.reference import Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.targets.function.trial import Applied, Gradients, Trial
-from gradcli.execution.targets.function.untold import hint_of_argument
+from gradcli.execution.targets.function.untold import hint_of_argument, hint_of_constant
 from gradcli.report.comparison import Comparison
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
@@ -231,6 +232,7 @@ def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> t
     if item.returned_none and item.autograd in {Verdict.MISMATCH, Verdict.UNDEFINED}:
         words = f"backward returns None for '{item.name}', whose gradient is not zero"
         hint = hint_of_argument(trial.subject, trial.settings, item.name)
+        hint = hint or hint_of_constant(item.name, trial.point[item.name])
         return item.autograd, (*noted(NoteKind.CONTRACT, words, item.name), *noted(NoteKind.REMEDY, hint))
     said = (item.autograd, item.symbolic, item.numerical(DIFFERENCES))
     verdicts = [verdict for verdict in said if verdict is not None]
@@ -274,11 +276,11 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
         return changed
     if is_random(trial.apply(), trial.probe):
         return "backward is random: it gives a different gradient each time it runs"
-    meant = swapped(trial, name) or surrogate(trial, name)
+    meant = symmetric_part(trial, name) or swapped(trial, name) or surrogate(trial, name)
     if meant is not None:
         return meant
-    if _ignores_upstream(trial, name):
-        return "backward ignores grad_output: this is the gradient for one that is all ones"
+    if (ignored := _ignores_upstream(trial, name)) is not None:
+        return ignored
     found = region(trial, name)
     if found is not None:
         return found
@@ -286,10 +288,12 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     return agreed.cause() or repaired(trial, name) or agreed.product()
 
 
-def _ignores_upstream(trial: Trial, name: str) -> bool:
-    """Return whether backward gives the gradient for ones, which is not zero, whatever the upstream gradient is."""
+def _ignores_upstream(trial: Trial, name: str) -> str | None:
+    """Return in words that backward gives the gradient for ones whatever the upstream gradient is; None if not."""
     ones, scale = trial.right(torch.ones_like(trial.probe))[name], trial.scale(name)
-    if is_close(torch.zeros_like(ones), ones, scale=scale):
-        return False
     found = [trial.apply().gradients(v)[name] for v in (trial.probe, -trial.probe, trial.probe**2)]
-    return all(g is not None and g.shape == ones.shape and is_close(g.detach(), ones, scale=scale) for g in found)
+    if not all(g is not None and g.shape == ones.shape and is_close(g.detach(), ones, scale=scale) for g in found):
+        return None
+    if is_close(torch.zeros_like(ones), ones, scale=scale):
+        return "backward ignores grad_output, or is zero: for one that is all ones, zero is the gradient"
+    return "backward ignores grad_output: this is the gradient for one that is all ones"

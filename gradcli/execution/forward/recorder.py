@@ -201,7 +201,7 @@ class Recorder(TorchFunctionMode):
         if written or made_by(call, result):
             try:
                 with apart(), random_numbers(random):
-                    made, twins = twin_of(call, given, result, written)
+                    made, twins = twin_of(call, given, result, written, self.trace.leaves)
             except (RuntimeError, TypeError, ValueError):
                 self._lose(f"autograd cannot follow forward through {call.short}()")
                 self._settle(call, result, written)

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from gradcli.errors import first_line
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
+from gradcli.execution.forward.refused_calls import NO_DERIVATIVE
 from gradcli.execution.forward.trace import TracedTensor
 
 # How far the functional run may be from the real one, in units of rounding of the largest entry.
@@ -19,17 +21,48 @@ ROUNDINGS = 64
 
 
 def twin_of(
-    call: MadeCall, given: Mapping[int, TracedTensor], result: Any, written: Sequence[Tensor]
+    call: MadeCall,
+    given: Mapping[int, TracedTensor],
+    result: Any,
+    written: Sequence[Tensor],
+    leaves: Sequence[TracedTensor],
 ) -> tuple[Any, Any]:
-    """Return what a call has made, or written, and the same as a function of values that do not change."""
-    copies = {id(tensor): given[id(tensor)].tensor.clone() for tensor in written}
-    twin = call.run_on({name: traced.tensor for name, traced in given.items()}, {} if call.outs else copies)
+    """Return what a call has made, or written, and the same as a function of values that do not change.
+
+    PyTorch may have no derivative by an argument that is a step of the leaves, such as the target of a loss: where
+    `soft_margin_loss(x, sign(t).detach())` is followed through `detach`, the gradient by it is 0.
+    """
+    values = {name: traced.tensor for name, traced in given.items()}
+    try:
+        return _twin_of(call, values, result, written)
+    except RuntimeError as error:
+        if not NO_DERIVATIVE.search(first_line(error)):
+            raise
+    followed = [leaf.tensor for leaf in leaves if leaf.tensor.requires_grad]
+    held = {name: value.detach() if _is_step(value, followed) else value for name, value in values.items()}
+    return _twin_of(call, held, result, written)
+
+
+def _twin_of(call: MadeCall, values: Mapping[int, Tensor], result: Any, written: Sequence[Tensor]) -> tuple[Any, Any]:
+    copies = {id(tensor): values[id(tensor)].clone() for tensor in written}
+    twin = call.run_on(values, {} if call.outs else copies)
     if not written or call.outs or made_by(call, result):
         return result, twin
     # All tensors of one storage have one version: which of them the call wrote to, the copies tell.
     targets = [tensor for tensor in written if copies[id(tensor)]._version]  # noqa: SLF001 (PyTorch's count of writes)
-    values = [copies[id(tensor)] for tensor in targets]
-    return (targets[0], values[0]) if len(values) == 1 else (targets, values)
+    found = [copies[id(tensor)] for tensor in targets]
+    return (targets[0], found[0]) if len(found) == 1 else (targets, found)
+
+
+def _is_step(value: Tensor, leaves: Sequence[Tensor]) -> bool:
+    """Return whether no leaf changes a value that autograd follows, but by steps: `sign(x)`, `round(x)`."""
+    if not value.requires_grad:
+        return False
+    cotangent = torch.linspace(0.5, 1.5, value.numel(), dtype=value.dtype, device=value.device).reshape(value.shape)
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
+        value, leaves, cotangent, retain_graph=True, allow_unused=True
+    )
+    return all(gradient is None or not bool(gradient.any()) for gradient in found)
 
 
 @contextmanager

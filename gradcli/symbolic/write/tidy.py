@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -23,20 +24,27 @@ def merge_branches(term: Any) -> Any:
     """Return a term whose branches are one formula where they are equal: a definition branches to keep its range."""
     if term.has(sympy.ITE):
         term = term.xreplace({test: test.to_nnf() for test in term.atoms(sympy.ITE)})
-    found = {piece: _merged(piece) for piece in term.atoms(Piecewise)}
+    pieces = term.atoms(Piecewise)
+    found = {piece: _merged(piece, alone=_is_alone(piece, pieces)) for piece in pieces}
     changed = {piece: merged for piece, merged in found.items() if piece != merged}
     return term.xreplace(changed) if changed else term
 
 
+def _is_alone(piece: Piecewise, pieces: Iterable[Piecewise]) -> bool:
+    """Return whether no other choice asks about the same value: together they may be smooth where each has a kink."""
+    sides = {getattr(piece.args[0].cond, "lhs", None)}
+    return not any(getattr(other.args[0].cond, "lhs", None) in sides for other in pieces if other is not piece)
+
+
 @lru_cache(maxsize=512)
-def _merged(piece: Piecewise) -> Any:
+def _merged(piece: Piecewise, *, alone: bool) -> Any:
     branches = list(piece.args)
     while isinstance(branches[-1].expr, Piecewise) and branches[-1].cond == sympy.true:
         branches = [*branches[:-1], *branches[-1].expr.args]
     values = [branch.expr for branch in branches]
     if not any(value.is_Number for value in values) and all(_equal(value, values[-1]) for value in values[:-1]):
         return values[-1]
-    return _absolute(branches, values) or Piecewise(*branches)
+    return _absolute(branches, values, alone=alone) or Piecewise(*branches)
 
 
 def _one_formula(body: Expr) -> Expr:
@@ -51,15 +59,18 @@ def _equal(left: Expr, right: Expr) -> bool:
     return left.count_ops() + right.count_ops() < LARGE and sympy.cancel(left - right) == 0
 
 
-def _absolute(branches: list[Any], values: list[Expr]) -> Expr | None:
-    """Return |u| or the sign of u where that is what the branches say; at 0 the sign is one of the slopes."""
+def _absolute(branches: list[Any], values: list[Expr], *, alone: bool) -> Expr | None:
+    """Return |u| or the sign of u where that is what the branches say; at 0 the sign is one of the slopes.
+
+    A choice between 1 and -1 is that only where it stands alone: in `1 + sign(u)*f` it may be no slope of the whole.
+    """
     test = branches[0].cond
     if not isinstance(test, sympy.StrictLessThan | sympy.StrictGreaterThan) or test.rhs != 0:
         return None
     if any(branch.cond not in {sympy.true, _opposite(test)} for branch in branches[1:]):
         return None
     ahead = values if isinstance(test, sympy.StrictGreaterThan) else [-value for value in values]
-    if ahead == [1, -1, 0] or (len(ahead) == 2 and ahead == [1, -1]):  # noqa: PLR2004
+    if ahead == [1, -1, 0] or (ahead == [1, -1] and alone):
         return sympy.sign(test.lhs)
     if ahead == [test.lhs, -test.lhs]:
         return sympy.Abs(test.lhs)

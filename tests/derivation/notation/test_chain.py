@@ -66,7 +66,17 @@ def test_a_product_is_what_its_text_is_in_few_passes(text: str, passes: float) -
     assert sum(map(cost, found.texts)) <= passes
 
 
-@pytest.mark.parametrize("texts", [("x*y", "z"), ("-x", "2*y*z", "x"), ("3*x*y", "3*z/y"), ("2*x", "-y*(1 - z)*x")])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("x*y", "z"),
+        ("-x", "2*y*z", "x"),
+        ("3*x*y", "3*z/y"),
+        ("2*x", "-y*(1 - z)*x"),
+        ("0*x", "y*z", "0*y"),
+        ("0*x", "0*y"),
+    ],
+)
 def test_a_sum_is_added_up(texts: tuple[str, ...]) -> None:
     values, given = Values(), tensors("x", "y", "z")
     text = values.text(values.total([*map(product_of, texts)]))

@@ -97,13 +97,25 @@ WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor], Formula]] = {
     "one zero in a row": ("other points", lambda x: x.prod(-1), product_of_the_others),
     "one zero in all": ("other points", square, lambda x, g: where(x, g, (x == 0).sum() == 1)),
     "one tie in all": ("other points", square, lambda x, g: where(x, g, ties(x) == 1)),
+    "a sign of grad_output, beyond a constant": (
+        "other points",
+        lambda x: x.clamp(min=-7),
+        lambda x, g: g * ((x >= -7) | (g < 0)),
+    ),
     "small norms": ("other points", normalised, gradient_of_normalised),
     "before an exponential overflows": ("other points", torch.exp, lambda x, g: g * x.exp().clamp(max=1e30)),
+    "between constants of backward alone": ("other points", square, lambda x, g: where(x, g, (x > 5) & (x < 7))),
+    "between neighbours of backward's": ("other points", square, lambda x, g: where(x, g, (x > 5) & (x < 5.05))),
+    "beyond a norm of backward's": ("other points", square, lambda x, g: where(x, g, x.norm() > 3e4)),
     "many rows": ("other shapes", square, lambda x, g: where(x, g, rows_of(x) >= 256)),
     "grad_output of 0": ("zeros in grad_output", square, lambda x, g: 2 * x * g * g / g),
     "large grad_output": ("zeros in grad_output", square, lambda x, g: 2 * x * g.clamp(-3, 3)),
+    "small grad_output": ("zeros in grad_output", square, lambda x, g: 2 * x * torch.where(g.abs() < 0.01, 0, g)),
     "batch": ("other shapes", square, in_blocks),
-    "rank": ("other shapes", square, lambda x, g: (3 if x.ndim == 3 else 2) * x * g),
+    **{
+        f"rank {rank}": ("other shapes", square, lambda x, g, rank=rank: (3 if x.ndim == rank else 2) * x * g)
+        for rank in (0, 1, 3, 4, 5)
+    },
     "expanded": ("non-contiguous tensors", square, lambda x, g: (3 if 0 in x.stride() else 2) * x * g),
     "float32": ("in float32", square, through_half),
 }
@@ -180,6 +192,15 @@ def test_what_was_not_looked_at_is_listed() -> None:
     assert "not looked at: " in words
     assert "0, -1e-08" in words
     assert note(report, "in float32")[1] == "not looked at: float16, bfloat16 (`--dtype` asks for it)"
+
+
+def test_constants_that_are_too_many_to_look_at_are_listed() -> None:
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        return 2 * x * g + sum((x > number) & (x < number) for number in range(2, 12))
+
+    verdict, words = note(gradcli.check_function(function(square, backward), shapes={"x": (3,)}), "other points")
+    assert verdict == "match"
+    assert "10, 11 (forward and backward compare with more numbers than are tried)" in words
 
 
 def test_a_point_near_that_forward_refuses_is_not_looked_at() -> None:

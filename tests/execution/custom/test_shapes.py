@@ -146,3 +146,13 @@ def test_a_gradient_that_is_wrong_where_forward_broadcasts_by_chance_is_said_and
     assert verdict == "match"
     assert "forward takes a of shape 1x3, b of shape 2x3 too, and there, the gradient of 'a' is wrong" in note
     assert "times 2" in note
+
+
+def test_a_matrix_that_forward_takes_as_a_vector_by_chance_is_said_and_not_held_against_it() -> None:
+    def backward(w: Tensor, x: Tensor, g: Tensor) -> Any:
+        return torch.outer(g, x), w.mT @ g if w.ndim > 1 else w * g + x
+
+    product = function(lambda w, x: w @ x + 0 * x, backward, "w x")
+    verdict, note = other_shapes(gradcli.check_function(product, shapes={"w": (3, 3), "x": (3,)}))
+    assert verdict == "match"
+    assert "forward takes w of shape 3, x of shape 3 too" in note

@@ -160,6 +160,11 @@ def the_input_itself(t: Tensor) -> Tensor:
     return t
 
 
+def loss_of_signs(t: Tensor) -> Tensor:
+    """Return a loss that PyTorch has no derivative of by its second argument: detached, which is passed over."""
+    return torch.nn.functional.soft_margin_loss(t, torch.sign(t).detach())
+
+
 def half_of_complex(t: Tensor) -> Tensor:
     z = torch.complex(t, t * t)
     z.real.mul_(2)
@@ -181,6 +186,7 @@ CASES: list[tuple[Function, Function]] = [
     (one_entry_twice, lambda t: torch.cat([t[3:] ** 2, t[1:]])),
     (through_data, lambda t: torch.relu(2 * t)),
     (the_input_itself, lambda t: t * torch.sigmoid(t)),
+    (loss_of_signs, lambda t: torch.nn.functional.softplus(-t * torch.sign(t).detach()).mean()),
 ]
 
 
@@ -227,6 +233,7 @@ def test_random_numbers_are_the_same_for_the_record() -> None:
         (lambda t: torch.tensor([t[0], t[1]]) * t[:2], "by tensor()"),
         (lambda t: t.exp().resize_(2, 2), "resize_()"),
         (half_of_complex, "complex128"),
+        (lambda t: torch.nn.functional.soft_margin_loss(t, t * t), "soft_margin_loss()"),
         (torch.func.vmap(lambda x: x * x), "torch.func"),
     ],
 )

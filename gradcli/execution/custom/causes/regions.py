@@ -1,4 +1,4 @@
-"""Where a gradient is wrong, if it is right elsewhere: below or beyond zero or a constant of forward, or at ties."""
+"""Where a gradient is wrong, if it is right elsewhere: beyond zero or a constant, between two of them, or at ties."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from gradcli.errors import GradcliError
 from gradcli.execution.custom.numerical import by_differences
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.targets.function.constants import constants_of
 from gradcli.execution.targets.function.sampling import spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import NoReferenceError, Trial
@@ -86,7 +88,7 @@ def region(trial: Trial, name: str) -> str | None:
     value = trial.point[name]
     if value.is_complex() or not 0 < value.numel() <= MOST_ENTRIES:
         return None
-    numbers = sorted({0.0, *(sign * c for c in trial.constants() for sign in (1, -1))})
+    numbers = sorted({0.0, *(sign * c for c in constants_of(trial).numbers for sign in (1, -1))})
     parts, started = list[tuple[Values, Seen]](), time.monotonic()
     for point in _points(trial, name, numbers):
         parts += [(point, seen)] if (seen := _seen(trial, name, point)) is not None else []
@@ -122,7 +124,7 @@ def _is_denied(trial: Trial, name: str, point: Values, inside: Tensor) -> bool:
 
 
 def _beyond(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
-    """Return the region on one side of a number, or of it and its negative; at these there may be kinks."""
+    """Return the region on one side of a number, or of it and its negative, or between two; there may be kinks."""
     inside = seen.where(~_is_one_of(seen.values, numbers) & seen.alone)
     for number in sorted(numbers, key=abs):
         for sign, compares in SIDES.items():
@@ -132,6 +134,9 @@ def _beyond(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
         for sign, compares in SIDES.items():
             if inside.is_exactly(compares(inside.values.abs(), number)):
                 return f"|{name}| {sign} {number:g}"
+    for low, high in combinations(numbers, 2):
+        if inside.is_exactly((inside.values > low) & (inside.values < high)):
+            return f"{low:g} < {name} < {high:g}"
     return None
 
 

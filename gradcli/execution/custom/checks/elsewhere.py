@@ -13,6 +13,7 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.checks.judgement import NO_TIME, NOT_FINITE, Findings, Judge
 from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.targets.function.constants import constants_of, scales_of
 from gradcli.execution.targets.function.sampling import (
     expanded,
     moved,
@@ -22,14 +23,16 @@ from gradcli.execution.targets.function.sampling import (
     strided,
 )
 from gradcli.execution.targets.function.trial import NoReferenceError, Trial, apply
-from gradcli.execution.targets.function.wide import spots
+from gradcli.execution.targets.function.wide import ENTRIES, spots
 from gradcli.report.custom import Check
 from gradcli.tolerance import Tolerance
 
 POINTS = 2
-LARGE = 1e3
+# How many times as large or small upstream gradients are made.
+SCALES = (1e3, 1e-3, 1e-6)
 # The part of the time limit after which no more points are begun.
 SHARE = 0.4
+MANY = "forward and backward compare with more numbers than are tried"
 # What a Function in double precision is run in too.
 LOWER: Final = "float32"
 UNTRIED = ("float16", "bfloat16")
@@ -47,7 +50,10 @@ def other_points(trial: Trial) -> Check:
             continue
         findings.wrong += judge.notes(applied, near, f"at a point near (seed {seed})")
     single = all(trial.point[name].numel() == 1 for name in trial.wanted)
-    for spot in spots(trial.point, trial.constants(), trial.scales()):
+    constants = constants_of(trial)
+    for number in constants.left:
+        findings.miss(f"{ENTRIES}{number:g}", MANY)
+    for spot in spots(trial.point, constants.numbers, scales_of(trial)):
         label = spot.label
         if spot.point is None:
             findings.miss(label, f"{trial.settings.dtype} does not hold them or their powers")
@@ -70,7 +76,7 @@ def other_points(trial: Trial) -> Check:
 
 
 def upstream(trial: Trial) -> Check:
-    """Compare backward with autograd of the reference for upstream gradients with zeros, and for large ones.
+    """Compare backward with autograd of the reference for upstream gradients with zeros, large and small ones.
 
     Of an output that is not used there are zeros, or None with `set_materialize_grads(False)`.
     """
@@ -98,7 +104,8 @@ def _cotangents(probe: Tensor) -> Iterator[tuple[str, Tensor]]:
     yield "for a grad_output of zeros", torch.zeros_like(probe)
     yield "for a grad_output with zeros", torch.where(place % 2 == 0, torch.zeros_like(probe), probe)
     yield "for a grad_output that is zero but for one entry", torch.where(place == 0, probe, torch.zeros_like(probe))
-    yield f"for a grad_output {LARGE:g} times as large", LARGE * probe
+    for factor in SCALES:
+        yield f"for a grad_output {factor:g} times as large", factor * probe
 
 
 def strides(trial: Trial) -> Check:

@@ -21,7 +21,7 @@ from gradcli.execution.targets.function.wide import ENTRIES
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.verdict import Verdict
-from gradcli.tolerance import SMALLEST, Tolerance
+from gradcli.tolerance import CLOSENESS, SMALLEST, Tolerance
 
 CLUES = Clues(WHO, SUBJECT)
 DENIED = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
@@ -34,6 +34,8 @@ NOT_TOLD = "finite differences cannot tell there"
 DIFFERS = noted(NoteKind.ENTRY, "it differs")
 TOGETHER = "each may be a choice at a kink, and together they are none"
 MOST_WRONG = 2
+# An upstream gradient, and backward's gradients for it.
+Pair = tuple[Tensor, Mapping[str, Tensor | None]]
 # The most of what was not looked at that is listed for one reason.
 LISTED = 8
 
@@ -98,13 +100,29 @@ class Judge:
         Values may lie at a kink by chance: what finite differences of forward allow is another choice, and not wrong.
         """
         try:
-            v = spread(applied.output, 0.5, 1.5) if cotangent is None else cotangent
-            given = applied.gradients(v, used=used)
+            pairs = self._pairs(applied, cotangent, used)
         except ExecutionError as error:
             return [noted(NoteKind.ERROR, f"{where}, {error.message}", where)]
-        differing = self._differing(given, point, v, used)
-        wrong = [item for item in differing if self._is_denied(point, item[0], v, item[1], item[2])]
-        return [_wrong(where, name, notes) for name, _, _, notes in wrong]
+        for v, given in pairs:
+            differing = self._differing(given, point, v, used)
+            wrong = [item for item in differing if self._is_denied(point, item[0], v, item[1], item[2])]
+            if wrong:
+                return [_wrong(where, name, notes) for name, _, _, notes in wrong]
+        return []
+
+    def _pairs(self, applied: Applied, cotangent: Tensor | None = None, used: int | None = None) -> list[Pair]:
+        """Return an upstream gradient with backward's gradients for it, and for its negative if they are not theirs.
+
+        A backward may look at the sign of what arrives, and pass on what moves its input one way alone.
+        """
+        v = spread(applied.output, 0.5, 1.5) if cotangent is None else cotangent
+        given = applied.gradients(v, used=used)
+        if cotangent is not None:
+            return [(v, given)]
+        negative = applied.gradients(-v)
+        return (
+            [(v, given)] if all(map(_are_opposite, given.values(), negative.values())) else [(v, given), (-v, negative)]
+        )
 
     def _is_denied(self, point: Values, name: str, v: Tensor, gradient: Tensor, right: Tensor) -> bool:
         """Return whether finite differences deny a gradient, or cannot tell and do not deny autograd's."""
@@ -165,20 +183,26 @@ class Judge:
 
     def _confirm(self, findings: Findings, label: str, applied: Applied, point: Values) -> None:
         where = f"for {label}"
-        v = spread(applied.output, 0.5, 1.5)
         try:
-            given = applied.gradients(v)
+            pairs = self._pairs(applied)
         except ExecutionError as error:
-            if self._has_lost_its_digits(point, v, applied):
+            if self._has_lost_its_digits(point, spread(applied.output, 0.5, 1.5), applied):
                 findings.miss(label, ILL_CONDITIONED)
             else:
                 findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
             return
+        for v, given in pairs:
+            if not self._is_settled(findings, label, applied, point, (v, given)):
+                return
+
+    def _is_settled(self, findings: Findings, label: str, applied: Applied, point: Values, pair: Pair) -> bool:
+        """Look at the gradients for one upstream gradient, and note what is wrong; return whether nothing is."""
+        (v, given), where = pair, f"for {label}"
         differing = self._differing(given, point, v)
         for name, gradient, value, notes in differing:
             if self._is_ill_conditioned(name, value, point, v * applied.output.detach()):
                 findings.miss(label, ILL_CONDITIONED)
-                return
+                return False
             verdict = self._by_differences(point, name, v, gradient)
             if verdict.passes:
                 continue
@@ -186,11 +210,13 @@ class Judge:
                 findings.wrong.append(_wrong(where, name, notes))
             else:
                 findings.miss(label, NOT_TOLD)
-            return
+            return False
         if differing and len(self.trial.wanted) > 1 and self._are_none_together(point, v, given):
             names = " and ".join(f"'{name}'" for name, *_ in differing)
             words = f"{where}, the gradient of {names} is wrong: {TOGETHER}"
             findings.wrong.append(noted(NoteKind.ENTRY, words, where))
+            return False
+        return True
 
     def _has_lost_its_digits(self, point: Values, v: Tensor, applied: Applied) -> bool:
         """Return whether forward loses most digits for a change of one of the inputs."""
@@ -214,6 +240,14 @@ class Judge:
 
     def _by_differences(self, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
         return by_differences(self.trial, point, name, cotangent, gradient)
+
+
+def _are_opposite(one: Tensor | None, other: Tensor | None) -> bool:
+    """Return whether a gradient is minus another, but for rounding; where it is not finite, it need not be."""
+    if one is None or other is None:
+        return one is other
+    difference = (one + other).abs()
+    return bool((difference[difference.isfinite()] <= CLOSENESS * _size(one)).all())
 
 
 def _wrong(where: str, name: str, notes: Notes) -> Notes:

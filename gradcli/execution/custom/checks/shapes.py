@@ -85,10 +85,22 @@ def _look(judge: Judge, findings: Findings, changed: Shapes) -> Refused | None:
     error = _refusal(applied)
     if error is not None:
         return Refused(label, changed, error)
+    if _is_by_chance(judge.trial, applied, changed):
+        _say_beside(judge, findings, applied, point)
+        return None
     wrong = judge.notes(applied, point, f"for {label}")
     findings.wrong += wrong
     findings.say(() if wrong else _summed(judge.trial, applied, label))
     return None
+
+
+def _is_by_chance(trial: Trial, applied: Applied, changed: Shapes) -> bool:
+    """Return whether forward takes fewer axes of one of several inputs as something else: its output keeps all of its.
+
+    A matrix that is multiplied with a vector may be a vector too: the product is a number then, and is broadcast.
+    """
+    fewer = any(len(shape) < trial.point[name].ndim for name, shape in changed.items())
+    return len(changed) > 1 and fewer and applied.output.ndim == trial.probe.ndim > 0
 
 
 def _look_beside(judge: Judge, findings: Findings, changed: Shapes) -> None:
@@ -98,12 +110,17 @@ def _look_beside(judge: Judge, findings: Findings, changed: Shapes) -> None:
         applied = apply(judge.trial.subject, point)
     except ExecutionError:
         return
-    label = _label(changed)
     if _refusal(applied) is not None:
-        findings.miss(label, REFUSED)
+        findings.miss(_label(changed), REFUSED)
     elif is_finite(applied.outputs):
-        wrong = judge.notes(applied, point, f"forward takes {label} too, and there")
-        findings.say((*wrong[0], ADVICE) if wrong else _summed(judge.trial, applied, label))
+        _say_beside(judge, findings, applied, point)
+
+
+def _say_beside(judge: Judge, findings: Findings, applied: Applied, point: Values) -> None:
+    """Say what is wrong where forward need not be meant to take such shapes."""
+    label = _label(_shapes(point))
+    wrong = judge.notes(applied, point, f"forward takes {label} too, and there")
+    findings.say((*wrong[0], ADVICE) if wrong else _summed(judge.trial, applied, label))
 
 
 def _label(shapes: Shapes) -> str:

@@ -1,10 +1,12 @@
-"""The numbers that a forward compares its tensors with: where its derivative may change, and how that is reached."""
+"""The numbers that a Function compares its tensors with: where a gradient may change, and how that is reached."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +17,9 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.scales import COMPARING, Scaled, crossings, sides
-from gradcli.execution.targets.function.subject import Values
+from gradcli.execution.targets.function.sampling import spread
+from gradcli.execution.targets.function.subject import Subject, Values
+from gradcli.execution.targets.function.trial import Trial, apply
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find
 
@@ -29,45 +33,97 @@ MOST = 8
 GUARD = 1e-8
 
 
-def constants_of(body: Callable[[Values], Any], point: Values) -> list[float]:
-    """Return the magnitudes of the numbers that a body compares with at a point, then those that it computes with."""
-    mode = _run(body, point)
-    if mode is None:
-        return []
-    known = dict.fromkeys(abs(number) for number in (*mode.compared, *mode.computed) if math.isfinite(number))
-    return [number for number in known if number][:MOST]
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """The magnitudes of the numbers around which to look; `left` are those that are too many."""
+
+    numbers: tuple[float, ...]
+    left: tuple[float, ...]
 
 
-def scales_of(body: Callable[[Values], Any], point: Values) -> list[Scaled]:
-    """Return how inputs that require grad are scaled so that what a body computes crosses a number it compares with."""
-    moving = [name for name, value in point.items() if value.requires_grad and not value.is_complex()]
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Code of a Function with what it is called with, ready to be called."""
 
-    def sides_at(change: Scaled) -> Sequence[Tensor]:
-        mode = _run(body, change.applied(point))
-        return mode.sides if mode is not None and mode.finite else []
-
-    return crossings(moving, sides_at, negated=True)
+    inputs: Sequence[Tensor]
+    call: Callable[[], Any]
 
 
-def _run(body: Callable[[Values], Any], point: Values) -> _Numbers | None:
-    """Return what is noted of a body's calls at a point; None if it raises."""
+# What makes code ready at a point; ExecutionError if it has to run for that, and raises.
+Ready = Callable[[Values], Run]
+
+
+def constants_of(trial: Trial) -> Constants:
+    """Return the numbers that a Function compares with, those of backward too; then those that forward computes with.
+
+    At these the derivative may change, or what backward makes of it. Those of a surrogate are forward's.
+    """
+    forward = [_noted(ready, trial.point) for ready in _forwards(trial)]
+    backward = _noted(partial(_backward, trial.subject), trial.point)
+    compared = [number for mode in (*forward, backward) if mode is not None for number in mode.compared]
+    computed = [number for mode in forward if mode is not None for number in mode.computed]
+    known = tuple(dict.fromkeys(abs(number) for number in (*compared, *computed) if math.isfinite(number) and number))
+    few = len({abs(number) for number in compared} & set(known[MOST:]))
+    return Constants(known[:MOST], known[MOST : MOST + few])
+
+
+def scales_of(trial: Trial) -> list[Scaled]:
+    """Return how inputs that require grad are scaled for what a Function computes to cross a number it compares with.
+
+    So for what forward computes, and then for what backward does.
+    """
+    moving = [name for name in trial.wanted if not trial.point[name].is_complex()]
+    parts: list[Ready] = [partial(_forward, trial.subject.body), partial(_backward, trial.subject)]
+    found = [scaled for ready in parts for scaled in crossings(moving, partial(_sides, trial, ready), negated=True)]
+    return list(dict.fromkeys(found))
+
+
+def _sides(trial: Trial, ready: Ready, change: Scaled) -> Sequence[Tensor]:
+    mode = _noted(ready, change.applied(trial.point))
+    return mode.sides if mode is not None and mode.finite else []
+
+
+def _forwards(trial: Trial) -> list[Ready]:
+    """Return forward's body, and a surrogate."""
+    surrogates = [] if trial.settings.surrogate is None else [trial.function]
+    return [partial(_forward, body) for body in (trial.subject.body, *surrogates)]
+
+
+def _forward(body: Callable[[Values], Any], point: Values) -> Run:
     copies = {name: value.detach().clone() for name, value in point.items()}
-    mode = _Numbers(copies)
+
+    def call() -> Any:
+        with torch.no_grad():
+            return body(copies)
+
+    return Run(list(copies.values()), call)
+
+
+def _backward(subject: Subject, point: Values) -> Run:
+    applied = apply(subject, point)
+    upstream = spread(applied.output, 0.5, 1.5)
+    return Run([*applied.given.values(), upstream], lambda: applied.called(upstream))
+
+
+def _noted(ready: Ready, point: Values) -> _Noting | None:
+    """Return what is noted of the calls of code at a point; None if it raises."""
     try:
-        with torch.no_grad(), mode:
-            outputs = body(copies)
+        run = ready(point)
+        mode = _Noting(run.inputs)
+        with mode:
+            outputs = run.call()
     except ExecutionError:
         return None
     mode.finite = all(map(all_finite, tree.tensors(outputs)))
     return mode
 
 
-class _Numbers(TorchFunctionMode):
+class _Noting(TorchFunctionMode):
     """Notes the numbers among the arguments of every call, and on which side of those that it compares with it is."""
 
-    def __init__(self, inputs: Mapping[str, Tensor]) -> None:
+    def __init__(self, inputs: Sequence[Tensor]) -> None:
         super().__init__()
-        self.inputs = list(inputs.values())
+        self.inputs = inputs
         self.compared: list[float] = []
         self.computed: list[float] = []
         self.sides: list[Tensor] = []
@@ -89,8 +145,12 @@ class _Numbers(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def _is_made(self, item: Any) -> bool:
-        """Return whether something is a tensor that the body made."""
-        return isinstance(item, Tensor) and not any(item is value for value in self.inputs)
+        """Return whether something is a tensor that the code made; what was saved of an input is that input."""
+        return isinstance(item, Tensor) and not any(_is_same(item, value) for value in self.inputs)
+
+
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    return one is other or (one.dtype == other.dtype and one.device == other.device and one.is_set_to(other))
 
 
 def _is_pointwise(short: str) -> bool:

@@ -33,6 +33,8 @@ STRIDE = 1 << 32
 # Batches that are larger than a block of most kernels, and the most entries of an input of a different shape.
 BATCH, LARGE_BATCH = 67, 259
 LARGEST = 1 << 14
+# The highest rank that is looked at, and the axes that are added for it: neighbours differ in length.
+HIGHEST_RANK, MORE_AXES = 5, (2, 3, 2, 1, 2)
 
 
 def draw_point(
@@ -181,12 +183,18 @@ def _other_lengths(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, 
 
 
 def _other_ranks(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:
-    """Yield one and two more axes for the inputs that have the most, and for the first; one less; more for numbers."""
+    """Yield every rank up to the highest for the inputs that have the most axes; one or two more for the first alone.
+
+    Numbers get a long axis too. Axes are added in front, and the first ones are left out.
+    """
     most, first = max(map(len, shapes.values())), next(iter(shapes))
     for axes in ((2,), (2, 3)) if most else ((3,), (2, 3), (BATCH,)):
         yield {name: (*axes, *shape) if len(shape) == most else shape for name, shape in shapes.items()}
         yield {**shapes, first: (*axes, *shapes[first])}
-    yield {name: shape[1:] if len(shape) == most else shape for name, shape in shapes.items()}
+    for fewer in range(1, most + 1):
+        yield {name: shape[fewer:] if len(shape) == most else shape for name, shape in shapes.items()}
+    for more in range(1, HIGHEST_RANK - most + 1):
+        yield {name: (*MORE_AXES[:more], *shape) if len(shape) == most else shape for name, shape in shapes.items()}
 
 
 def broadcasting_shapes(shapes: Mapping[str, tuple[int, ...]]) -> list[dict[str, tuple[int, ...]]]:

@@ -15,8 +15,6 @@ from gradcli.errors import ExecutionError, first_line
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recording import Recording
 from gradcli.execution.forward.refusals import REFUSALS
-from gradcli.execution.forward.scales import Scaled
-from gradcli.execution.targets.function.constants import constants_of, scales_of
 from gradcli.execution.targets.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.settings import Settings
 from gradcli.tolerance import Tolerance
@@ -153,15 +151,6 @@ class Trial:
         right = self.right(self.probe)[name].abs()
         finite = right[right.isfinite()]
         return float(finite.max()) if finite.numel() else 0.0
-
-    def constants(self) -> list[float]:
-        """Return the numbers at which the derivative may change: those of forward, and of a surrogate."""
-        found = constants_of(self.subject.body, self.point)
-        return found if self.settings.surrogate is None else [*found, *constants_of(self.function, self.point)]
-
-    def scales(self) -> list[Scaled]:
-        """Return how inputs are scaled for what forward computes of them to cross a number that it compares with."""
-        return scales_of(self.subject.body, self.point)
 
     def has_time(self, share: float) -> bool:
         """Return whether less than a share of the time limit has passed: a slow Function is left some for the rest."""

@@ -20,6 +20,12 @@ EXAMPLE = 3
 Fits = Callable[[Subject, dict[str, Tensor]], bool]
 
 
+def hint_of_constant(name: str, value: Tensor) -> str | None:
+    """Return how an input of whole numbers is given, such as labels, that is not differentiated; None of any other."""
+    is_whole = value.is_floating_point() and bool((value == value.round()).all())
+    return f"if '{name}' is a constant, such as labels: `--constant {name}`" if is_whole else None
+
+
 def hint_of_argument(subject: Subject, settings: Settings, name: str) -> str | None:
     """Return how an argument is given that is no tensor; None for one that is known to be a tensor."""
     if not any(parameter.name == name and parameter.untold for parameter in subject.parameters):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -87,9 +88,15 @@ def _fits(number: float, point: Values, moving: Sequence[str]) -> bool:
 
 
 def numbers(constants: Sequence[float]) -> list[float]:
-    """Return the entries to look at: zero, small and large ones, and the constants with what lies beside them."""
+    """Return the entries to look at: zero, small and large ones, the constants, and what lies beside and between."""
     near = [c * factor for c in constants for factor in (1.0, 1 - BESIDE, 1 + BESIDE)]
-    return list(dict.fromkeys([0.0, *(sign * size for size in (*near, *SIZES) for sign in (1, -1))]))
+    sizes = (*near, *_between(sorted(constants)), *SIZES)
+    return list(dict.fromkeys([0.0, *(sign * size for size in sizes for sign in (1, -1))]))
+
+
+def _between(constants: Sequence[float]) -> list[float]:
+    """Return the middle between any two neighbours that are so near that what lies beside one is beyond the other."""
+    return [(low + high) / 2 for low, high in pairwise(constants) if high <= low * (1 + BESIDE)]
 
 
 def _spot(label: str, point: Values, moving: Sequence[str], change: Callable[[Tensor, int], Tensor]) -> FarPoint:

@@ -67,6 +67,13 @@ class Huber(torch.autograd.Function):
         return g * x
 
 
+class WrongBetween(Elementwise):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g / (1 + x.abs()) ** 2 * torch.where((x > 0.5) & (x < 0.75), 2, 1)
+
+
 class Clipped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -162,6 +169,8 @@ def said(report: Report) -> str:
         (OtherChoiceAtZero, [0.5], "x < 0"),
         (Huber, [0.5, 1.0], "|x| > 1.5"),
         (Huber, [4.0], "|x| > 1.5"),
+        (WrongBetween, [0.25, 0.625], "0.5 < x < 0.75"),
+        (WrongBetween, [0.25, 4.0], "0.5 < x < 0.75"),
         (Clipped, [0.5, 4.0], "x > 2.5"),
         (Clipped, [0.5], "x > 2.5"),
         (SumOfDifferences, [0.5, 4.0, 0.5], "entries of x tie"),
