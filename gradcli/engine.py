@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 LOADING = 60.0
 
 _SHARED = Derivations(Worker())
+# What runs programs in PyTorch: where it is loaded, PyTorch is.
+RUNNER = "gradcli.execution.run"
+# The runs beside which PyTorch was loaded: what they needed is noted for processes after this one.
+_BESIDE: set[str] = set()
 
 
 class _Turn:
@@ -151,16 +155,16 @@ def _inputs(given: Any) -> Mapping[str, Any]:
 @contextmanager
 def _engine(settings: Settings, target: Any) -> Iterator[Derivations]:
     """Start the symbolic worker, if it will be needed, then load torch, and limit the time of it all."""
-    derivations, run = derivations_for(settings), _run_of(target, settings)
-    if settings.verify:
-        derivations.start(run)
+    derivations = derivations_for(settings)
+    _start_beside(target, settings, derivations)
     import_torch()
     from gradcli.execution.process import state_kept
 
     with _turn(settings.timeout) as waited, state_kept(), deadline(settings.timeout, spent=waited):
         yield derivations
-        if settings.verify:
+        if _BESIDE and settings.verify and (run := _run_of(target, settings)) in _BESIDE:
             derivations.store.note(run)
+            _BESIDE.discard(run)
 
 
 @contextmanager
@@ -199,10 +203,20 @@ def stop_worker() -> None:
     _SHARED.worker.stop()
 
 
+def _start_beside(target: Any, settings: Settings, derivations: Derivations) -> None:
+    """Have the symbolic worker started beside PyTorch, unless this run can do without.
+
+    Where PyTorch is loaded, nothing is won by starting the worker before it is asked: neither is a file looked up.
+    """
+    if settings.verify and RUNNER not in sys.modules:
+        run = _run_of(target, settings)
+        derivations.start(run)
+        _BESIDE.add(run)
+
+
 def prepare(target: str, settings: Settings) -> None:
     """Load what a check needs, sympy beside PyTorch, and make its numbers depend on nothing but itself."""
-    if settings.verify and "torch" not in sys.modules:
-        derivations_for(settings).start(_run_of(target, settings))
+    _start_beside(target, settings, derivations_for(settings))
     import_torch()
     from gradcli.execution.process import use_one_thread
 
@@ -220,7 +234,7 @@ def import_torch() -> None:
         # torch warns once that numpy is not there; gradcli does not need it.
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
         with _no_collection():
-            importlib.import_module("gradcli.execution.run")
+            importlib.import_module(RUNNER)
     progress.limit(math.inf, 0.0)
 
 

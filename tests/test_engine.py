@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import gradcli
 from gradcli.deadline import DeadlineError
-from gradcli.engine import LOADING, evaluate_program, import_torch, shared_derivations, stop_worker
+from gradcli.engine import LOADING, RUNNER, evaluate_program, import_torch, shared_derivations, stop_worker
 from gradcli.limits import Limits
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -88,3 +91,20 @@ def test_loading_pytorch_has_a_limit_that_the_process_beside_keeps(monkeypatch: 
     (left, seconds), after = noted
     assert 0 < left <= seconds == LOADING
     assert after == (math.inf, 0.0)
+
+
+def test_only_what_loads_pytorch_looks_up_whether_the_process_beside_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gradcli.check("x*x", {"x": 3.0})
+    monkeypatch.setattr("gradcli.derivation.store.Store.sufficed_for", None)
+    assert gradcli.check("x*x", {"x": 3.0}).verdict == "match"
+
+
+def test_the_run_that_loads_pytorch_is_noted_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("GRADCLI_NO_CACHE", "")
+    monkeypatch.delitem(sys.modules, RUNNER)
+    for program in ("x*x", "x*x*x"):
+        gradcli.check(program, {"x": 3.0})
+    kept = [json.loads(path.read_bytes().partition(b"\n")[2])["asked"] for path in tmp_path.rglob("*.json")]
+    (noted,) = [question for question in kept if json.loads(question)[1] == "run"]
+    assert "'x*x'" in noted

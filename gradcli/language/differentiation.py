@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gradcli.language.expressions import translate
 from gradcli.language.gradients import (
     BACKWARD,
+    DIFFERENTIATING,
     OF_GRAD,
     arguments_of,
     assigned_in,
@@ -27,13 +28,15 @@ def find_call(node: ast.AST, source: Source) -> ast.Call | None:
 
     It is none with whose result the program goes on to compute.
     """
+    if not source.mentions(DIFFERENTIATING):
+        return None
     calls = [call for call in differentiating(node) if id(call) not in source.session.inner]
     return calls[-1] if calls else None  # the innermost of those inside each other comes last
 
 
 def in_a_loop(node: ast.stmt, source: Source) -> ast.For | None:
     """Return the loop that a comprehension is which differentiates: `[grad(g[i], x) for i in range(n)]`."""
-    for part in ast.walk(node):
+    for part in ast.walk(node) if source.mentions(DIFFERENTIATING) else ():
         if isinstance(part, (ast.ListComp, ast.GeneratorExp)) and (call := find_call(part.elt, source)) is not None:
             first = part.generators[0]
             body: list[ast.stmt] = [ast.copy_location(ast.Expr(call), call)]

@@ -11,6 +11,8 @@ from gradcli.language.notebook import GROWING, SHOWING
 from gradcli.language.program import Gradient
 from gradcli.language.source import Source
 
+# The words without which nothing in a text differentiates.
+DIFFERENTIATING = frozenset({"backward", "grad"})
 _GRAD = (("torch", "autograd", "grad"), ("autograd", "grad"), ("grad",))
 # The arguments of `backward` and of `grad` in their order, those that name tensors first.
 BACKWARD = ("gradient", "retain_graph", "create_graph", "inputs")
@@ -117,6 +119,8 @@ def find_inner(body: Sequence[ast.stmt], source: Source) -> None:
 
     A function or a loop is looked into when its own block is read.
     """
+    if not source.mentions(DIFFERENTIATING | {"vmap"}):
+        return
     for node, is_used in _used(body, source):
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.If, ast.Try)):
             _find_inner(node, source, is_used=is_used)

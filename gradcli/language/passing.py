@@ -49,7 +49,7 @@ def _is_idle(node: ast.expr, source: Source) -> bool:
         isinstance(node, ast.Constant) and isinstance(node.value, (str, type(None)))
     ):
         return True
-    if _looks_at_gradient(node):
+    if source.mentions(PEEKING) and _looks_at_gradient(node):
         return True
     if isinstance(node, ast.Call):
         return _is_idle_call(node, source)

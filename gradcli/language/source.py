@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from gradcli.errors import LimitError, ProgramError, Span
 from gradcli.language.session import Session
 from gradcli.language.words import shorten
 from gradcli.limits import Limits
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,12 @@ class Source:
     definition: bool
     first_line: int = 1  # 2 where a line was put before the text
     session: Session = field(default_factory=Session)
+    words: frozenset[str] = frozenset()
+    """All words of the text: a name or an attribute that is not among them stands nowhere in Python's tree."""
+
+    def mentions(self, words: AbstractSet[str]) -> bool:
+        """Tell whether one of some words is in the text: if not, no tree need be searched for it."""
+        return not self.words.isdisjoint(words)
 
     def offset(self, line: int, column: int) -> int:
         """Return the character at Python's line and column, kept inside the text."""
@@ -53,4 +63,4 @@ class Source:
 def make_source(text: str, clean: str, limits: Limits, *, definition: bool) -> Source:
     """Index the lines of a text."""
     starts = [0, *(position + 1 for position, character in enumerate(clean) if character == "\n")]
-    return Source(text, clean, tuple(starts), limits, definition)
+    return Source(text, clean, tuple(starts), limits, definition, words=frozenset(_WORD.findall(clean)))

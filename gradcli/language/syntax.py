@@ -47,7 +47,7 @@ def parse_text(source: Source, *, indented: bool) -> tuple[Source, list[ast.stmt
         if (error.msg or "").startswith("too many"):  # nested parentheses, levels of indentation
             raise too_deep() from None
         raise _explained(error, source) from None
-    if not source.definition:
+    if not source.definition and source.mentions({"import"}):
         with_full_names(module)
     body = module.body
     if indented and isinstance(body[0], ast.If):

@@ -55,12 +55,13 @@ _CURRIED: Mapping[str, Transform] = {
     "jacfwd": Transform("jacobian", is_curried=True),
     "hessian": Transform("hessian", is_curried=True),
 }
+_DIFFERENTIATING = frozenset({*_FUNCTIONAL, *_CURRIED, "vmap"})
 _SPACES = frozenset({"torch", "autograd", "functional", "func", "functorch", "gradcheck"})
 
 
 def find_transform(node: ast.stmt, source: Source) -> tuple[ast.Call, Transform] | None:
     """Return the first call in a statement that differentiates a function."""
-    for inner in ast.walk(node):
+    for inner in ast.walk(node) if source.mentions(_DIFFERENTIATING) else ():
         if isinstance(inner, ast.Call):
             found = _transform(inner, source)
             if found is not None:

@@ -241,3 +241,21 @@ def test_a_gradient_that_is_differentiated_again_is_a_value(text: str) -> None:
     assert program.notes == ()
     found = [node for expression in expressions(program.statements) for node in postorder(expression)]
     assert any(isinstance(node, Gradient) for node in found)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "from torch.autograd import grad as d\nd(x*x, x)",
+        "from torch import autograd as a\na.grad(x*x, x)",
+        "(x*x).backward()",
+        "import torch.autograd.functional as AF\nAF.jacobian(lambda x: x*x, x)",
+        "from torch.func import jacrev as j\nf = lambda x: x*x\nj(f)(x)",
+        "from torch.func import vmap as v, grad as g\nf = lambda x: x*x\nv(g(f))(x)",
+    ],
+)
+def test_what_differentiates_is_found_by_whatever_name(program: str) -> None:
+    (last,) = parse(program).statements[-1:]
+    while isinstance(last, GradMode):
+        (last,) = last.body[-1:]
+    assert isinstance(last, Differentiate)
