@@ -17,12 +17,11 @@ from gradcli.derivation.notation.parsed import bound_names, parsed
 from gradcli.derivation.notation.plain import unicode
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import sympy
-from gradcli.derivation.notation.typst import typst
 from gradcli.errors import GradcliError, InputError, NotSupportedError
 from gradcli.escaping import latex_name
 from gradcli.execution.comparison.judged import judged
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, tangent_names, targets, upstream_name
-from gradcli.execution.formulas.codes import check_code, codes_of
+from gradcli.execution.formulas.codes import check_code, codes_of, markup
 from gradcli.execution.formulas.derivation_steps import steps_of
 from gradcli.execution.formulas.function import function_code
 from gradcli.execution.formulas.lengths import named_lengths, turned_settings, unified_form
@@ -56,14 +55,29 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
 
     Of lengths with names, what is wide may have to be tall: `logdet(X @ X.T)` is of a singular matrix if X is tall.
     """
-    found = _derived(program, settings, given, derivations)
-    turned = turned_settings(settings)
-    if turned is None or found.verdict is not Verdict.UNDECIDED:
+    try:
+        found = _derived(program, settings, given, derivations)
+    except InputError:  # at other lengths there may be no point
+        other = _turned(program, settings, given, derivations)
+        if other is None:
+            raise
+        return other
+    if found.verdict is not Verdict.UNDECIDED:
         return found
+    return _turned(program, settings, given, derivations) or found
+
+
+def _turned(
+    program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations
+) -> Derivation | None:
+    """Return the derivation with the lengths that have names the other way round; None if that is no better."""
+    turned = turned_settings(settings)
+    if turned is None:
+        return None
     with suppress(GradcliError):
-        other = _derived(program, turned, given, derivations)
-        return other if other.verdict is Verdict.MATCH else found
-    return found
+        found = _derived(program, turned, given, derivations)
+        return found if found.verdict is Verdict.MATCH else None
+    return None
 
 
 def _derived(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
@@ -91,19 +105,8 @@ def _derived(program: Source, settings: Settings, given: Mapping[str, Any], deri
     if settings.steps:
         derivation = replace(derivation, steps=steps_of(here or start, derivations))
     if settings.to in {"mathml", "typst"}:
-        return replace(derivation, markup={settings.to: _markup(derivation)})
+        return replace(derivation, markup={settings.to: markup(derivation)})
     return _with_function(derivation, start, given, derivations) if settings.to == "function" else derivation
-
-
-def _markup(derivation: Derivation) -> str:
-    """Return the equations in Typst or in MathML, a line each."""
-    start, end = ("<!-- ", " -->") if derivation.to == "mathml" else ("// ", "")
-    lines = []
-    for one in derivation.derivatives:
-        text = derivation.equation(one)
-        written = mathml(text) if derivation.to == "mathml" else f"$ {typst(text)} $"
-        lines.append(written if one.latex else f"{start}no formula for {one.wrt}: {one.reason}{end}")
-    return "\n".join(lines)
 
 
 def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any], asked: Derivations) -> Derivation:

@@ -1,4 +1,4 @@
-"""The formulas of all derivatives as code for each library; what autograd denies is left out."""
+"""The formulas of all derivatives as code for each library, and as markup; code that autograd denies is left out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from contextlib import suppress
 
 from gradcli.derivation.notation.backends import BACKENDS
 from gradcli.derivation.notation.code import source
+from gradcli.derivation.notation.mathml import mathml
+from gradcli.derivation.notation.typst import typst
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.closed import Form, Target
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.verified import fitted, is_denied, shapes_of
+from gradcli.report.derivation import Derivation
 
 
 def codes_of(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> dict[str, str]:
@@ -31,3 +34,14 @@ def check_code(to: str, codes: Mapping[str, str], wanted: Sequence[Target], form
         raise NotSupportedError(
             f"there is no code for {to}: it lacks a function of the formula", hint="`--to torch` has all of them"
         )
+
+
+def markup(derivation: Derivation) -> str:
+    """Return the equations in Typst or in MathML, a line each."""
+    start, end = ("<!-- ", " -->") if derivation.to == "mathml" else ("// ", "")
+    lines = []
+    for one in derivation.derivatives:
+        text = derivation.equation(one)
+        written = mathml(text) if derivation.to == "mathml" else f"$ {typst(text)} $"
+        lines.append(written if one.latex else f"{start}no formula for {one.wrt}: {one.reason}{end}")
+    return "\n".join(lines)

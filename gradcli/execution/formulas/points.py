@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -14,23 +14,22 @@ from gradcli.errors import ExecutionError, GradcliError, InputError
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.formulas.code_points import code_point, replayed
+from gradcli.execution.formulas.draws import DRAWS, Draw, identity
 from gradcli.execution.formulas.paths import drawn_numbers, path_of
 from gradcli.execution.forward.domains import leaves_for
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.forward.value_files import read_values
-from gradcli.execution.reference.tensor_eval import identity
 from gradcli.language.program import Program
 from gradcli.ops.table import find
 from gradcli.phrases import show_shape
 from gradcli.settings import Settings, Shape
 
-Draw = Callable[[Tensor], Tensor]
 # A point is drawn again, so often, where a gradient is not finite.
 ATTEMPTS = 8
-# How much smaller, or larger, the numbers of a leaf are for each axis, where none of those of the usual size will do.
-SCALE = 8
+# By what part of them numbers are moved, and what part of themselves gradients, from 1 on, may change by then.
+MOVED, UNSTEADY = 1e-12, 1e-5
 # From the seed of a point to that of its tangents.
 TANGENTS = 7919
 
@@ -153,17 +152,35 @@ def _replayed(here: Point, values: Mapping[str, Any]) -> Point:
 
 
 def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
-    """Return a point at which autograd's gradients are finite; None if none was found.
-
-    Where numbers of both signs are not, positive ones may be: `log(x/y)` has such of many entries nowhere else. With
-    small vectors and smaller matrices, what is of the lowest degree outweighs the rest, as in `log(b - A @ x)`; with
-    large ones it is the other way about.
-    """
-    for draw, attempt in product((identity, _positive, _small, _large), range(ATTEMPTS)):
+    """Return a point at which autograd's gradients are finite, and more than rounding; None if none was found."""
+    for draw, attempt in product(DRAWS, range(ATTEMPTS)):
         found = point(program, settings, given, seed + 1000 * attempt, draw)
-        if all(bool(value.isfinite().all()) for value in (found.output.tensor, *found.gradients().values())):
+        gradients = found.gradients()
+        is_finite = all(bool(value.isfinite().all()) for value in (found.output.tensor, *gradients.values()))
+        if is_finite and _is_steady(found, gradients):
             return found
     return None
+
+
+def _is_steady(here: Point, gradients: Mapping[TracedTensor, Tensor]) -> bool:
+    """Tell whether gradients are more than rounding: those of the determinant of a singular matrix are not."""
+    if not isinstance(here.program, Program) or here.is_complex:
+        return True
+    generator = torch.Generator().manual_seed(here.settings.seed)
+
+    def moved(value: Tensor) -> Tensor:
+        noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
+        return value * (1 + MOVED * noise).to(value.dtype) if value.is_floating_point() else value
+
+    there = moved_to(
+        here, {leaf.name or leaf.text: moved(leaf.tensor.detach()) for leaf in here.trace.leaves}
+    ).gradients()
+    pairs = zip(gradients.values(), there.values(), strict=True)
+    return all(_differ_little(one, other) for one, other in pairs if one.numel())
+
+
+def _differ_little(one: Tensor, other: Tensor) -> bool:
+    return float((one - other).abs().max()) <= UNSTEADY * max(float(one.abs().max()), 1.0)
 
 
 def another_point(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:
@@ -247,18 +264,6 @@ def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed:
     shapes = {name: tuple(settings.shapes.get(name, default)) for name in names if name not in known}
     drawn = leaves_for(program, shapes, find, seed)
     return {name: _assumed(name, draw(value), settings) for name, value in drawn.items() if name not in known}
-
-
-def _positive(value: Tensor) -> Tensor:
-    return value.abs() if value.is_floating_point() else value
-
-
-def _small(value: Tensor) -> Tensor:
-    return _positive(value) / SCALE**value.ndim if value.is_floating_point() else value
-
-
-def _large(value: Tensor) -> Tensor:
-    return _positive(value) * SCALE**value.ndim if value.is_floating_point() else value
 
 
 def _assumed(name: str, value: Tensor, settings: Settings) -> Tensor:

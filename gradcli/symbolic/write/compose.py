@@ -20,6 +20,7 @@ from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, vector_jacobia
 from gradcli.symbolic.derive.entries import Entry
 from gradcli.symbolic.write import matrices, moves
 from gradcli.symbolic.write.conditions import iverson
+from gradcli.symbolic.write.constants import with_constants
 from gradcli.symbolic.write.entry_reader import EntryReader
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
@@ -95,7 +96,7 @@ class Composition:
         if node.name is None:
             raise NoFormulaError
         if not node.shape and NUMBER.fullmatch(node.name):
-            return Template((), sympy.Rational(node.name))
+            return Template((), with_constants(sympy.Rational(node.name)))
         if UNIT.fullmatch(node.name):
             symbols = self.scope.fresh(node.shape)
             return Template(symbols, sympy.KroneckerDelta(*symbols))
@@ -187,14 +188,16 @@ def sources_of(read: Sequence[AffineIndex], symbols: Indices) -> Indices:
 
 def entry_of_definition(definition: NodeDefinition) -> Entry:
     """Return the entry that a definition stands for."""
-    entry = entry_of(definition.request)
-    return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
+    return _readable(entry_of(definition.request))
 
 
 def _adjoint_of(definition: NodeDefinition, name: str) -> Entry:
     rank = len(definition.operand(name).axes)
-    entry = vector_jacobian_product(entry_of(definition.request), name, rank)
-    return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
+    return _readable(vector_jacobian_product(entry_of(definition.request), name, rank))
+
+
+def _readable(entry: Entry) -> Entry:
+    return Entry(tuple(merge_branches(with_constants(term)) for term in entry.terms), entry.out)
 
 
 def checked(template: Template) -> Template:

@@ -100,6 +100,9 @@ class IndexNotation(Printer):
         if isinstance(test, sympy.And):
             parts = [self.condition(part) for part in sorted(test.args, key=_order)]
             return Printed(" and ".join(part.text for part in parts), r" \wedge ".join(part.latex for part in parts))
+        if isinstance(test, sympy.Or):
+            parts = [self.condition(part) for part in test.args]
+            return Printed(" or ".join(part.text for part in parts), r" \vee ".join(part.latex for part in parts))
         sides = test.args
         if sides[0].atoms(sympy.Mod):
             return self._remainder(test)

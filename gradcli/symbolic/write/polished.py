@@ -7,6 +7,7 @@ from typing import Any
 from gradcli.symbolic.write.bessel import scaled_bessel
 from gradcli.symbolic.write.joined import joined
 from gradcli.symbolic.write.normalised import normalised
+from gradcli.symbolic.write.placed import placed
 from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.separated import separated
 from gradcli.symbolic.write.signs import upright
@@ -19,4 +20,5 @@ def polished(scope: Scope, body: Any) -> list[Any]:
     body = tidy(scope.ordered(body))
     named = normalised(scope, body)
     body = without_poles(body if named == body else tidy(named))
-    return [upright(squared(joined(scaled_bessel(way)))) for way in dict.fromkeys([separated(body), body])]
+    ways = dict.fromkeys(placed(way, scope.sizes) for way in (separated(body), body))
+    return [upright(squared(joined(scaled_bessel(way)))) for way in ways]

@@ -11,6 +11,7 @@ from sympy import Expr, Indexed, KroneckerDelta, Mul, Piecewise, Rational, Sum, 
 from gradcli.symbolic.derive.lowering import APPLY
 from gradcli.symbolic.write.bessel import Scaled
 from gradcli.symbolic.write.known_functions import Logistic
+from gradcli.symbolic.write.roots import with_one_root
 from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.text import (
     Precedence,
@@ -123,7 +124,7 @@ class Printer:
             inner = self.write(-node)
             return add([(True, inner)]).with_axes(inner.axes)
         coefficient, rest = node.as_coeff_Mul(rational=True)
-        above, below = _fraction(rest)
+        coefficient, above, below = with_one_root(coefficient, *_fraction(rest))
         if coefficient != 1 and not below:
             return scaled(coefficient, self.write(rest))
         if coefficient != 1:
@@ -148,11 +149,16 @@ class Printer:
         return power(*pieces).with_axes(axes)
 
     def _relation(self, node: Any) -> Printed:
+        node = node.reversed if self._is_number(node.lhs) else node
         text, latex = next(signs for kind, signs in RELATIONS.items() if isinstance(node, kind))
         (left, right), axes = self._joined([node.lhs, node.rhs])
         return Printed(
             f"{left.text} {text} {right.text}", f"{left.latex} {latex} {right.latex}", Precedence.CHOICE, axes
         )
+
+    def _is_number(self, node: Any) -> bool:
+        """Tell whether an expression is a number, or stands for a small one by its text."""
+        return bool(node.is_number) or (isinstance(node, Symbol) and self.scope.names.get(node.name, "")[:1].isdigit())
 
     def _function(self, node: Any) -> Printed:
         if (known := _in_known_functions(node)) is not None:

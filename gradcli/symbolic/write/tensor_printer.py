@@ -14,6 +14,7 @@ from gradcli.symbolic.write.broadcasting import Axes, align, broadcast, permuted
 from gradcli.symbolic.write.conditions import on_indices
 from gradcli.symbolic.write.contraction import contract
 from gradcli.symbolic.write.printer import NotWritableError, Printer
+from gradcli.symbolic.write.roots import with_rooted_number
 from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.text import Printed, call, named, scaled, suffix
 
@@ -33,7 +34,7 @@ class TensorNotation(Printer):
 
     def whole(self, body: Expr) -> Printed:
         """Return the formula of the whole tensor; what it says broadcasts to the tensor's shape."""
-        coefficient, rest = body.as_coeff_Mul(rational=True)
+        coefficient, rest = with_rooted_number(body)
         piece = align(self.write(rest), self.target)
         return piece if coefficient == 1 else scaled(coefficient, piece)
 

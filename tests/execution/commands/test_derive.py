@@ -271,6 +271,12 @@ KNOWN = [
     ),
     ("roll(x, 1, 0)*y", {"x": (4,), "y": (4,)}, "x", "take(y*g, [1, 2, 3, 0])"),
     ("x.repeat(2)", {"x": (2,)}, "x", "summed_into(g, [0, 1, 0, 1], (2,))"),
+    ("sin(2*pi*x)", {"x": ()}, "x", "2*pi*cos(2*pi*x)"),
+    ("exp(-x**2/2)/math.sqrt(2*pi)", {"x": ()}, "x", "-x*exp(-x**2/2)/sqrt(2*pi)"),
+    ("F.gelu(x)", {"x": (3,)}, "x", "g*(sqrt(2/pi)*x*exp(-x**2/2) + erf(x/sqrt(2)) + 1)/2"),
+    ("x[0]*x[1]*x[2]", {"x": (3,)}, "x", "[p]: x[1]*x[2] if p == 0 else (x[0]*x[2] if p == 1 else x[0]*x[1])"),
+    ("sum(where(v < 1e-6, 0*v, log(v)))", {"v": (3,)}, "v", "where(v < 1e-06, 0, 1/v)"),
+    ("-sum(log(b - A @ x))", {"A": ("m", "n"), "x": ("n",), "b": ("m",)}, "x", "(1/(b - A @ x)) @ A"),
 ]
 
 
