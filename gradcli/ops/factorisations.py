@@ -80,13 +80,11 @@ t = _singular_triples(_both_sides({{0}}), 1 - _unit(m + n), _unit(m + n), m, {{1
 s = t[..., m + n, :]
 {VECTORS}"""
 
-REFLECTED = """v = tril({0}, -1) + eye({0}.shape[-2], {0}.shape[-1])
-{1}
-for step in range(tau.shape[-1]):
-    i = {2}
-    w = v[..., :, i:i + 1]
-    y = y - unsqueeze(unsqueeze(tau[..., i], -1), -1)*(w @ (mT(w) @ y))
-{3}"""
+# A product of reflections, 1 - V T Vᵀ, with T = (1 + D S)⁻¹ D (Schreiber and Van Loan 1989): D is diagonal, and S the
+# upper triangle of Vᵀ V.
+REFLECTED = """k = tau.shape[-1]; v = (tril({0}, -1) + eye({0}.shape[-2], {0}.shape[-1]))[..., :, :k]
+d = unsqueeze(tau, -1); s = eye(k) + d*triu(mT(v) @ v, 1)
+{1}"""
 
 
 FACTORISATIONS: tuple[Op, ...] = (
@@ -400,7 +398,7 @@ v = cat([v, _complement(v, detach(input), True)], -1) if not some and n > k else
     ),
     FAMILY.composite(
         "linalg.householder_product(A, tau)",
-        REFLECTED.format("A", "y = expand(eye(A.shape[-2], A.shape[-1]), A.shape)", "tau.shape[-1] - 1 - step", "y"),
+        REFLECTED.format("A", "y = eye(A.shape[-2], A.shape[-1])\ny - v @ _solve(s, d*(mT(v) @ y))"),
         "torch.linalg.householder_product(a, t) | a=4x3 t=2",
         "torch.linalg.householder_product(a, t) | a=2x3x3 t=2x3",
         aliases=("orgqr",),
@@ -409,8 +407,8 @@ v = cat([v, _complement(v, detach(input), True)], -1) if not some and n > k else
         "ormqr(input, tau, other, left=True, transpose=False)",
         REFLECTED.format(
             "input",
-            "y = other if left else mT(other)",
-            "step if left == transpose else tau.shape[-1] - 1 - step",
+            "y = other if left else mT(other); w = mT(v) @ y\n"
+            "y = y - v @ (d*_solve(mT(s), w) if left == transpose else _solve(s, d*w))\n"
             "y if left else mT(y)",
         ),
         "torch.ormqr(a, t, b) | a=4x3 t=3 b=4x2",

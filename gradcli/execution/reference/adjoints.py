@@ -15,7 +15,6 @@ from gradcli.execution.reference import dependence
 from gradcli.execution.reference.liveness import lives
 from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.reference.systems.problem import UndecidedError
-from gradcli.execution.reference.systems.solve import solve
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
 
@@ -108,7 +107,7 @@ def contribution(
         return None
     presented = edge.layout.result.apply(cotangent)
     if answer.system is not None:
-        presented = -solve(answer.system, presented, edge.operands | scalars(edge.request))
+        presented = -edge.last_system.solve(answer.system, presented, edge.operands | scalars(edge.request))
     return pulled_back(edge, presented, answer, perturb)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.execution.forward import tree
 from gradcli.execution.reference.layout import AxisView, Layout
+from gradcli.execution.reference.systems.solve import LastSystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Edge:
     operands: dict[str, Tensor]
     supports: Mapping[str, Callable[[], Tensor]] = field(default_factory=dict)
     """Where an operand is not a structural zero, for those that have any: a definition's own mask, a margin of 0."""
+    last_system: LastSystem = field(default_factory=LastSystem)
+    """What solves the adjoint's system, if there is one; the edges of a tape have it in common."""
 
 
 @dataclass(slots=True, eq=False)

@@ -35,6 +35,7 @@ from gradcli.execution.reference.nodes import (
     plain,
     real_operands,
 )
+from gradcli.execution.reference.systems.solve import LastSystem
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.program import Call, Expression
 from gradcli.ops.record import Kind, Op
@@ -55,6 +56,7 @@ class Tape:
     def __init__(self, perturb: Perturbation = identity) -> None:
         self.nodes, self.perturb = list[Node](), perturb
         self.memo: dict[Any, Any] = {}
+        self._last_system = LastSystem()
         self.most_rounds, self._rounds = limits_in_force().operations, 0
 
     def begin_loop(self, rounds: int) -> None:
@@ -207,7 +209,7 @@ class Tape:
         if unknown:
             tensors["out"] = result
         depends = supports.presented(operands, shown)
-        edges = tuple(Edge(operands[name], signature, name, shown, tensors, depends) for name in wrt)
+        edges = tuple(Edge(operands[name], signature, name, shown, tensors, depends, self._last_system) for name in wrt)
         made = self.node(result, edges)
         return made if part else _made_by(made, op, operands)
 

@@ -68,6 +68,14 @@ class Problem:
         """Return the residual's labels along which all blocks are the same."""
         return "".join(row for row, _ in self.system.pairs if row not in self.batch)
 
+    def is_of(self, system: LinearSystem, operands: Mapping[str, Tensor]) -> bool:
+        """Return whether this is a system with the same numbers: the same tensors."""
+        return (
+            system is self.system
+            and operands.keys() == self.operands.keys()
+            and all(_is_same(tensor, operands[name]) for name, tensor in self.operands.items())
+        )
+
     def count(self, labels: str, ranges: Ranges = EVERYTHING) -> int:
         """Return how many entries there are along labels."""
         lengths = (_length(ranges[letter]) if letter in ranges else self.sizes[letter] for letter in labels)
@@ -143,6 +151,10 @@ class Problem:
 
 def _length(span: tuple[int, int]) -> int:
     return span[1] - span[0]
+
+
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    return one is other or (one.ndim == other.ndim == 0 and torch.equal(one, other))
 
 
 def slices(tensor: Tensor, labels: str, ranges: Ranges) -> Tensor:

@@ -6,7 +6,7 @@ unknowns, for one of them may be 0; the others are eliminated, which leaves a sm
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,28 +27,33 @@ RATIO = 0.6180339887498949
 
 @dataclass(frozen=True, slots=True)
 class SharedBasis:
-    """The transposed matrices of a family: basis · (diagonal + Σ column rowᵀ) · basisᵀ, over (batch, family, …)."""
+    """The matrices of a family: basis · (diagonal + Σ row columnᵀ) · inverse, over (batch, family, …).
+
+    The basis of matrices that are not symmetric is complex.
+    """
 
     basis: Tensor
+    inverse: Tensor
     diagonal: Tensor
     columns: Tensor
-    """The left vectors of the dyads in the basis, one after another in the last axis."""
+    """The left vectors of the transposed dyads in the basis, one after another in the last axis."""
     rows: Tensor
     """Their right vectors."""
 
     def solve(self, right: Tensor) -> Tensor:
-        """Return the solutions for right sides, one a matrix: (batch, family, unknown)."""
-        given = right @ self.basis
+        """Return the transposed matrices' solutions for right sides, one a matrix: (batch, family, unknown)."""
+        given = right.to(self.basis.dtype) @ self.basis
         count = min(KEPT + self.rows.shape[-1], given.shape[-1])
         kept = self.diagonal.abs().topk(count, largest=False, sorted=False).indices
-        inverse = self._inverse(kept, given)
+        inverse = self._reciprocals(kept, given)
         small, weights = self._small_system(kept, inverse, given)
         found = solved(small, weights.unsqueeze(-1)).squeeze(-1)
         own, sums = found[..., :count], found[..., count:]
         others = inverse * (given - torch.einsum("bfas,bfs->bfa", self.columns, sums))
-        return others.scatter(-1, kept, own) @ self.basis.mT
+        solution = others.scatter(-1, kept, own) @ self.inverse
+        return solution.real if solution.is_complex() else solution
 
-    def _inverse(self, kept: Tensor, given: Tensor) -> Tensor:
+    def _reciprocals(self, kept: Tensor, given: Tensor) -> Tensor:
         """Return 1 over the entries of the diagonals that are eliminated, and 0 for the others.
 
         UndecidedError if a gradient arrives at a matrix with more zeros there than dyads could make up for.
@@ -72,8 +77,8 @@ class SharedBasis:
         return torch.cat([above, below], -2), torch.cat([given.gather(-1, kept), weights], -1)
 
 
-def shared_basis(problem: Problem, family: Family) -> Callable[[Tensor], Tensor] | None:
-    """Return what solves a family for any right side; None if no basis makes all its matrices diagonal."""
+def shared_basis(problem: Problem, family: Family) -> SharedBasis | None:
+    """Return a family in the basis that makes all its matrices diagonal; None if there is none."""
     operands = dict(problem.operands)
     matrices = [evaluate(one.left, operands) for one in family.shared]
     size = matrices[0].shape[-1]
@@ -81,49 +86,86 @@ def shared_basis(problem: Problem, family: Family) -> Callable[[Tensor], Tensor]
     found = _diagonal_in(matrices)
     if found is None:
         return None
-    basis, diagonals = found
+    basis, inverse, diagonals = found
     count = len(basis)
     weights = [evaluate(one.right, operands).reshape(count, -1) for one in family.shared]
-    diagonal = sum(
-        (w.unsqueeze(-1) * d.unsqueeze(-2) for w, d in zip(weights, diagonals, strict=True)), torch.zeros(())
-    )
-    assert isinstance(diagonal, Tensor)  # noqa: S101 (there is a shared matrix)
-    ends = [[_in_basis(end, operands, basis) for end in (one.right, one.left)] for one in family.dyads]
+    diagonal = torch.stack([w.unsqueeze(-1) * d.unsqueeze(-2) for w, d in zip(weights, diagonals, strict=True)]).sum(0)
+    ends = [(_in_basis(one.right, operands, basis), _in_basis(one.left, operands, inverse.mT)) for one in family.dyads]
     none = diagonal.new_zeros(*diagonal.shape, 0)
     columns, rows = (torch.cat([none, *(pair[side] for pair in ends)], -1) for side in (0, 1))
-    return _solver(problem, SharedBasis(basis, diagonal, columns, rows))
+    return SharedBasis(basis, inverse, diagonal, columns, rows)
 
 
-def _solver(problem: Problem, shared: SharedBasis) -> Callable[[Tensor], Tensor]:
+def in_basis(problem: Problem, shared: SharedBasis, right: Tensor) -> Tensor:
+    """Return λ of a family, for any right side."""
     count, size = shared.basis.shape[:2]
-
-    def solve(right: Tensor) -> Tensor:
-        flat = problem.flat_right(right)  # (batch and family, unknown, 1)
-        solution = shared.solve(flat.reshape(count, -1, size))
-        return problem.whole_solution(solution.reshape(flat.shape))
-
-    return solve
+    flat = problem.flat_right(right)  # (batch and family, unknown, 1)
+    solution = shared.solve(flat.reshape(count, -1, size))
+    return problem.whole_solution(solution.reshape(flat.shape))
 
 
-def _diagonal_in(matrices: list[Tensor]) -> tuple[Tensor, list[Tensor]] | None:
-    """Return the orthogonal basis that makes symmetric matrices diagonal, and the diagonals; None if none does."""
-    largest = [float(matrix.abs().max()) or 1.0 for matrix in matrices]
-    total = sum((matrix * (RATIO**n / one) for n, (matrix, one) in enumerate(zip(matrices, largest, strict=True))), 0.0)
-    assert isinstance(total, Tensor)  # noqa: S101 (there is a shared matrix)
-    basis = torch.linalg.eigh((total + total.mT) / 2).eigenvectors
-    diagonals = []
-    for matrix, one in zip(matrices, largest, strict=True):
-        inside = basis.mT @ matrix @ basis
-        diagonals.append(inside.diagonal(dim1=-2, dim2=-1).clone())
-        inside.diagonal(dim1=-2, dim2=-1).zero_()
-        if not float(inside.abs().max()) <= BESIDE * one:
+def _diagonal_in(matrices: Sequence[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]] | None:
+    """Return the basis that makes matrices diagonal, its inverse, and the diagonals; None if none does."""
+    weights = [RATIO**n / (float(matrix.abs().max()) or 1.0) for n, matrix in enumerate(matrices)]
+    known = _eigenvectors(_sum(weights, matrices))
+    if known is None:
+        return None
+    values, basis, inverse = known
+    images = _images(weights, matrices, values.unsqueeze(-2) * basis, basis)
+    diagonals = [(inverse.mT * image).sum(-2) for image in images]
+    for weight, image, diagonal in zip(weights, images, diagonals, strict=True):
+        beside = image - basis * diagonal.unsqueeze(-2)
+        if not weight * float(beside.norm(dim=-2).max()) <= BESIDE:  # the vectors are of length 1
             return None
-    return basis, diagonals
+    return basis, inverse, diagonals
+
+
+def _sum(weights: Sequence[float], tensors: Sequence[Tensor]) -> Tensor:
+    total = weights[0] * tensors[0]
+    for weight, tensor in zip(weights[1:], tensors[1:], strict=True):
+        total = total + weight * tensor
+    return total
+
+
+def _eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Return the eigenvalues of a batch of matrices, the eigenvectors as columns, each of length 1, and their inverse.
+
+    None if they have none.
+    """
+    if bool(((matrix - matrix.mT).abs() <= BESIDE).all()):
+        values, basis = torch.linalg.eigh((matrix + matrix.mT) / 2)
+        return values, basis, basis.mT
+    values, basis = torch.linalg.eig(matrix)
+    inverse, info = torch.linalg.inv_ex(basis)
+    return None if bool(info.any()) else (values, basis, inverse)
+
+
+def _images(weights: Sequence[float], matrices: Sequence[Tensor], total: Tensor, basis: Tensor) -> list[Tensor]:
+    """Return each matrix times the basis; that of one follows from the total."""
+    full = [place for place, matrix in enumerate(matrices) if not _is_diagonal(matrix)]
+    last = full[-1] if full else len(matrices) - 1
+    images = [total if place == last else _times(matrix, basis) for place, matrix in enumerate(matrices)]
+    others = [place for place in range(len(matrices)) if place != last]
+    for place in others:
+        images[last] = images[last] - weights[place] * images[place]
+    images[last] = images[last] / weights[last]
+    return images
+
+
+def _is_diagonal(matrix: Tensor) -> bool:
+    return int(matrix.count_nonzero()) == int(matrix.diagonal(dim1=-2, dim2=-1).count_nonzero())
+
+
+def _times(matrix: Tensor, basis: Tensor) -> Tensor:
+    """Return the product with a basis; one with a diagonal matrix is no product of matrices."""
+    if _is_diagonal(matrix):
+        return matrix.diagonal(dim1=-2, dim2=-1).unsqueeze(-1) * basis
+    return matrix.to(basis.dtype) @ basis
 
 
 def _in_basis(program: TensorProgram, operands: dict[str, Tensor], basis: Tensor) -> Tensor:
     """Return a dyad's vectors, one a matrix, in the basis: (batch, family, unknown, 1)."""
-    vectors = evaluate(program, operands)
+    vectors = evaluate(program, operands).to(basis.dtype)
     count, size = basis.shape[:2]
     if vectors.ndim > 1 and vectors.stride(-2) == 0 and count == 1:  # the same for the whole family
         return (vectors[..., :1, :].reshape(1, -1, size)[:, :1] @ basis).expand(1, vectors.numel() // size, size)[

@@ -7,7 +7,9 @@ with it. Such a solution is refined until its residual is what rounding leaves; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -20,16 +22,39 @@ from gradcli.execution.forward.memory import check_entries
 from gradcli.execution.reference.systems.blocks import by_matrix, by_products
 from gradcli.execution.reference.systems.problem import Problem, UndecidedError
 from gradcli.execution.reference.systems.restricted import EVERYTHING
-from gradcli.execution.reference.systems.shared_basis import shared_basis
+from gradcli.execution.reference.systems.shared_basis import in_basis, shared_basis
 from gradcli.execution.reference.systems.substitution import orders_of, substitute
 
 # Multiplications that elimination may take before structure is looked for, and at most.
 FEW, MOST = 1e8, 2e11
 # Residuals relative to what they are the difference of: as good as rounding allows, and the largest that is accepted.
 EXACT, ACCEPTED = 1e-15, 1e-12
+# One that is larger than this is not only where the solution is 0 but for rounding.
+NOISE = 1e-6
 ROUNDS = 4
 
 Solver = Callable[[Tensor], Tensor]
+
+
+@dataclass(slots=True)
+class LastSystem:
+    """The system that was solved last: each operand of a definition asks for the same, and so does what measures noise.
+
+    What was found out about it serves for other right sides too.
+    """
+
+    _problem: Problem | None = None
+    _solution: Tensor | None = None
+
+    def solve(self, system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
+        """Return what `solve` returns."""
+        if self._problem is None or not self._problem.is_of(system, operands):
+            self._problem, self._solution = Problem(system, operands, cotangent.clone()), None
+        elif not torch.equal(self._problem.right, cotangent):
+            self._problem.right, self._solution = cotangent.clone(), None
+        if self._solution is None:
+            self._solution = _solution(self._problem)
+        return self._solution
 
 
 def solve(system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
@@ -37,7 +62,11 @@ def solve(system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor
 
     UndecidedError if there is none, or if none is found whose residual is small; LimitError if all ways are too large.
     """
-    problem = Problem(system, operands, cotangent)
+    return _solution(Problem(system, operands, cotangent))
+
+
+def _solution(problem: Problem) -> Tensor:
+    system, cotangent = problem.system, problem.right
     if not bool(cotangent.any()):
         return problem.blank()
     if _work(problem) <= FEW or (len(system.columns) == 1 and system.family is None):
@@ -80,16 +109,16 @@ def _solvers(problem: Problem) -> Iterator[Solver]:
     """Yield ways to solve a system, the cheapest first."""
     system = problem.system
     if problem.can_slice():
-        orders = orders_of(problem)
+        orders = problem.noted("orders", lambda: orders_of(problem))
         if orders:
             yield partial(substitute, problem, orders)
     if system.family is not None and not problem.lone:
-        shared = shared_basis(problem, system.family)
+        shared = problem.noted("basis", partial(shared_basis, problem, system.family))
         if shared is not None:
-            yield shared
+            yield partial(in_basis, problem, shared)
     if _work(problem) <= MOST:
         yield partial(_by_elimination, problem)
-    if _is_regular(problem):
+    if problem.noted("regular", partial(_is_regular, problem)):
         yield partial(by_products, problem, ranges=EVERYTHING)
 
 
@@ -108,17 +137,41 @@ def _refined(problem: Problem, solver: Solver) -> Tensor | None:
     """
     if not all_finite(problem.right):
         return solver(problem.right)
-    solution, rest, best = problem.blank(), problem.right, 1.0
+    best = _Tried(problem.blank(), problem.right, math.inf)
     for _ in range(ROUNDS):
-        trial = solution + solver(rest)
-        left = problem.right - problem.product(trial)
-        error = _backward_error(problem, trial, left)
-        if not error < best:
+        before, tried = best.error, _tried(problem, best.solution + solver(best.rest))
+        if EXACT < tried.error <= NOISE:
+            tried = _without_noise(problem, tried)
+        if not tried.error < before:
             break
-        solution, rest, before, best = trial, left, best, error
-        if best <= EXACT or best > before / 4:
+        best = tried
+        if best.error <= EXACT or best.error > before / 4:
             break
-    return solution if best <= ACCEPTED else None
+    return best.solution if best.error <= ACCEPTED else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A solution, its residual, and how large that is relative to what it is the difference of."""
+
+    solution: Tensor
+    rest: Tensor
+    error: float
+
+
+def _tried(problem: Problem, solution: Tensor) -> _Tried:
+    rest = problem.right - problem.product(solution)
+    return _Tried(solution, rest, _backward_error(problem, solution, rest))
+
+
+def _without_noise(problem: Problem, tried: _Tried) -> _Tried:
+    """Return a solution without the entries that are nothing beside the largest, if it is better without."""
+    sizes = tried.solution.abs()
+    noise = (sizes <= torch.finfo(sizes.dtype).eps * sizes.max()) & (sizes > 0)
+    if not bool(noise.any()):
+        return tried
+    other = _tried(problem, tried.solution.masked_fill(noise, 0.0))
+    return other if other.error < tried.error else tried
 
 
 def _backward_error(problem: Problem, solution: Tensor, left: Tensor) -> float:

@@ -23,10 +23,12 @@ PROGRAMS = {
     "svd": "torch.linalg.svd(a, full_matrices=False)[0] ** 4",
     "svdvals": "torch.linalg.svdvals(a) ** 3",
     "slogdet": "torch.linalg.slogdet(a)[1]",
+    "eig": "torch.linalg.eig(a)[0].abs() ** 2",
+    "eigenvectors": "torch.linalg.eig(a)[1].abs() ** 4",
     "pinv": "torch.linalg.pinv(a[..., :40])",
 }
 # Those whose systems are more than one n x n matrix.
-STRUCTURED = {"cholesky", "lu", "qr", "eigh", "eigenvalues", "svd", "svdvals", "slogdet"}
+STRUCTURED = {"cholesky", "lu", "qr", "eigh", "eigenvalues", "svd", "svdvals", "slogdet", "eig", "eigenvectors"}
 
 
 def matrix(*shape: int) -> Tensor:
@@ -124,3 +126,47 @@ def test_a_planted_error_is_found_at_a_large_size() -> None:
     torch.linalg.qr(a)[1].square().sum().backward()
     assert a.grad is not None
     assert not torch.allclose(found, a.grad, rtol=1e-7, atol=1e-9 * float(right.abs().max()))
+
+
+SHARED = {
+    "solve": ("torch.linalg.solve(a, b)", (40, 40), "_by_elimination"),
+    "svd": ("torch.linalg.svd(a, full_matrices=False)[0] ** 4", (90, 60), "shared_basis"),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_system_is_factorised_once(name: str) -> None:
+    program, shape, way = SHARED[name]
+    given = {"a": matrix(*shape)} | ({"b": matrix(shape[0], 3)} if "b" in program else {})
+    with mock.patch.object(solving, way, side_effect=getattr(solving, way)) as called:
+        report = api.evaluate(program, given, reduce="sum")
+    assert report.verdict == "match"
+    assert called.call_count == 1
+
+
+def test_another_right_side_and_other_numbers_have_other_solutions() -> None:
+    a, b = matrix(12, 12), matrix(12, 2)
+    with mock.patch.object(solving, "Problem", side_effect=Problem) as made:
+        symbolic("torch.linalg.solve(a, a[:, :2])", a)
+    system, last = made.call_args.args[0], solving.LastSystem()
+    for left, right in ((a, b), (a, 2 * b), (a + 1, 2 * b), (a + 1, 2 * b), (a + 1, b)):
+        operands = {"A": left, "B": b, "out": torch.linalg.solve(left, b)}
+        assert torch.allclose(last.solve(system, right, operands), torch.linalg.solve(left.mT, right))
+
+
+def test_a_right_side_that_is_changed_afterwards_has_another_solution() -> None:
+    a, b = matrix(12, 12), matrix(12, 2)
+    with mock.patch.object(solving, "Problem", side_effect=Problem) as made:
+        symbolic("torch.linalg.solve(a, a[:, :2])", a)
+    system, last, operands = made.call_args.args[0], solving.LastSystem(), {"A": a, "B": b, "out": b}
+    last.solve(system, b, operands)
+    b += 1
+    assert torch.allclose(last.solve(system, b, operands), torch.linalg.solve(a.mT, b))
+
+
+def test_what_is_zero_but_for_rounding_is_no_error() -> None:
+    a, program = matrix(110, 110), "torch.linalg.eig(a)[0].abs() ** 2"  # the real eigenvalues have no imaginary parts
+    with mock.patch.object(solving, "MOST", 0), mock.patch.object(solving, "ACCEPTED", 2 * solving.EXACT):
+        found = symbolic(program, a)
+    expected = by_pytorch(program, a)
+    assert torch.allclose(found, expected, rtol=1e-7, atol=1e-9 * float(expected.abs().max()))
