@@ -5,9 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import math
-import os
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcli import progress
-from gradcli.deadline import deadline, out_of_time
+from gradcli.deadline import deadline
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.store import Store
@@ -27,6 +25,7 @@ from gradcli.language.detach import detached
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
 from gradcli.settings import MOST_ENTRIES
+from gradcli.turn import turn
 
 if TYPE_CHECKING:
     from gradcli.execution.commands.run import CheckedCall
@@ -44,21 +43,6 @@ _SHARED = Derivations(Worker())
 RUNNER = "gradcli.execution.run"
 # The runs beside which PyTorch was loaded: what they needed is noted for processes after this one.
 _BESIDE: set[str] = set()
-
-
-class _Turn:
-    """Whose turn it is: PyTorch's default dtype, its random numbers and Python's warnings are the whole process's."""
-
-    lock = threading.RLock()
-
-    @classmethod
-    def renew(cls) -> None:
-        """Forget who had the turn: in a child that was forked off, only this thread is there."""
-        cls.lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Turn.renew)
 
 
 @boundary()
@@ -160,23 +144,11 @@ def _engine(settings: Settings, target: Any) -> Iterator[Derivations]:
     import_torch()
     from gradcli.execution.process import state_kept
 
-    with _turn(settings.timeout) as waited, state_kept(), deadline(settings.timeout, spent=waited):
+    with turn(settings.timeout) as waited, state_kept(), deadline(settings.timeout, spent=waited):
         yield derivations
         if _BESIDE and settings.verify and (run := _run_of(target, settings)) in _BESIDE:
             derivations.store.note(run)
             _BESIDE.discard(run)
-
-
-@contextmanager
-def _turn(seconds: float) -> Iterator[float]:
-    """Wait until no other thread checks, and tell how long that took; DeadlineError if it is all the time there is."""
-    started, lock = time.monotonic(), _Turn.lock
-    if not lock.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
-        raise out_of_time(seconds, ": another thread has been checking all that time")
-    try:
-        yield time.monotonic() - started
-    finally:
-        lock.release()
 
 
 def shared_derivations() -> Derivations:

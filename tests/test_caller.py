@@ -20,7 +20,7 @@ import pytest
 import torch
 
 import gradcli
-from gradcli import engine
+from gradcli import turn
 from gradcli.deadline import DeadlineError
 from gradcli.report.verdict import Verdict
 from gradcli.settings import DataType
@@ -222,7 +222,7 @@ def test_waiting_for_another_thread_counts() -> None:
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with engine._turn(60.0):
+        with turn.turn(60.0):
             held.set()
             done.wait(60)
 
@@ -256,7 +256,7 @@ def test_a_child_that_is_forked_off_while_a_thread_checks_does_not_wait_for_it()
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with engine._turn(60.0):
+        with turn.turn(60.0):
             held.set()
             done.wait(60)
 
@@ -265,7 +265,7 @@ def test_a_child_that_is_forked_off_while_a_thread_checks_does_not_wait_for_it()
         held.wait(60)
         child = os.fork()
         if not child:
-            os._exit(0 if engine._Turn.lock.acquire(timeout=5) else 1)
+            os._exit(0 if turn._Turn.lock.acquire(timeout=5) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         done.set()
 
