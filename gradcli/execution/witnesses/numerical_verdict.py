@@ -87,7 +87,7 @@ class NumericalVerdict:
     def smooth(self) -> bool:
         """Return whether the gradient is that of a function without a kink, by the quotients of every entry."""
         found = self.witnesses.get(DIFFERENCES)
-        if self.sided in {Sided.KINK, Sided.LOST}:  # by less than quotients show
+        if self.sided in {Sided.KINK, Sided.BETWEEN, Sided.LOST}:  # by less than quotients show
             return False
         agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.voting.values())
         if not agree or found is None or found.verdict is not Verdict.MATCH or found.estimated_error is None:
