@@ -140,8 +140,8 @@ class Moving:
     def _is_absorbed(self, call: TracedCall, result: TracedTensor, allowed: Tensor | float) -> bool:
         """Return whether a result stays the same by rounding alone where an operand jumps: 1e17 + floor(x) does.
 
-        To first order it changes then, by no more than its rounding: by PyTorch's derivative, or by the definition's, as
-        that of sigmoid at 40 is lost in PyTorch. The one of cos at pi is rounding itself: far larger next to it.
+        To first order it changes then, by no more than its rounding: by PyTorch's derivative, or by the definition's,
+        as that of sigmoid at 40 is lost in PyTorch. The one of cos at pi is rounding itself: far larger next to it.
         """
         jumps = {t: self.limits[t] - t.tensor.detach() for t in call.inputs if t in self.limits and is_real(t)}
         if not jumps:
