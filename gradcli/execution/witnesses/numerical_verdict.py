@@ -97,10 +97,10 @@ class NumericalVerdict:
     @property
     def blind(self) -> bool:
         """Return whether a witness sees a kink, and not whether it is at the point, or can take no step to see one."""
-        found = self.witnesses.get(DIFFERENCES)
-        if found is not None and any(note.words.startswith(NO_STEP) for note in found.notes):
+        reports = self.witnesses.values()
+        if any(note.words.startswith(NO_STEP) for report in reports for note in report.notes):
             return True
-        return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in self.witnesses.values())
+        return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in reports)
 
     @property
     def between(self) -> bool:
