@@ -23,7 +23,6 @@ from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.retrace import Retrace
 from gradcli.execution.forward.trace import TracedTensor, traced_in
-from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
 from gradcli.execution.witnesses.chained_sides import Sided, has_no_kinks, look
@@ -212,7 +211,7 @@ def _looked_into(
     If these do not either, with whether an op's kink cancels, or is steep.
     """
     report, decomposition = evaluation.reports[traced], witnesses.run.decomposition
-    if decomposition is None or not _is_open(evaluation, decomposition, traced, verdict):
+    if decomposition is None or not _is_open(witnesses, evaluation, traced, verdict):
         return verdict
     sided = _by_calls(witnesses, evaluation, traced)
     if verdict.hides_jump and sided is Sided.LOST:  # in rounding, as the jump is
@@ -226,18 +225,18 @@ def _looked_into(
 
 
 def _is_open(
-    evaluation: Evaluation, decomposition: Decomposition, traced: TracedTensor, verdict: NumericalVerdict
+    witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor, verdict: NumericalVerdict
 ) -> bool:
     """Return whether quotients leave open that a program bends or jumps, or say so where no op of it does.
 
     Where they show no slope at all there may be a kink that is less than rounding.
     """
     report, comparisons = evaluation.reports[traced], evaluation.comparisons
-    if verdict.by(Verdict.MISMATCH):
-        return False
+    if verdict.by(Verdict.MISMATCH):  # by steps that may be too long for a kink beside the point
+        return report.verdict is Verdict.SUBGRADIENT and not _steps(comparisons, traced)
     if verdict.by(Verdict.SUBGRADIENT, Verdict.UNDEFINED) or (verdict.kinked and report.verdict is Verdict.MATCH):
         away = report.verdict is Verdict.MATCH and not _steps(comparisons, traced)
-        return away and _is_beside(comparisons, decomposition, traced)
+        return away and _is_beside(witnesses, comparisons, traced)
     if report.verdict is Verdict.SUBGRADIENT:
         return not verdict.smooth or not verdict.size
     steps = _steps(comparisons, traced) or (comparisons is not None and traced in comparisons.jumping)
@@ -245,10 +244,11 @@ def _is_open(
     return report.verdict in {Verdict.MATCH, Verdict.UNDEFINED} and steps and not shown
 
 
-def _is_beside(comparisons: GradientComparison | None, decomposition: Decomposition, traced: TracedTensor) -> bool:
+def _is_beside(witnesses: NumericalWitnesses, comparisons: GradientComparison | None, traced: TracedTensor) -> bool:
     """Return whether a kink or a jump that quotients see is beside the point: no op has one here, within rounding."""
-    known = comparisons is not None and is_away_from_kinks(comparisons.point, traced)
-    return known or has_no_kinks(decomposition, traced)
+    if comparisons is None or has_no_kinks(comparisons.point.decomposition, traced):
+        return comparisons is not None
+    return not witnesses.decisions.by(traced) and is_away_from_kinks(comparisons.point, traced)
 
 
 def _by_calls(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor) -> Sided:

@@ -58,6 +58,8 @@ class Sided(Enum):
     """They are those of another gradient."""
     KINK = auto()
     """They are those of no gradient."""
+    BETWEEN = auto()
+    """Nor are they here, and this one's lie between them, so that it is one of Clarke's."""
     STEEP = auto()
     """One of them is infinite."""
     JUMP = auto()
@@ -155,8 +157,12 @@ def _told(ahead: Tensor, behind: Tensor, directions: Tensor, gradient: Tensor, *
     found = torch.linalg.lstsq(directions, ahead[:, None]).solution[:, 0]
     bent = max(largest(ahead - behind), largest(directions @ found - ahead))
     allowed = CLEARLY * error + ROUNDED * size
+    if bent > CLEARLY * allowed:
+        low, high = torch.minimum(ahead, behind) - allowed, torch.maximum(ahead, behind) + allowed
+        own = directions @ gradient
+        return Sided.BETWEEN if bool(((low <= own) & (own <= high)).all()) else Sided.KINK
     if bent > allowed:
-        return Sided.KINK if bent > CLEARLY * allowed else Sided.UNKNOWN
+        return Sided.UNKNOWN
     off = largest(directions @ gradient - ahead)
     if off <= SAME * size or off <= ROUNDED * scale:
         return Sided.SMOOTH

@@ -109,7 +109,8 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
     passes = report.verdict is not None and report.verdict.passes
     if passes and numerical.by(Verdict.UNDEFINED) and numerical.sided is not Sided.SMOOTH:
         return _without_derivative(report, _notes(numerical, Verdict.UNDEFINED))
-    if passes and numerical.by(Verdict.MISMATCH):
+    at_kink = report.verdict is Verdict.SUBGRADIENT and numerical.sided in {Sided.SMOOTH, Sided.BETWEEN}
+    if passes and numerical.by(Verdict.MISMATCH) and not at_kink:
         return _numerical_dissent(report, numerical)
     if numerical.sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP}:
         return _as_its_calls_say(report, numerical)

@@ -63,10 +63,11 @@ class Moving:
         steps, bends = call.op.kind is Kind.CONSTANT, beside or _is_at_kink(group) or at_jump(call)
         there = steps or bends or not all(map(is_real, call.outputs))
         moved = own | self._moved(call, own, _kinks(group)) if there else own
-        if there or any(traced in self.limits for traced in call.inputs):
+        otherwise = any(traced in self.limits for traced in call.inputs)
+        if there or otherwise:
             self._find_limits(call, own, moved, is_moved=steps or at_jump(call))
         if not steps and any(map(is_real, call.outputs)):
-            self._push(call, moved if bends else own, at_point=not bends)
+            self._push(call, moved if bends else own, at_point=not (bends or otherwise))
 
     def _go_further(self, group: DecomposedCall) -> None:
         """Run a call a little further on; UnknownError where one is infinitely steep by what moves without a slope.
@@ -139,8 +140,8 @@ class Moving:
     def _is_absorbed(self, call: TracedCall, result: TracedTensor, allowed: Tensor | float) -> bool:
         """Return whether a result stays the same by rounding alone where an operand jumps: 1e17 + floor(x) does.
 
-        To first order it changes then, by no more than its rounding. The derivative of cos at pi is rounding itself: it
-        is far larger next to it.
+        To first order it changes then, by no more than its rounding: by PyTorch's derivative, or by the definition's,
+        as that of sigmoid at 40 is lost in PyTorch. The one of cos at pi is rounding itself: far larger next to it.
         """
         jumps = {t: self.limits[t] - t.tensor.detach() for t in call.inputs if t in self.limits and is_real(t)}
         if not jumps:
@@ -149,8 +150,19 @@ class Moving:
         beside = {traced: own[traced] * (1 + BESIDE) for traced in jumps}
         change, further = (dict(forward(call, at, jumps))[result].abs() for at in (own, own | beside))
         sizes = {t: torch.where(jump == 0, 0.0, own[t].abs() + jump.abs()) for t, jump in jumps.items()}
+        change = change.maximum(self._defined(call, jumps, change))
         lost = (RESIDUE * further).maximum(CANCELLED * terms(call, own, sizes)[result])
         return bool(((change > lost) & (change <= allowed)).any())
+
+    def _defined(self, call: TracedCall, tangents: Tangents, like: Tensor) -> Tensor:
+        """Return the size of a pointwise call's slopes by its definition at the point; 0 where they are not known."""
+        found = torch.zeros_like(like)
+        for traced, tangent in tangents.items() if call.op.kind is Kind.POINTWISE else ():
+            factor = definitions_factor(self.point, call, traced)
+            if factor is None or factor.shape != like.shape or not bool(factor.isfinite().all()):
+                return torch.zeros_like(like)
+            found = found + factor * tangent
+        return found.abs()
 
     def _push(self, call: TracedCall, values: Tangents, *, at_point: bool) -> None:
         """Note the slopes of a call's results; UnknownError where one is not a number.

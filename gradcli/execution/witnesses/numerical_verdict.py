@@ -87,7 +87,7 @@ class NumericalVerdict:
     def smooth(self) -> bool:
         """Return whether the gradient is that of a function without a kink, by the quotients of every entry."""
         found = self.witnesses.get(DIFFERENCES)
-        if self.sided in {Sided.KINK, Sided.LOST}:  # by less than quotients show
+        if self.sided in {Sided.KINK, Sided.BETWEEN, Sided.LOST}:  # by less than quotients show
             return False
         agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.voting.values())
         if not agree or found is None or found.verdict is not Verdict.MATCH or found.estimated_error is None:
@@ -97,10 +97,10 @@ class NumericalVerdict:
     @property
     def blind(self) -> bool:
         """Return whether a witness sees a kink, and not whether it is at the point, or can take no step to see one."""
-        found = self.witnesses.get(DIFFERENCES)
-        if found is not None and any(note.words.startswith(NO_STEP) for note in found.notes):
+        reports = self.witnesses.values()
+        if any(note.words.startswith(NO_STEP) for report in reports for note in report.notes):
             return True
-        return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in self.witnesses.values())
+        return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in reports)
 
     @property
     def between(self) -> bool:

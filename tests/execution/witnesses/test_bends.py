@@ -66,6 +66,7 @@ JUMPS = [
     ("x + 1e-3*floor(x)", 1.0, "undefined", "jumps here"),
     # one of 6e-34 beside 1, and one of 1e-347 beside 0: in double precision the derivatives of tanh and exp are 0
     ("tanh(floor(x))", 40.0, "undecided", "rounding hides it"),
+    ("sigmoid(ceil(x)) + x", 40.0, "undecided", "rounding hides it"),
     ("exp(-floor(x))", 800.0, "undecided", "rounding hides it"),
     ("tanh(100*floor(x))", 1.0, "undefined", "jumps here"),  # from 0 to 1
     # one of 1 that is lost beside a larger number
@@ -121,12 +122,27 @@ BESIDE = [
     ("minimum(F.hardswish(cumsum(x, 0)), x).sum()", [-1e-10, -1e-10, 2.234375], "match"),
     ("maximum(sqrt(x)**2, 2*x - 2)", 2.0, "subgradient"),  # the root's square is 2 but for rounding
     ("maximum(0.1*x, 0.3*x - 0.2)", 1.0, "subgradient"),
+    ("where(x/x > x, x/x, x)", 1.0, "subgradient"),
 ]
 
 
 @pytest.mark.parametrize(("program", "value", "wanted"), BESIDE)
 def test_what_quotients_see_beside_the_point_is_not_at_it(program: str, value: Any, wanted: str) -> None:
     assert gradcli.check(program, {"x": value})["x"].verdict == wanted
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_steps_too_long_for_a_kink_beside_the_point_do_not_deny_a_choice_at_it(command: Any) -> None:
+    """The maximum with 0 bends at 1e-10 from the tie, and is lost beside 1e8."""
+    values = {"x": [0.0, 1e-10], "y": [0.0, 1e-10], "z": [1e8, 0.0]}
+    report = command("maximum(z, minimum(x, y)).sum()", values)
+    assert [report[name].verdict for name in "xyz"] == ["subgradient", "subgradient", "match"]
+    assert command("cumsum(softshrink(minimum(x, x), 0.5), 0).sum()", {"x": [1e17, 0.25, 0.25]}).verdict == "match"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_what_is_decided_beside_numbers_that_take_no_step_is_no_match(command: Any) -> None:
+    assert command("where(x < 0, 0*x, 2*x).sum()", {"x": [0.0, 1e17]})["x"].verdict == "undecided"
 
 
 def test_where_no_step_can_be_taken_a_wrong_gradient_is_no_choice_at_a_kink() -> None:
