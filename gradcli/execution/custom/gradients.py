@@ -279,8 +279,8 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     meant = symmetric_part(trial, name) or swapped(trial, name) or surrogate(trial, name)
     if meant is not None:
         return meant
-    if (ignored := _ignores_upstream(trial, name)) is not None:
-        return ignored
+    if _ignores_upstream(trial, name):
+        return "backward ignores grad_output: this is the gradient for one that is all ones"
     found = region(trial, name)
     if found is not None:
         return found
@@ -288,12 +288,10 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     return agreed.cause() or repaired(trial, name) or agreed.product()
 
 
-def _ignores_upstream(trial: Trial, name: str) -> str | None:
-    """Return in words that backward gives the gradient for ones whatever the upstream gradient is; None if not."""
+def _ignores_upstream(trial: Trial, name: str) -> bool:
+    """Return whether backward gives the gradient for ones, which is not zero, whatever the upstream gradient is."""
     ones, scale = trial.right(torch.ones_like(trial.probe))[name], trial.scale(name)
-    found = [trial.apply().gradients(v)[name] for v in (trial.probe, -trial.probe, trial.probe**2)]
-    if not all(g is not None and g.shape == ones.shape and is_close(g.detach(), ones, scale=scale) for g in found):
-        return None
     if is_close(torch.zeros_like(ones), ones, scale=scale):
-        return "backward ignores grad_output, or is zero: for one that is all ones, zero is the gradient"
-    return "backward ignores grad_output: this is the gradient for one that is all ones"
+        return False
+    found = [trial.apply().gradients(v)[name] for v in (trial.probe, -trial.probe, trial.probe**2)]
+    return all(g is not None and g.shape == ones.shape and is_close(g.detach(), ones, scale=scale) for g in found)
