@@ -231,8 +231,8 @@ def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> t
     shown = sides[0]
     if item.returned_none and item.autograd in {Verdict.MISMATCH, Verdict.UNDEFINED}:
         words = f"backward returns None for '{item.name}', whose gradient is not zero"
-        hint = hint_of_argument(trial.subject, trial.settings, item.name)
-        hint = hint or hint_of_constant(item.name, trial.point[item.name])
+        hint = hint_of_constant(item.name, trial.point[item.name]) if item.name in trial.given else None
+        hint = hint or hint_of_argument(trial.subject, trial.settings, item.name)
         return item.autograd, (*noted(NoteKind.CONTRACT, words, item.name), *noted(NoteKind.REMEDY, hint))
     said = (item.autograd, item.symbolic, item.numerical(DIFFERENCES))
     verdicts = [verdict for verdict in said if verdict is not None]
