@@ -231,8 +231,8 @@ def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> t
     shown = sides[0]
     if item.returned_none and item.autograd in {Verdict.MISMATCH, Verdict.UNDEFINED}:
         words = f"backward returns None for '{item.name}', whose gradient is not zero"
-        hint = hint_of_argument(trial.subject, trial.settings, item.name)
-        hint = hint or hint_of_constant(item.name, trial.point[item.name])
+        hint = hint_of_constant(item.name, trial.point[item.name]) if item.name in trial.given else None
+        hint = hint or hint_of_argument(trial.subject, trial.settings, item.name)
         return item.autograd, (*noted(NoteKind.CONTRACT, words, item.name), *noted(NoteKind.REMEDY, hint))
     said = (item.autograd, item.symbolic, item.numerical(DIFFERENCES))
     verdicts = [verdict for verdict in said if verdict is not None]
@@ -279,8 +279,8 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     meant = symmetric_part(trial, name) or swapped(trial, name) or surrogate(trial, name)
     if meant is not None:
         return meant
-    if (ignored := _ignores_upstream(trial, name)) is not None:
-        return ignored
+    if _ignores_upstream(trial, name):
+        return "backward ignores grad_output: this is the gradient for one that is all ones"
     found = region(trial, name)
     if found is not None:
         return found
@@ -288,12 +288,10 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     return agreed.cause() or repaired(trial, name) or agreed.product()
 
 
-def _ignores_upstream(trial: Trial, name: str) -> str | None:
-    """Return in words that backward gives the gradient for ones whatever the upstream gradient is; None if not."""
+def _ignores_upstream(trial: Trial, name: str) -> bool:
+    """Return whether backward gives the gradient for ones, which is not zero, whatever the upstream gradient is."""
     ones, scale = trial.right(torch.ones_like(trial.probe))[name], trial.scale(name)
-    found = [trial.apply().gradients(v)[name] for v in (trial.probe, -trial.probe, trial.probe**2)]
-    if not all(g is not None and g.shape == ones.shape and is_close(g.detach(), ones, scale=scale) for g in found):
-        return None
     if is_close(torch.zeros_like(ones), ones, scale=scale):
-        return "backward ignores grad_output, or is zero: for one that is all ones, zero is the gradient"
-    return "backward ignores grad_output: this is the gradient for one that is all ones"
+        return False
+    found = [trial.apply().gradients(v)[name] for v in (trial.probe, -trial.probe, trial.probe**2)]
+    return all(g is not None and g.shape == ones.shape and is_close(g.detach(), ones, scale=scale) for g in found)

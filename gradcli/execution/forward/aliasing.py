@@ -135,7 +135,10 @@ class Aliases:
         return known.value
 
     def _updated(self, known: _Known, storage: _Storage) -> TracedTensor:
-        pending, own, value = storage.writes[known.seen :], StorageView.of(known.tensor), known.value
+        pending, value = storage.writes[known.seen :], known.value
+        if not pending:  # a sparse tensor has no strides either
+            return value
+        own = StorageView.of(known.tensor)
         whole = max((place for place, (layout, _) in enumerate(pending) if layout == own), default=None)
         if whole is not None:
             value, pending = pending[whole][1], pending[whole + 1 :]

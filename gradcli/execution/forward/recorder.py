@@ -31,11 +31,13 @@ from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import AFFINE, definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.kinds import dense, kind_of
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in
+from gradcli.execution.forward.sparse import PLACES, Form, dense_form, is_storing
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in, wrapped
 from gradcli.execution.forward.twins import (
     RandomState,
     apart,
     changed,
+    eps_of,
     has_drawn,
     is_same,
     made_by,
@@ -67,7 +69,7 @@ class Recorder(TorchFunctionMode):
         """Whether a call without a definition draws random numbers."""
         self.precision: torch.dtype | None = None
         self._entered = set(leaves)
-        self._rounding = max((_eps(leaf.tensor) for leaf in leaves), default=0.0)
+        self._rounding = max((eps_of(leaf.tensor) for leaf in leaves), default=0.0)
 
     def traced(self, tensor: Tensor) -> TracedTensor:
         """Return what a tensor is in the trace; one that was made before the body ran is a constant."""
@@ -94,7 +96,7 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call of the body, and record it."""
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
-        if call.first is not None and (call.name in IDENTITIES or call.name == SET_DATA):
+        if call.first is not None and (call.name in IDENTITIES or call.name == SET_DATA or is_storing(call)):
             return self._identity(call, call.first)
         if any(map(is_functorch_wrapped_tensor, call.tensors)):
             self._lose("forward calls a transform of torch.func, inside of which it cannot be followed")
@@ -103,8 +105,10 @@ class Recorder(TorchFunctionMode):
             return self._store(call, call.first, *call.args[1:])
         given = [self.traced(tensor) for tensor in call.tensors]
         carries = any(traced.tensor.requires_grad for traced in given)
-        if not carries:
+        if not carries or call.short in PLACES:
             return self._constants(call)
+        if (form := dense_form(call)) is not None:
+            return self._sparse(call, form)
         if call.short in LEAVING | COPYING | DIFFERENTIATING:
             self._lose(OUT_OF_SIGHT.format(f"{call.short}()"))
             return self._constants(call)
@@ -116,6 +120,14 @@ class Recorder(TorchFunctionMode):
         value = self.traced(call.args[1] if call.name == SET_DATA else first)
         result = call.run()
         self.aliases.know(first if call.name == SET_DATA else result, value)
+        return result
+
+    def _sparse(self, call: MadeCall, form: Form) -> Any:
+        """Run a call that makes a sparse tensor: its value in the trace is the dense one."""
+        result = call.run()
+        with self:
+            made = form(*call.args, **call.keywords)
+        self.aliases.know(result, self.traced(made))
         return result
 
     def _constants(self, call: MadeCall) -> Any:
@@ -220,7 +232,7 @@ class Recorder(TorchFunctionMode):
 
     def _note(self, call: MadeCall, entered: Entry | None, made: Any, twins: Any) -> None:
         """Note what tensors hold now: those that a call has made, or those that it has written."""
-        values = _wrapped(twins, text_of(*entered) if entered else f"{call.short}(...)")
+        values = wrapped(twins, text_of(*entered) if entered else f"{call.short}(...)")
         if call.short in CONVERSIONS and call.first is not None:
             entered = self._conversion(self.traced(call.first), traced_in(values)[0])
         if any(value.tensor.requires_grad for value in traced_in(values)):
@@ -272,8 +284,8 @@ class Recorder(TorchFunctionMode):
                 self._entered.add(value)
 
     def _measure(self, tensor: Tensor) -> None:
-        if _eps(tensor) > self._rounding:
-            self._rounding, self.precision = _eps(tensor), tensor.dtype
+        if eps_of(tensor) > self._rounding:
+            self._rounding, self.precision = eps_of(tensor), tensor.dtype
 
     def _miss(self, reason: str) -> None:
         self.gap = self.gap or reason
@@ -282,17 +294,5 @@ class Recorder(TorchFunctionMode):
         self.left = self.left or reason
 
 
-def _wrapped(twins: Any, text: str) -> Any:
-    def traced(path: tree.Path, leaf: Any) -> Any:
-        return TracedTensor(leaf, None, text + tree.subscripts(path)) if isinstance(leaf, Tensor) else leaf
-
-    return tree.map_with_path(traced, twins)
-
-
 def _constant(tensor: Tensor) -> TracedTensor:
     return TracedTensor(dense(tensor).clone(), None, "constant", is_leaf=True)
-
-
-def _eps(tensor: Tensor) -> float:
-    is_rounded = tensor.is_floating_point() or tensor.is_complex()
-    return float(torch.finfo(tensor.dtype).eps) if is_rounded else 0.0

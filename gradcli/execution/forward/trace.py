@@ -157,3 +157,12 @@ def traced_in(value: Any) -> list[TracedTensor]:
 def replaced(value: Any, change: Callable[[TracedTensor], Any]) -> Any:
     """Return nested arguments or results with every traced tensor changed."""
     return tree.map(lambda leaf: change(leaf) if isinstance(leaf, TracedTensor) else leaf, value)
+
+
+def wrapped(values: Any, text: str) -> Any:
+    """Return nested results with every tensor traced, under the text of what made them."""
+
+    def traced(path: tree.Path, leaf: Any) -> Any:
+        return TracedTensor(leaf, None, text + tree.subscripts(path)) if isinstance(leaf, Tensor) else leaf
+
+    return tree.map_with_path(traced, values)

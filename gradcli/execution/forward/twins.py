@@ -140,8 +140,12 @@ def is_same(tensor: Tensor, twin: Tensor) -> bool:
     """Return whether two runs of the same calls gave the same, but for rounding."""
     if tensor.shape != twin.shape or tensor.dtype != twin.dtype:
         return False
-    rounded = twin.is_floating_point() or twin.is_complex()
-    eps = float(torch.finfo(twin.dtype).eps) if rounded else 0.0
     sizes = twin.abs()
     largest = float(sizes[sizes.isfinite()].max()) if bool(sizes.isfinite().any()) else 0.0
-    return torch.allclose(tensor, twin, rtol=0.0, atol=ROUNDINGS * eps * largest, equal_nan=True)
+    return torch.allclose(tensor, twin, rtol=0.0, atol=ROUNDINGS * eps_of(twin) * largest, equal_nan=True)
+
+
+def eps_of(tensor: Tensor) -> float:
+    """Return the distance from 1 to the next number of a tensor's dtype; 0 for integers."""
+    is_rounded = tensor.is_floating_point() or tensor.is_complex()
+    return float(torch.finfo(tensor.dtype).eps) if is_rounded else 0.0

@@ -217,7 +217,7 @@ CAUSES: Mapping[str, str] = {
     "positive": r"wrong only where \w > 0",
     "beyond": r"wrong only where (x|\|x\|) > (-0\.25|1\.5|0\.75)",
     "zero": r"wrong only where \w = 0",
-    "ties": r"wrong only where entries of \w tie|together they are none",
+    "ties": r"wrong only where (entries of \w tie|\w = [a-z])|together they are none",
     "zeros": r"grad_output (of|with) zeros",
     "single": r"in float32, the gradient",
     "strided": r"not contiguous|expanded",

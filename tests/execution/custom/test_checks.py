@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from made import function
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -762,3 +763,11 @@ def test_what_is_kept_elsewhere_than_on_ctx_is_found_by_a_second_forward(functio
     found = check(report, "saved tensors")
     assert found.verdict.value == "mismatch"
     assert "once forward has run again before backward" in found.notes[0].words
+
+
+@pytest.mark.parametrize(("labels", "is_hinted"), [([0.0, 1.0, 1.0], True), ([0.5, 1.0, 1.0], False)])
+def test_an_input_of_whole_numbers_without_a_gradient_may_be_a_constant(labels: list[float], is_hinted: bool) -> None:
+    loss = function(lambda x, t: ((x - t) ** 2).sum(), lambda x, t, g: (2 * (x - t) * g, None), "x t")
+    report = gradcli.check_function(loss, {"t": torch.tensor(labels, dtype=torch.float64)}, shapes={"x": (3,)})
+    assert "backward returns None for 't'" in str(report["t"].note)
+    assert ("`--constant t`" in str(report["t"].note)) is is_hinted

@@ -165,6 +165,27 @@ def loss_of_signs(t: Tensor) -> Tensor:
     return torch.nn.functional.soft_margin_loss(t, torch.sign(t).detach())
 
 
+PLACES = [[0, 2, 0, 1], [1, 0, 1, 1]]
+
+
+def sparse_product(t: Tensor) -> Tensor:
+    """Return a product with a matrix whose values are the leaf's; two of them are of one place."""
+    return torch.sparse_coo_tensor(PLACES, t, (3, 2)).coalesce() @ torch.ones(2, 2, dtype=t.dtype) * t.sum()
+
+
+def without_sparse_product(t: Tensor) -> Tensor:
+    return torch.stack([t[0] + t[2], t[3], t[1]])[:, None].expand(3, 2) * t.sum()
+
+
+def sparse_rows(t: Tensor) -> Tensor:
+    a = torch.sparse_csr_tensor([0, 1, 3, 4], [1, 0, 1, 0], t * t, (3, 2))
+    return torch.sparse.mm(a, torch.ones(2, 1, dtype=t.dtype)) * a.col_indices().sum()
+
+
+def sparse_columns(t: Tensor) -> Tensor:
+    return torch.sparse_csc_tensor([0, 1, 3, 4], [1, 0, 1, 0], t).to_dense().exp()
+
+
 def half_of_complex(t: Tensor) -> Tensor:
     z = torch.complex(t, t * t)
     z.real.mul_(2)
@@ -186,6 +207,9 @@ CASES: list[tuple[Function, Function]] = [
     (one_entry_twice, lambda t: torch.cat([t[3:] ** 2, t[1:]])),
     (through_data, lambda t: torch.relu(2 * t)),
     (the_input_itself, lambda t: t * torch.sigmoid(t)),
+    (sparse_product, without_sparse_product),
+    (sparse_rows, lambda t: 2 * torch.stack([t[0] ** 2, t[1] ** 2 + t[2] ** 2, t[3] ** 2])[:, None]),
+    (sparse_columns, lambda t: torch.stack([0 * t[0], t[1], t[3], t[0], t[2], 0 * t[0]]).reshape(2, 3).exp()),
     (loss_of_signs, lambda t: torch.nn.functional.softplus(-t * torch.sign(t).detach()).mean()),
 ]
 
@@ -233,6 +257,7 @@ def test_random_numbers_are_the_same_for_the_record() -> None:
         (lambda t: torch.tensor([t[0], t[1]]) * t[:2], "by tensor()"),
         (lambda t: t.exp().resize_(2, 2), "resize_()"),
         (half_of_complex, "complex128"),
+        (lambda t: torch.sparse_coo_tensor(PLACES, t, (3, 2)).coalesce().values(), "values()"),
         (lambda t: torch.nn.functional.soft_margin_loss(t, t * t), "soft_margin_loss()"),
         (torch.func.vmap(lambda x: x * x), "torch.func"),
     ],

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from gradcli.errors import GradcliError
+from gradcli.execution.forward.kinds import dense
 from gradcli.execution.targets.function.subject import listed, refusals, same_random_numbers
 from gradcli.execution.targets.function.trial import Trial, leaves_of
 from gradcli.execution.targets.parameters import has_setup
@@ -84,4 +85,6 @@ def _is_right(trial: Trial, returned: Sequence[Any]) -> bool:
 
 
 def _is_same(tensor: Tensor, kept: Tensor | None) -> bool:
-    return kept is not None and tensor.shape == kept.shape and torch.allclose(tensor, kept, 0.0, 0.0, equal_nan=True)
+    if kept is None or tensor.shape != kept.shape:
+        return False
+    return torch.allclose(dense(tensor), dense(kept), 0.0, 0.0, equal_nan=True)

@@ -13,6 +13,7 @@ from gradcli.execution.comparison.causes import Clues, cause_of_shape
 from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.execution.custom.rounding import rounding_of_gradients
+from gradcli.execution.forward.kinds import dense
 from gradcli.execution.targets.function.trial import Applied, Trial
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
@@ -131,6 +132,7 @@ def same(one: Tensor | None, other: Tensor | None) -> bool:
     """Return whether two tensors have the same bits; two NaN are the same."""
     if one is None or other is None:
         return one is other
+    one, other = dense(one), dense(other)
     return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())  # noqa: PLR0124 (NaN)
 
 

@@ -374,3 +374,40 @@ class Patches(Function):
         flat, columns = g.flatten(2), F.unfold(x, w.shape[-1])
         gx = F.fold(w.flatten(1).t() @ flat, x.shape[2:], w.shape[-1])
         return gx, torch.einsum("nol,nkl->ok", flat, columns).reshape(w.shape)
+
+
+class SparseProduct(Function):
+    @staticmethod
+    def forward(ctx, indices, values, shape, b):
+        a = torch.sparse_coo_tensor(indices, values, shape)
+        ctx.save_for_backward(indices, values, b)
+        ctx.shape = shape
+        return torch.matmul(a, b)
+
+    @staticmethod
+    def backward(ctx, g):
+        indices, values, b = ctx.saved_tensors
+        a = torch.sparse_coo_tensor(indices, values, ctx.shape)
+        return None, g.matmul(b.t())[indices[0], indices[1]], None, a.t().matmul(g)
+
+
+class SparseProductReadsColumnsFirst(SparseProduct):
+    @staticmethod
+    def backward(ctx, g):
+        indices, _, b = ctx.saved_tensors
+        _, _, _, gradient = SparseProduct.backward(ctx, g)
+        return None, g.matmul(b.t())[indices[1], indices[0]], None, gradient
+
+
+class SparseProductKeepsTheMatrix(Function):
+    @staticmethod
+    def forward(ctx, indices, values, shape, b):
+        a = torch.sparse_coo_tensor(indices, values, shape)
+        ctx.save_for_backward(a, b)
+        return torch.matmul(a, b)
+
+    @staticmethod
+    def backward(ctx, g):
+        a, b = ctx.saved_tensors
+        rows, columns = a._indices()
+        return None, g.matmul(b.t())[rows, columns], None, a.t().matmul(g)

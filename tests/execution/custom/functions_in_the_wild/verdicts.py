@@ -15,6 +15,7 @@ WEIGHTS = {"W": [[0.125, -0.25, 0.0625], [0.1875, 0.0625, -0.125], [-0.0625, 0.1
 ANGLES: Shapes = {"x": (3, 4), "cos": (3, 2), "sin": (3, 2)}
 ATTENTION: Shapes = {"q": (3, 4), "k": (4, 4), "v": (4, 4)}
 IMAGE: Shapes = {"image": (4, 4)}
+EDGES = {"indices": [[0, 1, 2], [2, 0, 1]], "shape": (3, 3)}
 POINTS = {"xy": [[0.25, 1.5], [0.625, 1.375], [1.5, 1.125]]}
 
 
@@ -241,6 +242,21 @@ ALGEBRA = (
     case("algebra:Chamfer", {"a": (4, 3), "b": (5, 3)}),
     case("algebra:Unique", {"x": (5,)}, "undecided", "cannot differentiate forward's own calls"),
     wrong("algebra:UniqueForgetsToSort", {"x": (5,)}, "a grad_output that is not all ones, finite differences"),
+    case("algebra:SparseProduct", {"values": (3,), "b": (3, 2)}, inputs=EDGES, constants=("indices",)),
+    wrong(
+        "algebra:SparseProductReadsColumnsFirst",
+        {"values": (3,), "b": (3, 2)},
+        "3 of 3 entries differ",
+        inputs=EDGES,
+        constants=("indices",),
+    ),
+    wrong(
+        "algebra:SparseProductKeepsTheMatrix",
+        {"values": (3,), "b": (3, 2)},
+        r"an intermediate result of shape \(3, 3\)",
+        inputs=EDGES,
+        constants=("indices",),
+    ),
     case("algebra:Patches", {"x": (1, 2, 4, 4), "w": (3, 2, 2, 2)}),
 )
 CASES = (*ACTIVATIONS, *LOSSES, *NORMALISATIONS, *SPARSE, *QUANTISERS, *SEQUENCES, *ALGEBRA)
