@@ -25,6 +25,7 @@ from gradcli.execution.reference.definitions import defined, definition, operand
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.movement import Origin
 from gradcli.execution.reference.nodes import (
+    NODES,
     ComplexNode,
     Edge,
     Node,
@@ -70,7 +71,7 @@ class Tape:
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a node."""
-        return value.tensor if isinstance(value, Node | ComplexNode) else None
+        return value.tensor if isinstance(value, NODES) else None
 
     def check_items(self, count: int) -> None:
         """Definitions are ours, and make no long lists."""
@@ -129,8 +130,9 @@ class Tape:
         `known` is what PyTorch has computed of the very same tensors; a composite op's result is its definition's.
         """
         bound = {**defaults(op.signature), **call.bound}
-        op = defined(op) if is_complex(bound) else op
-        if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(bound)):
+        leaves = tree.leaves(bound)
+        op = defined(op) if is_complex(leaves) else op
+        if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(leaves)):
             return supports.with_support(_made_by(self._constant(self._call(op, call, known)), op, bound), op, bound)
         result = self._expand(op, call, bound, known)
         if op.kinks is not None:
@@ -269,7 +271,7 @@ def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
     """Return where a condition over an op's arguments holds: they are constants here."""
     tape = Tape()
     variables = {
-        name: tape.enter(value.tensor, differentiable=False) if isinstance(value, Node | ComplexNode) else value
+        name: tape.enter(value.tensor, differentiable=False) if isinstance(value, NODES) else value
         for name, value in bound.items()
     }
     mask = Interpreter(definition(text or "False"), tape, variables).run()
