@@ -137,8 +137,3 @@ def real_operands(operands: Mapping[str, Node | ComplexNode], shown: Layout) -> 
         views |= dict.fromkeys(names, shown.views[name])
         axes |= dict.fromkeys(names, shown.axes[name])
     return found, replace(shown, views=shown.views | views, axes=axes)
-
-
-def is_complex(value: Any) -> bool:
-    """Return whether a complex number or tensor is among nested arguments."""
-    return any(isinstance(leaf, COMPLEX) for leaf in tree.leaves(value))

@@ -25,11 +25,11 @@ from gradcli.execution.reference.definitions import defined, definition, operand
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.movement import Origin
 from gradcli.execution.reference.nodes import (
+    COMPLEX,
     NODES,
     ComplexNode,
     Edge,
     Node,
-    is_complex,
     nodes_in,
     paired,
     parts,
@@ -131,8 +131,8 @@ class Tape:
         """
         bound = {**defaults(op.signature), **call.bound}
         leaves = tree.leaves(bound)
-        op = defined(op) if is_complex(leaves) else op
-        if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(leaves)):
+        op = defined(op) if any(isinstance(leaf, COMPLEX) for leaf in leaves) else op
+        if op.kind is Kind.CONSTANT or not any(isinstance(leaf, NODES) and leaf.differentiable for leaf in leaves):
             return supports.with_support(_made_by(self._constant(self._call(op, call, known)), op, bound), op, bound)
         result = self._expand(op, call, bound, known)
         if op.kinks is not None:
@@ -173,7 +173,7 @@ class Tape:
         operands, bound = operands_of(self._entered(bound))
         shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
         shown = layout.layout_of(op, shapes, tuple(result.shape), bound)
-        reads_complex = is_complex(operands)
+        reads_complex = any(isinstance(node, ComplexNode) for node in operands.values())
         # An equation is in the layout, whose letters are the same for the same pattern.
         static = {} if op.kind is Kind.EINSUM else bound
         numbers = tuple(
