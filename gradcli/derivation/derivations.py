@@ -53,6 +53,8 @@ class PostedFormulas:
     """What was asked for."""
     posted: Posted | Known | None
     """The question; None if this process has the answer."""
+    known: Mapping[str, Formula] | None = None
+    """The answer, if this process has it."""
 
 
 @dataclass(slots=True)
@@ -103,16 +105,16 @@ class Derivations:
 
     def post_formulas(self, request: FormulaRequest) -> PostedFormulas:
         """Have formulas written while the caller does something else."""
-        if request in self.answers.written:
-            return PostedFormulas(request, None)
+        known = self.answers.written.get(request)
+        if known is not None:
+            return PostedFormulas(request, None, known)
         seconds = request.seconds + GRACE
         return PostedFormulas(request, self.worker.post("formulas", request.to_data(), seconds, self.store))
 
     def collect_formulas(self, posted: PostedFormulas) -> Mapping[str, Formula]:
         """Return the formulas that were found in time, by name of tensor; none if there is no answer."""
-        known = self.answers.written.get(posted.request)
-        if known is not None or posted.posted is None:
-            return known or {}
+        if posted.posted is None:
+            return posted.known or {}
         outcome = self.worker.collect(posted.posted)
         _require_sound(outcome)
         if isinstance(outcome, Failure):

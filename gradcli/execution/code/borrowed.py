@@ -72,8 +72,11 @@ class Borrowed:
 
     def reset(self) -> None:
         """Let buffers be as they were."""
+        known = [(module, held) for module, held in self._buffers.items() if held]
+        if not known:
+            return
         with torch.no_grad():
-            for module, held in self._buffers.items():
+            for module, held in known:
                 for name, buffer in module.named_buffers(recurse=False):
                     if name in held and buffer.shape == held[name].shape:
                         buffer.copy_(held[name])

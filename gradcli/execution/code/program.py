@@ -150,12 +150,9 @@ class CodeProgram:
 
     def _set(self, leaves: Mapping[str, Tensor]) -> None:
         """Give the module its parameters' values, and its buffers the ones that they had."""
-        with torch.no_grad():
-            for name, own in self.parameters.items():
-                if name in leaves and leaves[name] is not own:
-                    own.grad = leaves[name].grad
-                    if not torch.equal(own, leaves[name]):  # a write would be one to what the last run has saved
-                        own.data = leaves[name].detach().clone()
+        others = [(own, leaves[name]) for name, own in self.parameters.items() if leaves.get(name, own) is not own]
+        if others:  # what runs again and again gives none, and would see each call here
+            _give(others)
         self.borrowed.reset()
 
     def trace_of(self, settings: Settings, leaves: Mapping[str, Tensor]) -> Trace:
@@ -253,6 +250,15 @@ def _hinted(settings: Settings) -> Iterator[None]:
         if error.hint is None and any(words in error.message for words in TWO_PRECISIONS):
             error.hint = OF_THE_CHECK.format(settings.dtype)
         raise
+
+
+def _give(pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Give parameters the values and the gradients of others."""
+    with torch.no_grad():
+        for own, other in pairs:
+            own.grad = other.grad
+            if not torch.equal(own, other):  # a write would be one to what the last run has saved
+                own.data = other.detach().clone()
 
 
 def _is_differentiable(value: Tensor) -> bool:

@@ -31,6 +31,8 @@ from gradcli.tolerance import Tolerance
 CANCELLED = 2.0**-18
 # A term that is smaller than this part of the sum has less than half of its digits there; divided likewise.
 ABSORBED = 2.0**-26
+# Kinds of ops that may add up entries, beside sums that are written out.
+SUMMING = frozenset({Kind.COMPOSITE, Kind.INDEXED, Kind.EINSUM})
 # Results are moved by so many times more than rounding moves them: a value that is all rounding has few others near.
 LARGER = 64.0
 # A call of which the result moves by so many times more than the operands do has jumped.
@@ -125,13 +127,15 @@ def with_other_last_bits(point: Point, seed: int) -> Decomposition:
 
 def _loses(call: TracedCall, exact: frozenset[TracedTensor]) -> bool:
     """Return whether a sum cancels numbers that are not exact, or absorbs some."""
+    is_pointwise = call.op.kind is Kind.POINTWISE
+    if not (_is_sum(call.op.definition) if is_pointwise else call.op.kind in SUMMING):
+        return False
     terms = list(filter(_is_inexact, call.inputs))
     totals = [_sizes(traced) for traced in filter(_is_inexact, call.outputs)]
-    if call.op.kind is Kind.POINTWISE:
-        return _is_sum(call.op.definition) and any(_loses_digits(total, terms, exact) for total in totals)
-    sums = call.op.kind in {Kind.COMPOSITE, Kind.INDEXED, Kind.EINSUM}
-    largest = max(map(_size, map(_sizes, terms)), default=0.0) if sums else 0.0
-    return any(_size(total) < CANCELLED * largest for total in totals)
+    if is_pointwise:
+        return any(_loses_digits(total, terms, exact) for total in totals)
+    largest = max(map(_largest, map(_sizes, terms)), default=0.0)
+    return any(_largest(total) < CANCELLED * largest for total in totals)
 
 
 def _loses_digits(total: Tensor, terms: list[TracedTensor], exact: frozenset[TracedTensor]) -> bool:
@@ -159,4 +163,8 @@ def _sizes(traced: TracedTensor) -> Tensor:
 
 
 def _size(tensor: Tensor) -> float:
-    return float(tensor.abs().amax()) if tensor.numel() else 0.0
+    return _largest(tensor.abs())
+
+
+def _largest(sizes: Tensor) -> float:
+    return float(sizes.amax()) if sizes.numel() else 0.0

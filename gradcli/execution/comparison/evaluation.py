@@ -73,7 +73,7 @@ def evaluate_run(run: Run) -> Evaluation:
     written = asked.collect() if asked else {}
     reports = {t: tensor_report(t, run.names[t], gradients, comparisons, written.get(t)) for t in shown}
     reports = {traced: _with_reason(run, traced, report) for traced, report in reports.items()}
-    reports = {t: replace(report, notes=(*report.notes, *after.get(t, ()))) for t, report in reports.items()}
+    reports |= {t: replace(reports[t], notes=(*reports[t].notes, *notes)) for t, notes in after.items() if t in reports}
     return Evaluation(gradients, comparisons, _with_hint(run, reports), frozenset(after))
 
 

@@ -48,7 +48,8 @@ class Formulas:
         if any(group.call.inner is not None for group in self.decomposition.calls):
             return {}
         written = {} if self.posted is None else self.derivations.collect_formulas(self.posted)
-        steps = chain_rule(self.decomposition, self.names, self.upstream)
+        is_complete = all(map(written.get, self.names.values()))
+        steps = {} if is_complete else chain_rule(self.decomposition, self.names, self.upstream)
         formulas = {traced: written.get(name) or steps.get(traced) for traced, name in self.names.items()}
         trace = self.decomposition.trace
         return readable(trace, {traced: formula for traced, formula in formulas.items() if formula is not None})

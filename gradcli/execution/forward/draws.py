@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -27,11 +27,15 @@ class Draws:
 
     seed: int
     dtype: torch.dtype = torch.float32
-    generator: torch.Generator = field(default_factory=torch.Generator)
+    _generator: torch.Generator | None = None
 
-    def __post_init__(self) -> None:
-        """Start where `torch.manual_seed` would."""
-        self.generator.manual_seed(self.seed)
+    @property
+    def generator(self) -> torch.Generator:
+        """Return what draws, which starts where `torch.manual_seed` would; few programs draw anything."""
+        if self._generator is None:
+            self._generator = torch.Generator()
+            self._generator.manual_seed(self.seed)
+        return self._generator
 
 
 class Evaluator(Protocol):

@@ -99,7 +99,7 @@ class Items(Scopes):
 
     def new_leaf(self, value: Any, name: str, node: Expression) -> Any:
         """Return a new leaf with the numbers of a tensor, or the one that is given for it."""
-        self.made[name] += 1
+        self.made[name] = self.made.get(name, 0) + 1
         name = name if self.made[name] == 1 else f"{name} ({self.made[name]})"
         if name in self.given:
             return self.given[name]

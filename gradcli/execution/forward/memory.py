@@ -16,7 +16,7 @@ from torch import Tensor
 from gradcli.errors import LimitError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.rehearsal import Audience
-from gradcli.execution.forward.rehearsed import known_shapes, shapes_of
+from gradcli.execution.forward.rehearsed import shapes_of
 from gradcli.limits import Limits
 from gradcli.settings import Settings
 
@@ -54,7 +54,7 @@ class Memory:
 
     def check(self, call: partial[Any], *, pointwise: bool) -> None:
         """Refuse a call that has not run yet if its result, or what it makes on the way, is beyond the limits."""
-        if _bound(call, pointwise=pointwise) > self.limits.elements:
+        if _bound([*call.args, *call.keywords.values()], pointwise=pointwise) > self.limits.elements:
             self._check_shapes(shapes_of(call, self.limits, _audience))
 
     def add(self, results: Iterable[Tensor]) -> None:
@@ -74,11 +74,10 @@ def check_call(
     function: Callable[..., Any], positional: Sequence[Any], keywords: dict[str, Any], *, pointwise: bool
 ) -> None:
     """Refuse a call of a definition's that has not run yet, by the limits in force."""
-    call, limits = partial(function, *positional, **keywords), limits_in_force()
-    shapes = None if pointwise else known_shapes(call, limits)
-    if shapes is None and _bound(call, pointwise=pointwise) <= limits.elements:
+    limits = limits_in_force()
+    if _bound([*positional, *keywords.values()], pointwise=pointwise) <= limits.elements:
         return
-    for shape in shapes_of(call, limits, _audience) if shapes is None else shapes:
+    for shape in shapes_of(partial(function, *positional, **keywords), limits, _audience):
         check_entries(shape.numel(), "a step of the derivative")
 
 
@@ -114,14 +113,14 @@ def check_bytes(size: int, what: str, limits: Limits) -> None:
         raise LimitError(message, hint="`--max-memory` raises the limit")
 
 
-def _bound(call: partial[Any], *, pointwise: bool) -> int:
-    """Return a bound on the number of elements of all that a call makes: sizes and numbers, multiplied.
+def _bound(arguments: Sequence[Any], *, pointwise: bool) -> int:
+    """Return a bound on the number of elements of all that a call makes of arguments: sizes and numbers, multiplied.
 
     A pointwise op makes what its operands broadcast to. Any other may multiply its operands out (`kron`), pair an
     operand with itself (`cov`) or with each of many (`block_diag`), use a number for several axes (`eye`), or as an
     exponent of a length (`combinations`).
     """
-    leaves = list(tree.leaves([call.args, call.keywords]))
+    leaves = tree.leaves(arguments)
     if pointwise:
         return _broadcast([leaf.shape for leaf in leaves if isinstance(leaf, Tensor)])
     power = 2

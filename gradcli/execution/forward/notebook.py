@@ -84,7 +84,7 @@ _MAKING: tuple[tuple[frozenset[str], Callable[..., Any]], ...] = (
 
 def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
     """Return what a word of a notebook gives; UNKNOWN for a call of an op."""
-    if node.operator is not None:
+    if node.operator is not None or not (node.method or node.function in _WORDS):
         return UNKNOWN
     if node.method:
         is_ours = node.function in METHODS or node.function in IN_PLACE_ALONE
@@ -237,6 +237,12 @@ _SETTINGS: Mapping[str, Callable[..., Any]] = {
     "device": lambda *_: "cpu",
     "cuda.is_available": lambda *_: False,
 }
+
+
+# All that a function may be called by that is none of PyTorch's alone.
+_WORDS = frozenset().union(
+    *(words for words, _ in _MAKING), DRAWN, _SETTINGS, _RANDOM, SEQUENCES, MATH, NUMBERS, {"isinstance", "sum"}
+)
 
 
 def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:

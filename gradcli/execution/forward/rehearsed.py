@@ -48,11 +48,6 @@ def shapes_of(call: partial[Any], limits: Limits, audience: Callable[[Limits], A
     return found.shapes
 
 
-def known_shapes(call: partial[Any], limits: Limits) -> Sequence[torch.Size] | None:
-    """Return the shapes of a call's results where an earlier rehearsal showed them."""
-    return _known.get(_key(call, limits))
-
-
 def _key(call: partial[Any], limits: Limits) -> Hashable | None:
     signature = _signature(call)
     return None if signature is None else (signature, limits, torch.get_default_dtype())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import ChainMap, Counter
+from collections import ChainMap
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -65,7 +65,7 @@ class Scopes:
         self.draws = Draws(machine.seed)
         self.given = dict(variables)
         """The leaves whose values are known, by name."""
-        self.made = Counter(leaf.name for leaf in program.leaves)
+        self.made = dict.fromkeys((leaf.name for leaf in program.leaves), 1)
         """How many leaves of a name there are."""
         self.records = True
         """Whether gradients are recorded: not inside `no_grad`."""

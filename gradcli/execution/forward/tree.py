@@ -39,11 +39,22 @@ def tensors(tree: Any) -> list[Tensor]:
 
 def map(change: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001 (as jax.tree.map)
     """Return a tree with every leaf changed; `change` also gets the leaves of `others`, trees of the same structure."""
+    if not others:
+        return _mapped(change, tree)
     if not isinstance(tree, NESTING):
         return change(tree, *others)
     if isinstance(tree, dict):
         return {key: map(change, *_items(key, tree, *others)) for key in tree}
     return _like(tree, [map(change, *items) for items in zip(tree, *others, strict=True)])
+
+
+def _mapped(change: Callable[[Any], Any], tree: Any) -> Any:
+    if not isinstance(tree, NESTING):
+        return change(tree)
+    # No call for each leaf here either.
+    if isinstance(tree, dict):
+        return {key: _mapped(change, item) if isinstance(item, NESTING) else change(item) for key, item in tree.items()}
+    return _like(tree, [_mapped(change, item) if isinstance(item, NESTING) else change(item) for item in tree])
 
 
 def map_with_path(change: Callable[..., Any], tree: Any, *others: Any, path: Path = ()) -> Any:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from gradcli.errors import NotSupportedError
-from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in
+from gradcli.execution.reference.nodes import NODES, nodes_in
 from gradcli.language.parser import parse
 from gradcli.language.program import Program
 from gradcli.ops.record import Op
@@ -32,7 +32,7 @@ def operands_of(bound: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     found: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in bound.items():
-        if isinstance(value, Node | ComplexNode):
+        if isinstance(value, NODES):
             found[name] = value
         elif nodes := nodes_in(value):
             found |= {f"operand{position}": node for position, node in enumerate(nodes)}

@@ -17,7 +17,7 @@ from gradcli.execution.forward.rehearsed import kind_of_number
 from gradcli.execution.process import is_watched
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.layout import Layout
-from gradcli.execution.reference.nodes import ComplexNode, Edge, Node
+from gradcli.execution.reference.nodes import NODES, ComplexNode, Edge, Node
 from gradcli.execution.reference.strides import Part, parts_of, rearranged
 
 # Data that is moved is numbered from here on: no value that an op writes by itself (a pad value, say) is as large.
@@ -93,7 +93,7 @@ def _outline(function: Callable[..., Any], arguments: Any, sources: Sequence[Nod
     places = {id(source): place for place, source in enumerate(sources)}
 
     def kind(leaf: Any) -> Hashable | None:
-        tensor = leaf.tensor if isinstance(leaf, Node | ComplexNode) else leaf
+        tensor = leaf.tensor if isinstance(leaf, NODES) else leaf
         if id(leaf) in places:
             return places[id(leaf)], leaf.differentiable, tensor.shape
         if not isinstance(tensor, Tensor):
@@ -117,7 +117,7 @@ def numbers_for(arguments: Any, numbers: Mapping[Node | ComplexNode, Tensor]) ->
     """Return nested arguments with the numbers in place of the sources."""
 
     def number(leaf: Any) -> Any:
-        if isinstance(leaf, Node | ComplexNode):
+        if isinstance(leaf, NODES):
             return numbers.get(leaf, leaf.tensor)
         return 0.0 if isinstance(leaf, complex) else leaf  # the numbers are real, and this is not an entry of them
 

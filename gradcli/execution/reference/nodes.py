@@ -64,12 +64,12 @@ class Node:
 
 def nodes_in(value: Any) -> list[Any]:
     """Return the nodes in a nested structure of arguments, in order; a complex value is one."""
-    return [leaf for leaf in tree.leaves(value) if isinstance(leaf, Node | ComplexNode)]
+    return [leaf for leaf in tree.leaves(value) if isinstance(leaf, NODES)]
 
 
 def plain(value: Any) -> Any:
     """Return nested arguments with every node replaced by its tensor."""
-    return tree.map(lambda leaf: leaf.tensor if isinstance(leaf, Node | ComplexNode) else leaf, value)
+    return tree.map(lambda leaf: leaf.tensor if isinstance(leaf, NODES) else leaf, value)
 
 
 PARTS = ("real", "imag")
@@ -95,6 +95,10 @@ class ComplexNode:
     @differentiable.setter
     def differentiable(self, value: bool) -> None:
         self.real.differentiable = self.imag.differentiable = value
+
+
+# As tuples: to make a union of types takes longer than to ask for it.
+NODES, COMPLEX = (Node, ComplexNode), (complex, ComplexNode)
 
 
 def paired(tensor: Tensor, node: Callable[[Tensor, str], Node]) -> ComplexNode:
@@ -136,8 +140,3 @@ def real_operands(operands: Mapping[str, Node | ComplexNode], shown: Layout) -> 
         views |= dict.fromkeys(names, shown.views[name])
         axes |= dict.fromkeys(names, shown.axes[name])
     return found, replace(shown, views=shown.views | views, axes=axes)
-
-
-def is_complex(value: Any) -> bool:
-    """Return whether a complex number or tensor is among nested arguments."""
-    return any(isinstance(leaf, complex | ComplexNode) for leaf in tree.leaves(value))

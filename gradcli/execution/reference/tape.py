@@ -25,10 +25,11 @@ from gradcli.execution.reference.definitions import defined, definition, operand
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.movement import Origin
 from gradcli.execution.reference.nodes import (
+    COMPLEX,
+    NODES,
     ComplexNode,
     Edge,
     Node,
-    is_complex,
     nodes_in,
     paired,
     parts,
@@ -72,7 +73,7 @@ class Tape:
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a node."""
-        return value.tensor if isinstance(value, Node | ComplexNode) else None
+        return value.tensor if isinstance(value, NODES) else None
 
     def check_items(self, count: int) -> None:
         """Definitions are ours, and make no long lists."""
@@ -131,8 +132,9 @@ class Tape:
         `known` is what PyTorch has computed of the very same tensors; a composite op's result is its definition's.
         """
         bound = {**defaults(op.signature), **call.bound}
-        op = defined(op) if is_complex(bound) else op
-        if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(bound)):
+        leaves = tree.leaves(bound)
+        op = defined(op) if any(isinstance(leaf, COMPLEX) for leaf in leaves) else op
+        if op.kind is Kind.CONSTANT or not any(isinstance(leaf, NODES) and leaf.differentiable for leaf in leaves):
             return supports.with_support(_made_by(self._constant(self._call(op, call, known)), op, bound), op, bound)
         result = self._expand(op, call, bound, known)
         if op.kinks is not None:
@@ -173,7 +175,7 @@ class Tape:
         operands, bound = operands_of(self._entered(bound))
         shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
         shown = layout.layout_of(op, shapes, tuple(result.shape), bound)
-        reads_complex = is_complex(operands)
+        reads_complex = any(isinstance(node, ComplexNode) for node in operands.values())
         # An equation is in the layout, whose letters are the same for the same pattern.
         static = {} if op.kind is Kind.EINSUM else bound
         numbers = tuple(
@@ -271,7 +273,7 @@ def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
     """Return where a condition over an op's arguments holds: they are constants here."""
     tape = Tape()
     variables = {
-        name: tape.enter(value.tensor, differentiable=False) if isinstance(value, Node | ComplexNode) else value
+        name: tape.enter(value.tensor, differentiable=False) if isinstance(value, NODES) else value
         for name, value in bound.items()
     }
     mask = Interpreter(definition(text or "False"), tape, variables).run()
