@@ -275,6 +275,7 @@ KNOWN = [
     ("exp(-x**2/2)/math.sqrt(2*pi)", {"x": ()}, "x", "-x*exp(-x**2/2)/sqrt(2*pi)"),
     ("F.gelu(x)", {"x": (3,)}, "x", "g*(sqrt(2/pi)*x*exp(-x**2/2) + erf(x/sqrt(2)) + 1)/2"),
     ("x[0]*x[1]*x[2]", {"x": (3,)}, "x", "[p]: x[1]*x[2] if p == 0 else (x[0]*x[2] if p == 1 else x[0]*x[1])"),
+    ("var(x)", {"x": (5,)}, "x", "(x - mean(x))/2"),
     ("F.huber_loss(x, y)", {"x": (3,), "y": (3,)}, "y", "-clamp(x - y, -1, 1)/3"),
     ("F.hardtanh(x)", {"x": (3,)}, "x", "where(abs(x) >= 1, 0, g)"),
     ("F.hardswish(x)", {"x": (3,)}, "x", "where(x <= -3, 0, where(x >= 3, g, g*(x/3 + 1/2)))"),
@@ -731,7 +732,7 @@ def test_a_hessian_vector_product_is_a_scalars() -> None:
     [
         ("mean((X @ w - y)**2)", {"X": ("n", "m"), "w": ("m",), "y": ("n",)}, "w", "2*(X @ w - y) @ X/n"),
         ("cumsum(x, dim=0)", {"x": ("n",)}, "x", "[p]: sum(g[i] for i in range(p, n))"),
-        ("var(x)", {"x": ("n",)}, "x", "x*2/(n - 1) - sum(x)*2/(n*(n - 1))"),
+        ("var(x)", {"x": ("n",)}, "x", "(x - mean(x))*2/(n - 1)"),
         ("softmax(Q @ K.T/K.shape[1]**0.5, dim=-1).sum()", {"Q": ("n", "d"), "K": ("m", "d")}, "Q", None),
         ("X.reshape(X.numel()) @ y", {"X": ("n", "m"), "y": (12,)}, "y", None),
         ("x[1:] @ x[:-1]", {"x": ("n",)}, "x", None),
