@@ -234,12 +234,13 @@ class _Reader:
     def cases(self) -> Value:
         value = self.sum()
         self.next("&")
+        if self.peek() == r"\text{else}":
+            self.next(r"\text{else}")
+            self.next(r"\end{cases}")
+            return value
         test = self.condition()
         self.next(r"\\")
-        other = self.sum()
-        self.next("&")
-        self.next(r"\text{else}")
-        self.next(r"\end{cases}")
+        other = self.cases()
         return _entries(lambda one, another: torch.where(test, one, another), value, other)
 
     def condition(self) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gradcli.escaping import escape
 from gradcli.phrases import show_shape
+from gradcli.render.cases import case_lines
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
 from gradcli.report.derivation import Checked, Derivation, DerivedFormula
@@ -79,7 +80,12 @@ def _formulas(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
         shown = derivation.where.formulas.get(one.wrt, "")
         shown = one.unicode or "" if own and one.notation == "index" else shown
         body = shown.removeprefix(_place(one)).removeprefix(": ")
-        yield f"{head:<{width}} = {escape(body)}" if shown else f"{head:<{width}}: {one.reason}"
+        if not shown:
+            yield f"{head:<{width}}: {one.reason}"
+            continue
+        first, *others = case_lines(body)
+        yield f"{head:<{width}} = {escape(first)}"
+        yield from (f"{'':<{width}}   {escape(line)}" for line in others)
 
     for name, part in derivation.where.parts.items():
         yield f"where {name} = {escape(part)}"

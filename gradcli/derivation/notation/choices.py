@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 
 RELATIONS: Mapping[type[ast.cmpop], str] = {
@@ -13,6 +14,24 @@ RELATIONS: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "=",
     ast.NotEq: r"\ne",
 }
+BEGIN, END = r"\begin{cases} ", r" \end{cases}"
+
+
+def cases(value: str, test: str, other: str) -> str:
+    """Return a choice; the rows of another that is all of what is chosen else are rows of its own."""
+    rest = _rows(other) or rf"{other} & \text{{else}}"
+    return rf"{BEGIN}{value} & {test} \\ {rest}{END}"
+
+
+def _rows(latex: str) -> str:
+    """Return the rows of a choice; nothing of what is not a choice alone."""
+    rows = latex.removeprefix(BEGIN).removesuffix(END)
+    depth = 0
+    for part in re.findall(r"\\(begin|end)\{cases\}", rows):
+        depth += 1 if part == "begin" else -1
+        if depth < 0:
+            return ""
+    return rows if latex.startswith(BEGIN) and latex.endswith(END) else ""
 
 
 def connective(node: ast.expr) -> str:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gradcli.derivation.notation.choices import RELATIONS, connective, is_delta, is_new
+from gradcli.derivation.notation.choices import RELATIONS, cases, connective, is_delta, is_new
 from gradcli.derivation.notation.parsed import Parsed, callee, is_sum_over_indices
 from gradcli.derivation.notation.pieces import (
     ATOM,
@@ -193,8 +193,7 @@ class Writer:
         is_matrix = self._has_matrix(body, otherwise, test)
         value, other = self._beside(body, otherwise, is_matrix=is_matrix)
         decides = self._condition(test, is_matrix=is_matrix).text
-        rows = rf"{value.text} & {decides} \\ {other.text} & \text{{else}}"
-        return Piece(rf"\begin{{cases}} {rows} \end{{cases}}")
+        return Piece(cases(value.text, decides, other.text))
 
     def _condition(self, node: ast.expr, *, is_matrix: bool = False) -> Piece:
         """Return a test; beside a matrix, one of a vector's entries is that of every row."""

@@ -53,8 +53,11 @@ class _Expression(ast.NodeTransformer):
         return self._choice(node.test, node.body, node.orelse)
 
     def _choice(self, test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr:
-        pairs = [(self.visit(body), self.visit(test)), (self.visit(otherwise), ast.Constant(value=True))]
-        return _call("Piecewise", *[ast.Tuple([*pair]) for pair in pairs])
+        rest = self.visit(otherwise)
+        first = ast.Tuple([self.visit(body), self.visit(test)])
+        if isinstance(rest, ast.Call) and callee(rest) == "Piecewise":
+            return _call("Piecewise", first, *rest.args)
+        return _call("Piecewise", first, ast.Tuple([rest, ast.Constant(value=True)]))
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """Return a relation; Python's own would compare expressions, and not say that they are equal."""

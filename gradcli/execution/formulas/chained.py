@@ -204,8 +204,9 @@ def _written(here: Point, way: _Way, own: Names) -> tuple[ChainParts, ForwardSou
     if kept:
         some = next(final.get(name, name) for name in read if name in own.values())
         back.insert(0, _some(upstream, some))
-        several = tangents.items() if len(tangents) > 1 else ()
-        pushed = [*(_some(name, leaves[one]) for one, name in several), *pushed] if pushed else None
+        several = tangents.values() if len(tangents) > 1 else ()
+        # All tensors are of one shape: what backward reads is saved anyway, and a leaf need not be.
+        pushed = [*(_some(name, some) for name in several), *pushed] if pushed else None
     return ChainParts(tuple(source.kept), tuple(returned.values()), back, pushed), source
 
 

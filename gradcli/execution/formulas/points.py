@@ -157,30 +157,29 @@ def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], 
         found = point(program, settings, given, seed + 1000 * attempt, draw)
         gradients = found.gradients()
         is_finite = all(bool(value.isfinite().all()) for value in (found.output.tensor, *gradients.values()))
-        if is_finite and _is_steady(found, gradients):
+        if is_finite and _is_steady(found, gradients, valued(program, settings, given)):
             return found
     return None
 
 
-def _is_steady(here: Point, gradients: Mapping[TracedTensor, Tensor]) -> bool:
-    """Tell whether gradients are more than rounding: those of the determinant of a singular matrix are not."""
+def _is_steady(here: Point, gradients: Mapping[TracedTensor, Tensor], kept: Collection[str]) -> bool:
+    """Tell whether gradients are more than rounding: those of the determinant of a singular matrix are not.
+
+    The leaves whose names are `kept` have values that mean themselves: a label of -1 is no other.
+    """
     if not isinstance(here.program, Program) or here.is_complex:
         return True
     generator = torch.Generator().manual_seed(here.settings.seed)
 
-    def moved(value: Tensor) -> Tensor:
+    def moved(name: str, value: Tensor) -> Tensor:
         noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
-        return value * (1 + MOVED * noise).to(value.dtype) if value.is_floating_point() else value
+        is_moved = name not in kept and value.is_floating_point()
+        return value * (1 + MOVED * noise).to(value.dtype) if is_moved else value
 
-    there = moved_to(
-        here, {leaf.name or leaf.text: moved(leaf.tensor.detach()) for leaf in here.trace.leaves}
-    ).gradients()
-    pairs = zip(gradients.values(), there.values(), strict=True)
-    return all(_differ_little(one, other) for one, other in pairs if one.numel())
-
-
-def _differ_little(one: Tensor, other: Tensor) -> bool:
-    return float((one - other).abs().max()) <= UNSTEADY * max(float(one.abs().max()), 1.0)
+    values = {leaf.name or leaf.text: leaf.tensor.detach() for leaf in here.trace.leaves}
+    there = moved_to(here, {name: moved(name, value) for name, value in values.items()}).gradients()
+    pairs = [(g, there[traced]) for traced, g in zip(there, gradients.values(), strict=True) if g.numel()]
+    return all(float((g - other).abs().max()) <= UNSTEADY * max(float(g.abs().max()), 1.0) for g, other in pairs)
 
 
 def another_point(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:

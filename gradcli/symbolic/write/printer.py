@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial, reduce
 from typing import Any
 
 import sympy
@@ -165,6 +166,8 @@ class Printer:
             return self.write(known)
         pieces, axes = self._joined(node.args)
         name, latex, skipped = _torch_name(node)
+        if isinstance(node, sympy.And | sympy.Or):  # PyTorch's take two
+            return reduce(partial(call, name, latex=latex), pieces).with_axes(axes)
         return call(name, *pieces[skipped:], latex=latex).with_axes(axes)
 
 

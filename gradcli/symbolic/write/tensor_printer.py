@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import sympy
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Piecewise, Sum, Symbol
@@ -150,13 +149,8 @@ class TensorNotation(Printer):
             inner = self.write(value)
             return call("relu", inner).with_axes(inner.axes)
         otherwise = rest[0].expr if len(rest) == 1 and rest[0].cond == sympy.true else Piecewise(*rest)
-        pieces, axes = self.joined([self._condition(test), self.write(value), self.write(otherwise)])
+        pieces, axes = self.joined([self.write(test), self.write(value), self.write(otherwise)])
         return call("where", *pieces).with_axes(axes)
-
-    def _condition(self, test: Any) -> Printed:
-        if isinstance(test, sympy.And | sympy.Or) and len(test.args) > 2:  # noqa: PLR2004 (PyTorch's take two)
-            test = test.func(test.func(*test.args[:-1]), test.args[-1], evaluate=False)
-        return self.write(test)
 
     def index(self, node: Symbol) -> Printed:  # noqa: ARG002 (one notation has a place for it)
         """Refuse: an index has no place in this notation."""

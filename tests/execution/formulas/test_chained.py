@@ -60,6 +60,17 @@ def test_no_more_is_saved_than_autograd_saves(space: dict[str, Any]) -> None:
     assert len(saved(lambda: space["mul"](*given))) <= len(saved(lambda: program(*given))) == len([*given, "tanh"])
 
 
+def test_a_leaf_that_neither_backward_nor_jvp_reads_is_not_saved() -> None:
+    """Autograd saves x, t = x - y, and exp(-t**2): not y."""
+    found: dict[str, Any] = {"__name__": "derived"}
+    exec(gradcli.derive("exp(-(x - y)**2)*x", {"x": (3,), "y": (3,)}).function(), found)  # noqa: S102 (as above)
+    x, y = leaves(50)
+    kept = saved(lambda: found["mul"](x, y))
+    assert y.untyped_storage().data_ptr() not in kept
+    assert len(kept) == len(saved(lambda: torch.exp(-((x - y) ** 2)) * x)) == 3
+    assert gradcheck(found["mul"], leaves(3), check_forward_ad=True)
+
+
 def test_nothing_that_forward_computed_is_computed_again(code: str) -> None:
     backward = code.partition("def backward")[2].partition("def jvp")[0]
     assert "tanh" not in backward
