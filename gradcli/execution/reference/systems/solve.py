@@ -29,8 +29,8 @@ from gradcli.execution.reference.systems.substitution import orders_of, substitu
 FEW, MOST = 1e8, 2e11
 # Residuals relative to what they are the difference of: as good as rounding allows, and the largest that is accepted.
 EXACT, ACCEPTED = 8 * torch.finfo(torch.float64).eps, 1e-12
-# One that is larger than this is not only where the solution is 0 but for rounding.
-NOISE = 1e-6
+# Between these it may only be as large as it is where the solution is 0 but for rounding.
+NOISE = 1e-14, 1e-6
 # How little an entry of a solution moves, relative to it, for the sizes of products with it to stay.
 NEAR = 1e-3
 ROUNDS = 4
@@ -142,7 +142,7 @@ def _refined(problem: Problem, solver: Solver) -> Tensor | None:
     best = _Tried(problem.blank(), problem.right, problem.right.abs(), math.inf)
     for _ in range(ROUNDS):
         before, tried = best.error, _tried(problem, best.solution + solver(best.rest), best)
-        if EXACT < tried.error <= NOISE:
+        if NOISE[0] < tried.error <= NOISE[1]:
             tried = _without_noise(problem, tried)
         if not tried.error < before:
             break
