@@ -31,17 +31,20 @@ def by_one_side(problem: Problem, right: Tensor, ranges: Ranges) -> Tensor | Non
 
 def _side(problem: Problem, ranges: Ranges) -> int | None:
     """Return the axis along which a block is one small matrix; None if it is none."""
-    trial = problem.blank()
+    trial = problem.noted("trial", problem.blank)
     probe = slices(trial, problem.system.residual, ranges)
     probe.copy_(torch.rand(probe.shape, generator=torch.Generator().manual_seed(0), dtype=probe.dtype) + 0.5)
-    given = problem.flat_solution(probe)
+    given = problem.flat_solution(probe).clone()
     image = problem.flat_right(problem.product(trial, ranges))
-    for axis in (0, 1):
-        small, lengths = _along(problem, axis, ranges).mT, _lengths(problem, ranges)
-        off = (image - _through(small.matmul, given, axis, lengths)).abs()
-        if bool((off <= SAME * _through(small.abs().matmul, given, axis, lengths)).all()):  # what is given is positive
-            return axis
-    return None
+    probe.zero_()
+    return next((axis for axis in (0, 1) if _is_along(problem, axis, ranges, given, image)), None)
+
+
+def _is_along(problem: Problem, axis: int, ranges: Ranges, given: Tensor, image: Tensor) -> bool:
+    """Return whether one matrix along an axis makes the image of what is given, which is positive."""
+    small, lengths = _along(problem, axis, ranges).mT, _lengths(problem, ranges)
+    off = (image - _through(small.matmul, given, axis, lengths)).abs()
+    return bool((off <= SAME * _through(small.abs().matmul, given, axis, lengths)).all())
 
 
 def _lengths(problem: Problem, ranges: Ranges) -> list[int]:

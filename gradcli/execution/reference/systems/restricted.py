@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ class Restricted:
 
     steps: tuple[Step, ...]
     runs: tuple[Run, ...]
+    small: tuple[bool, ...]
+    """Whether the result of a step is no larger than one of its inputs."""
     values: tuple[Tensor | str, ...]
     """What the steps read first: tensors, and names of operands that vary."""
     labels: tuple[str, ...]
@@ -40,7 +42,7 @@ class Restricted:
         values = [varying[value] if isinstance(value, str) else value for value in self.values]
         first = len(values)
         sizes = {**self.sizes, **{letter: stop - start for letter, (start, stop) in ranges.items()}}
-        for step, run in zip(self.steps, self.runs, strict=True):
+        for step, run, small in zip(self.steps, self.runs, self.small, strict=True):
             inputs = [
                 _sliced(values[place], labels, ranges) if place < first else values[place]
                 for place, labels in zip(step.inputs, step.labels, strict=False)
@@ -48,7 +50,7 @@ class Restricted:
             if step.function == "index" and step.out in ranges:
                 values.append(torch.arange(*ranges[step.out]))
             else:
-                values.append(run_step(step, inputs, sizes, run))
+                values.append(run(inputs, sizes) if small else run_step(step, inputs, sizes, run))
         return _sliced(values[self.result], self.out, ranges) if self.result < first else values[self.result]
 
 
@@ -71,13 +73,29 @@ def specialised(program: TensorProgram, operands: Mapping[str, Tensor], varying:
         place: operands[name] for place, name in enumerate(program.operands) if name in operands and name != varying
     }
     first, kept = len(program.operands), []
+    program = _read_directly(program)
+    read = {program.result, *(value for step in program.steps for value in step.inputs)}
     for place, step in enumerate(program.steps, first):
+        if place not in read:
+            continue
         small = math.prod(sizes.get(letter, 1) for letter in step.out) <= largest
         if small and all(value in known for value in step.inputs) and step.function != "size":
             known[place] = run_step(step, [known[value] for value in step.inputs], sizes)
         else:
             kept.append(place)
     return _assembled(program, known, kept, sizes, varying)
+
+
+def _read_directly(program: TensorProgram) -> TensorProgram:
+    """Return a program whose steps read operands where they read ones that are only labelled otherwise."""
+    first = len(program.operands)
+    same = {
+        place: step.inputs[0]
+        for place, step in enumerate(program.steps, first)
+        if step.function == "relabel" and step.labels[0] == step.out and step.inputs[0] < first
+    }
+    steps = [replace(step, inputs=tuple(same.get(place, place) for place in step.inputs)) for step in program.steps]
+    return replace(program, steps=tuple(steps))
 
 
 def _assembled(
@@ -97,6 +115,7 @@ def _assembled(
     return Restricted(
         tuple(renumbered),
         tuple(map(run_of, renumbered)),
+        tuple(any(set(step.out) <= set(labels) for labels in step.labels) for step in renumbered),
         values,
         tuple(labels),
         sizes,

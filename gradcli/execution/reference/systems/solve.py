@@ -28,9 +28,11 @@ from gradcli.execution.reference.systems.substitution import orders_of, substitu
 # Multiplications that elimination may take before structure is looked for, and at most.
 FEW, MOST = 1e8, 2e11
 # Residuals relative to what they are the difference of: as good as rounding allows, and the largest that is accepted.
-EXACT, ACCEPTED = 1e-15, 1e-12
-# One that is larger than this is not only where the solution is 0 but for rounding.
-NOISE = 1e-6
+EXACT, ACCEPTED = 8 * torch.finfo(torch.float64).eps, 1e-12
+# Between these it may only be as large as it is where the solution is 0 but for rounding.
+NOISE = 1e-14, 1e-6
+# How little an entry of a solution moves, relative to it, for the sizes of products with it to stay.
+NEAR = 1e-3
 ROUNDS = 4
 
 Solver = Callable[[Tensor], Tensor]
@@ -137,10 +139,10 @@ def _refined(problem: Problem, solver: Solver) -> Tensor | None:
     """
     if not all_finite(problem.right):
         return solver(problem.right)
-    best = _Tried(problem.blank(), problem.right, math.inf)
+    best = _Tried(problem.blank(), problem.right, problem.right.abs(), math.inf)
     for _ in range(ROUNDS):
-        before, tried = best.error, _tried(problem, best.solution + solver(best.rest))
-        if EXACT < tried.error <= NOISE:
+        before, tried = best.error, _tried(problem, best.solution + solver(best.rest), best)
+        if NOISE[0] < tried.error <= NOISE[1]:
             tried = _without_noise(problem, tried)
         if not tried.error < before:
             break
@@ -152,16 +154,27 @@ def _refined(problem: Problem, solver: Solver) -> Tensor | None:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """A solution, its residual, and how large that is relative to what it is the difference of."""
+    """A solution and its residual."""
 
     solution: Tensor
     rest: Tensor
+    size: Tensor
+    """The magnitudes of what the residual is the difference of, or a little less."""
     error: float
+    """The largest residual relative to that (Oettli and Prager 1964)."""
 
 
-def _tried(problem: Problem, solution: Tensor) -> _Tried:
-    rest = problem.right - problem.product(solution)
-    return _Tried(solution, rest, _backward_error(problem, solution, rest))
+def _tried(problem: Problem, solution: Tensor, before: _Tried) -> _Tried:
+    rest, size = problem.right - problem.product(solution), _size(problem, solution, before)
+    floor = torch.finfo(size.dtype).eps * float(size.max())
+    return _Tried(solution, rest, size, float((rest.abs() / (size + floor)).max()))
+
+
+def _size(problem: Problem, solution: Tensor, before: _Tried) -> Tensor:
+    """Return what a residual is relative to; that of a solution before, where each entry has hardly moved since."""
+    if bool(((solution - before.solution).abs() <= NEAR * before.solution.abs()).all()):
+        return (1 - NEAR) * before.size
+    return problem.magnitude(solution.abs()) + problem.right.abs()
 
 
 def _without_noise(problem: Problem, tried: _Tried) -> _Tried:
@@ -170,12 +183,5 @@ def _without_noise(problem: Problem, tried: _Tried) -> _Tried:
     noise = (sizes <= torch.finfo(sizes.dtype).eps * sizes.max()) & (sizes > 0)
     if not bool(noise.any()):
         return tried
-    other = _tried(problem, tried.solution.masked_fill(noise, 0.0))
+    other = _tried(problem, tried.solution.masked_fill(noise, 0.0), tried)
     return other if other.error < tried.error else tried
-
-
-def _backward_error(problem: Problem, solution: Tensor, left: Tensor) -> float:
-    """Return the largest residual relative to what it is the difference of (Oettli and Prager 1964)."""
-    size = problem.magnitude(solution.abs()) + problem.right.abs()
-    floor = torch.finfo(size.dtype).eps * float(size.max())
-    return float((left.abs() / (size + floor)).max())
