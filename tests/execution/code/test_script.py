@@ -233,6 +233,22 @@ def test_a_second_derivative_by_way_of_grad_is_undecided_for_what_it_rests_on(ru
     assert report(found[1])["g"].verdict is Verdict.MATCH
 
 
+SHARED = """
+w, b = torch.tensor(2.0, requires_grad=True), torch.tensor(1.0, requires_grad=True)
+gw, gb = torch.autograd.grad((w * 3 + b) ** 2, [w, b], create_graph=True)
+(gw**2 + gb**2).backward()
+"""
+
+
+def test_a_gradient_of_which_another_is_made_has_no_row(run: Run) -> None:
+    found, error = run(SHARED)
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH, Verdict.MATCH]
+    assert names(found[1])[:3] == ["w", "b", "gw"]
+    assert "gb" not in names(found[1])
+    assert [report(found[1])[name].grad.item() for name in ("w", "b")] == [1680.0, 560.0]  # of (9 + 1) (2 · 7)²
+
+
 SECOND_OF_MODULES = """
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).double()
