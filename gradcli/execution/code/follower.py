@@ -91,14 +91,7 @@ class Follower(Guarded):
         if is_question(call):
             return self.constants.ask(call)
         if call.short in DIFFERENTIATING or any(map(is_functorch_wrapped_tensor, call.tensors)):
-            refuse_kept_graph(call, place_of(user_frame()))
-            with self.paused():
-                result = call.run()
-                self.constants.differentiated(call, result)
-                if call.short == "grad" and not any(map(is_functorch_wrapped_tensor, call.tensors)):
-                    self.steps.frame = user_frame()
-                    note_gradients(self.steps, call, result)
-            return result
+            return self._differentiated(call)
         wanted = [tensor for tensor in call.tensors if tensor.requires_grad]
         self.steps.frame = user_frame() if wanted else None
         self._name(wanted)
@@ -111,6 +104,18 @@ class Follower(Guarded):
             self.steps.values.keep(may_write(call))
             return self.constants.pass_on(call)
         return self._follow(call)
+
+    def _differentiated(self, call: MadeCall) -> Any:
+        """Run a call that differentiates, and note the gradients that `torch.autograd.grad` has returned."""
+        refuse_kept_graph(call, place_of(user_frame()))
+        with self.paused():
+            result = call.run()
+            self.constants.differentiated(call, result)
+            if call.short == "grad" and not any(map(is_functorch_wrapped_tensor, call.tensors)):
+                self.steps.frame = user_frame()
+                self._name([tensor for tensor in call.tensors if tensor.requires_grad])
+                note_gradients(self.steps, call, result)
+        return result
 
     def _name(self, tensors: Sequence[Tensor]) -> None:
         """Give values the names of the variables that hold them."""
@@ -206,7 +211,6 @@ class Follower(Guarded):
         outputs = list(faces.values())
         with self.paused():
             inside = Inside.of_definition(self.steps, definition, call, given, drawn)
-        inside.obscure(outputs)
         self.steps.note(inside.calls(outputs), outputs)
 
     def _function(self, function: type, args: tuple[Any, ...], apply: Any) -> Any:
@@ -245,7 +249,7 @@ class Follower(Guarded):
         if self.is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, derived.tensors)):
             return derived.run()
         outputs = self._retraced(derived.name, derived.run, derived.by_autograd)
-        self.steps.obscure(tree.tensors(outputs), derived.made_up)
+        self.steps.forget_leaves(derived.made_up)
         return outputs
 
     def _higher_order(self, called: HigherOrder) -> Any:

@@ -89,16 +89,6 @@ class Inside:
         inside._outputs = [tensor for tensor in made if tensor.is_floating_point() or tensor.is_complex()]
         return inside
 
-    def obscure(self, faces: Sequence[Followed]) -> None:
-        """Let those results have no gradient of their own of which a definition makes the others.
-
-        Whether a cell's new state gets what its output makes of it is a matter of how PyTorch computes it.
-        """
-        values = [self._recorder.traced(tensor) for tensor in self._outputs]
-        read = {traced for call in self._recorder.trace.calls for traced in call.inputs}
-        for value, face in zip(values, faces, strict=True):
-            face.is_ambiguous = value in read
-
     def calls(self, faces: Sequence[Followed]) -> list[TracedCall]:
         """Return the calls from the values outside that went in to those that came out; a gap where that is not known.
 

@@ -13,6 +13,7 @@ from gradcli.execution.code.steps import Steps, gap
 from gradcli.execution.code.values import value_of
 from gradcli.execution.forward.equivalents import entry
 from gradcli.execution.forward.followed import Followed, steps_behind
+from gradcli.execution.forward.shared import passed
 from gradcli.execution.forward.trace import TracedCall
 from gradcli.execution.forward.twins import is_same, random_numbers, random_state
 
@@ -49,7 +50,8 @@ def note_copies(steps: Steps, name: str, results: Sequence[Tensor], copies: Sequ
     """
     pairs = [pair for pair in zip(results, copies, strict=True) if pair[0].requires_grad]
     values = [steps.traced(copy) for _, copy in pairs]
-    for step in {step for value in values for step in steps_behind(value) if step.number > begun}:
+    inside = {step for value in values for step in steps_behind(value) if step.number > begun}
+    for step in inside:
         for traced in [traced for call in step.calls for traced in call.outputs if isinstance(traced, Followed)]:
             traced.aside, traced.edge = traced.edge, None
     faces = [steps.settle(result, Followed(value_of(result), None, f"{name}(...)")) for result, _ in pairs]
@@ -58,3 +60,6 @@ def note_copies(steps: Steps, name: str, results: Sequence[Tensor], copies: Sequ
     else:
         calls = [gap(DIFFERENT.format(f"{name}()"), values, tuple(faces))]
     steps.note(calls, faces)
+    given = {*faces, *values, *(value for step in inside for value in step.inputs)}
+    for value in passed([face.edge.node for face in faces if face.edge is not None], steps.values.at):
+        value.is_ambiguous |= value not in given  # autograd makes of it what is known as made of other values

@@ -18,8 +18,10 @@ from gradcli.execution.forward.aliasing import Patch, StorageView, overlap
 from gradcli.execution.forward.calls import NOWHERE, text_of
 from gradcli.execution.forward.equivalents import entry
 from gradcli.execution.forward.followed import Followed, Step, edge_of
+from gradcli.execution.forward.graph import edges_behind
 from gradcli.execution.forward.kinds import dense
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.shared import shared
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, invocation
 from gradcli.language.program import Call
 from gradcli.ops.record import Kind, Op
@@ -86,8 +88,9 @@ class Steps:
         if self.values.is_unchanged(tensor, known):
             return known
         shift = self.constant((dense(tensor) - known.tensor.detach()).clone())
-        new = self.apply("add", known, shift)
-        return self.settle(tensor, new)
+        new = self.settle(tensor, self.apply("add", known, shift))
+        new.is_ambiguous = True  # where it is, autograd has the gradient of the old one
+        return new
 
     def _viewed(self, tensor: Tensor, base: Tensor) -> Followed:
         """Return a view's value as entries of its base's."""
@@ -104,17 +107,11 @@ class Steps:
 
     def _behind(self, start: Any) -> list[Followed]:
         """Return the known values nearest to a node of autograd's graph, on all ways to the leaves."""
-        seen, waiting, found = {start}, [start], list[Followed]()
-        while waiting:
-            for node, place in waiting.pop().next_functions:
-                known = None if node is None else self.values.at(node, place)
-                if known is not None:
-                    found.append(known)
-                elif node is not None and hasattr(node, "variable"):
-                    found.append(self._leaf(node.variable))
-                elif node is not None and node not in seen:
-                    seen.add(node)
-                    waiting.append(node)
+        found = list[Followed]()
+        for node, place in edges_behind([start], self.values.at):
+            known = self.values.at(node, place)
+            known = self._leaf(node.variable) if known is None and hasattr(node, "variable") else known
+            found += [] if known is None else [known]
         return list(dict.fromkeys(found))
 
     def settle(self, tensor: Tensor, value: Followed) -> Followed:
@@ -123,10 +120,8 @@ class Steps:
         self.values.know(tensor, value)
         return value
 
-    def obscure(self, results: Iterable[Tensor], made_up: Iterable[Tensor]) -> None:
-        """Let results of a transform have no gradient of their own; what was made up to follow it is no leaf."""
-        for value in filter(None, map(self.values.stale, results)):
-            value.is_ambiguous = True
+    def forget_leaves(self, made_up: Iterable[Tensor]) -> None:
+        """Let what was made up to follow a transform be no leaf."""
         for value in filter(None, map(self.values.stale, made_up)):
             value.edge = None
 
@@ -183,8 +178,11 @@ class Steps:
         known = tuple(dict.fromkeys(value for value in inputs if isinstance(value, Followed)))
         self.number += 1
         step = Step(self.number, tuple(calls), known, place_of(self.frame), self.modules.path(self.frame), function)
+        made = list(made)
         for value in made:
             value.step = step
+        for value in shared([(value, value.edge) for value in made if value.edge is not None], self.values.at):
+            value.is_ambiguous = True
         return step
 
 

@@ -46,8 +46,8 @@ class Values:
         """Keep a value as it is, whatever is written to its memory."""
         self._held.setdefault(storage_of(value.tensor), weakref.WeakSet()).add(value)
         value.version = version_of(value.tensor)
-        if value.edge is not None:
-            self._by_edge.setdefault((id(value.edge.node), value.edge.output_nr), value)
+        if value.edge is not None and self.at(value.edge.node, value.edge.output_nr) is None:
+            self._by_edge[id(value.edge.node), value.edge.output_nr] = value
 
     def fresh(self, tensor: Tensor, edge: object) -> Followed | None:
         """Return what a tensor is known to hold, unless that has changed or autograd knows it elsewhere by now."""
@@ -83,7 +83,9 @@ class Values:
 
     def at(self, node: object, place: int) -> Followed | None:
         """Return the value whose gradient arrives at an input of a node of autograd's graph."""
-        return self._by_edge.get((id(node), place))
+        found = self._by_edge.get((id(node), place))
+        # One that has lost its edge keeps no node alive, so that another node may be where that one was.
+        return found if found is not None and found.edge is not None and found.edge.node is node else None
 
     def keep(self, tensors: Sequence[Tensor]) -> None:
         """Copy all values that rest on the memory of some tensors, which is about to be written to."""

@@ -26,6 +26,8 @@ WRITING = frozenset({"batch_norm", "instance_norm", "__setitem__"})
 TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data"})
 # What writes a tensor.
 TEXTS = frozenset({"__repr__", "__format__"})
+# What a module asks of its parameters when it moves them, be it to the meta device, where no gradient is known.
+QUESTIONS = frozenset({"_has_compatible_shallow_copy_type", "is_complex", "is_floating_point"})
 # What decides by values: their results are truth values of Python's, of tensors that need not require grad.
 DECIDING = frozenset({"__bool__", "is_nonzero", "equal", "allclose"})
 
@@ -36,7 +38,7 @@ def is_question(call: MadeCall) -> bool:
     PyTorch writes a tensor with functorch switched off until the frame that does so is freed: an error inside, of a
     call that a program may not make, would keep that frame, and every later Jacobian would be 0.
     """
-    return call.short in TEXTS or (call.short == "__get__" and call.name.split(".")[-2] not in TENSORS)
+    return call.short in TEXTS | QUESTIONS or (call.short == "__get__" and call.name.split(".")[-2] not in TENSORS)
 
 
 def may_write(call: MadeCall) -> list[Tensor]:

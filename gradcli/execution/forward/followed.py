@@ -76,7 +76,7 @@ class Followed(TracedTensor):
     aside: GradientEdge | None = field(default=None, kw_only=True)
     """Where autograd knows it in a graph that was made to follow the code, and that the code's backward passes by."""
     is_ambiguous: bool = field(default=False, kw_only=True)
-    """Whether how much of a gradient arrives here is a matter of taste: a result that the slope may be computed of."""
+    """Whether how much of a gradient arrives here is a matter of how PyTorch computes what the step takes as one."""
     writes: tuple[Write, ...] = field(default=(), kw_only=True)
     """Of the output: what the code has written to memory."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 
@@ -15,6 +15,19 @@ def reachable(starts: Iterable[Any], known: Container[Any] = ()) -> Iterator[Any
             seen.add(node)
             yield node
             waiting += [following for following, _ in node.next_functions]
+
+
+def edges_behind(starts: Iterable[Any], is_end: Callable[[Any, int], Any]) -> Iterator[tuple[Any, int]]:
+    """Yield the edges that lead from some nodes to the leaves, as nodes and places; behind an end is not looked."""
+    seen, waiting = set(starts), list(starts)
+    while waiting:
+        for node, place in waiting.pop().next_functions:
+            if node is None:
+                continue
+            yield node, place
+            if node not in seen and not is_end(node, place):
+                seen.add(node)
+                waiting.append(node)
 
 
 def age(node: Any) -> int:

@@ -32,12 +32,14 @@ def between(asking: TracedCall, calls: Sequence[TracedCall]) -> set[TracedTensor
     """
     if asking.inner is None:
         return set()
-    behind, after = set(asking.inner.outputs), set(asking.inner.inputs)
+    inputs = set(asking.inner.inputs)
+    behind, after = set(asking.inner.outputs), set[TracedTensor]()
     for call in reversed(calls):
         behind.update(call.inputs if behind.intersection(call.outputs) else ())
     for call in calls:
-        after.update(call.outputs if after.intersection(call.inputs) else ())
-    return behind.intersection(after).difference(asking.inner.inputs)
+        is_after = not (after.isdisjoint(call.inputs) and inputs.isdisjoint(call.inputs))
+        after.update(call.outputs if is_after else ())
+    return behind.intersection(after)
 
 
 def gradients(

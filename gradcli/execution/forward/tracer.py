@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.followed import edge_of
 from gradcli.execution.forward.in_place import check_overwrite
 from gradcli.execution.forward.inner import between, call_of, gradients
 from gradcli.execution.forward.interpreter import Interpreter
@@ -22,6 +23,7 @@ from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import Memory, check_items
 from gradcli.execution.forward.refusals import REFUSALS, refusals
 from gradcli.execution.forward.refused_calls import IntegerError, integer_leaf, is_whole, refused_call, shapes_of
+from gradcli.execution.forward.shared import shared
 from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, TracedTensor, invocation, traced_in
 from gradcli.language.parser import parse
 from gradcli.language.program import Call, Expression, Program
@@ -99,8 +101,18 @@ class Tracer:
         used = [(of, one) for of, one in zip(inputs, made, strict=True) if one is not None]
         inner = InnerGradient(tuple(outputs), tuple(of for of, _ in used), tuple(upstream))
         self.trace.calls.append(call_of(inner, call, [one for _, one in used]))
-        self.trace.hidden |= between(self.trace.calls[-1], self.trace.calls)
+        self.trace.hidden |= between(self.trace.calls[-1], self.trace.calls) | self._shared([one for _, one in used])
         return tuple(made)
+
+    def _shared(self, made: Sequence[TracedTensor]) -> set[TracedTensor]:
+        """Return those gradients of a call of which autograd computes others, or which it has had before."""
+        known: dict[tuple[Any, int], TracedTensor] = {}
+        for traced in (*self.trace.leaves, *(one for call in self.trace.calls for one in call.outputs)):
+            if traced.tensor.requires_grad:
+                edge = _edge(traced)
+                known.setdefault((edge.node, edge.output_nr), traced)
+        edges = [(traced, _edge(traced)) for traced in made if traced.tensor.requires_grad]
+        return shared(edges, lambda *place: known.get(place))
 
     def refill(self, value: Any, numbers: Tensor) -> None:
         """Give a leaf other numbers; refused where they would not be those that it was used with."""
@@ -198,6 +210,10 @@ class Tracer:
             return known.get(id(leaf)) or TracedTensor(leaf, None, text + tree.subscripts(path))
 
         return tree.map_with_path(traced, result)
+
+
+def _edge(traced: TracedTensor) -> GradientEdge:
+    return traced.edge or edge_of(traced.tensor)
 
 
 def _is_view(tensor: Tensor) -> bool:

@@ -233,6 +233,44 @@ def test_a_second_derivative_by_way_of_grad_is_undecided_for_what_it_rests_on(ru
     assert report(found[1])["g"].verdict is Verdict.MATCH
 
 
+ENSEMBLE = """
+import copy
+models = [nn.Linear(2, 1).double() for _ in range(2)]
+parameters, buffers = torch.func.stack_module_state(models)
+base = copy.deepcopy(models[0]).to("meta")
+def of_one(parameters, buffers, x):
+    return torch.func.functional_call(base, (parameters, buffers), (x,))
+x = torch.ones(3, 2, dtype=torch.float64)
+torch.vmap(of_one, (0, 0, None))(parameters, buffers, x).sum().backward()
+"""
+
+
+def test_an_ensemble_whose_module_is_on_the_meta_device_is_followed(run: Run) -> None:
+    found, error = run(ENSEMBLE)
+    assert error is None
+    assert report(found[0]).verdict is Verdict.MATCH
+    assert [report(found[0])[f"parameters['{name}']"].grad.flatten().tolist() for name in ("weight", "bias")] == [
+        [3.0] * 4,
+        [3.0] * 2,
+    ]
+
+
+SHARED = """
+w, b = torch.tensor(2.0, requires_grad=True), torch.tensor(1.0, requires_grad=True)
+gw, gb = torch.autograd.grad((w * 3 + b) ** 2, [w, b], create_graph=True)
+(gw**2 + gb**2).backward()
+"""
+
+
+def test_a_gradient_of_which_another_is_made_has_no_row(run: Run) -> None:
+    found, error = run(SHARED)
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH, Verdict.MATCH]
+    assert names(found[1])[:3] == ["w", "b", "gw"]
+    assert "gb" not in names(found[1])
+    assert [report(found[1])[name].grad.item() for name in ("w", "b")] == [1680.0, 560.0]  # of (9 + 1) (2 · 7)²
+
+
 SECOND_OF_MODULES = """
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).double()

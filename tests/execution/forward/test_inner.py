@@ -7,6 +7,7 @@ import torch
 
 from gradcli.engine import evaluate_program
 from gradcli.errors import GradcliError
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 POINT = torch.tensor([0.7, -1.2, 0.4], dtype=torch.float64)
@@ -60,6 +61,26 @@ def test_what_lies_between_is_not_shown() -> None:
     names = [tensor.name for tensor in report.tensors]
     assert "z" in names
     assert "y" not in names
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "left_out"),
+    [
+        ("gx, gb = grad(((x*3 + b)**2).sum(), [x, b], create_graph=True); (gx**2 + gb**2).sum().backward()",
+         (9 + 1) * 4 * 2 * 3 * (3 * POINT + 1), "gb"),
+        ("gx, gb = grad(((x + b)**3).sum(), [x, b], create_graph=True); (gx*gb).sum().backward()",
+         2 * 3 * 6 * (POINT + 1) ** 3, "gb"),
+        ("v = x*2; g, = grad(x + b, [x], v, create_graph=True); (g**2 + v**3).sum().backward()",
+         8 * POINT + 24 * POINT**2, "g"),
+        ("h = exp(x); gx, gh = grad((h*b).sum(), [x, h], create_graph=True); (gx**2 + h*gh).sum().backward()",
+         2 * (2 * POINT).exp() + POINT.exp(), "h"),
+    ],
+)  # fmt: skip
+def test_what_other_gradients_are_made_of_is_not_shown(text: str, expected: torch.Tensor, left_out: str) -> None:
+    report = evaluate_program(text.replace("grad(", "torch.autograd.grad("), Settings(), {"x": POINT, "b": [1.0] * 3})
+    assert report.verdict is Verdict.MATCH
+    assert torch.allclose(report["x"].gradient, expected, rtol=1e-12)
+    assert left_out not in {tensor.name for tensor in report.tensors}
 
 
 @pytest.mark.parametrize(
