@@ -53,7 +53,7 @@ def simplified(
         ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
         ways += [upright(way, algebra.across) for way in ways[-2:]]
     ways += [gathered(way, shapes) for way in ways]
-    return min((text_of(way) for way in ways), key=lambda text: (symbols(text), "mean(" not in text))
+    return min((text_of(way) for way in ways), key=lambda text: (symbols(text), " - mean(" not in text))
 
 
 def _length(node: ast.expr) -> tuple[int, int]:

@@ -66,6 +66,8 @@ def _turned(test: Any) -> Any:
 
 def _of_one(test: Any, value: Any) -> Any:
     """Return a test of one value by the ranges in which it holds; as it is if that is no shorter."""
+    if not isinstance(test, And | Or):  # together, sympy has decided them
+        return test
     cells = [*_cells(test, value)]
     runs, start = [], 0
     for place in range(1, len(cells) + 1):

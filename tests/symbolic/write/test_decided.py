@@ -22,6 +22,8 @@ LOW, HIGH = Rational(4, 5), Rational(6, 5)
         (And(r >= LOW, r <= LOW), sympy.Eq(r, LOW)),
         (Or(And(r > 0, r < 2), And(r > 1, r <= 3)), And(r > 0, r <= 3)),
         (And(r > 1, r < 0, evaluate=False), sympy.false),
+        (Or(And(r > 1, Or(r < 0, And(r < -1, a > r)), evaluate=False), a > r), None),
+        (And(r > 1, r >= -r, Or(r > 1, r <= 1, evaluate=False), evaluate=False), None),
         (Or(r < 1, And(r > LOW, r > HIGH)), None),
     ],
 )
