@@ -14,8 +14,11 @@ from gradcli.errors import ExecutionError, GradcliError, InputError
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.formulas.code_points import code_point, replayed
+from gradcli.execution.formulas.conditioned import is_settled, may_be_singular, nudged
+from gradcli.execution.formulas.numbers import large, positive, small
 from gradcli.execution.formulas.paths import drawn_numbers, path_of
 from gradcli.execution.forward.domains import leaves_for
+from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
@@ -29,8 +32,6 @@ from gradcli.settings import Settings, Shape
 Draw = Callable[[Tensor], Tensor]
 # A point is drawn again, so often, where a gradient is not finite.
 ATTEMPTS = 8
-# How much smaller, or larger, the numbers of a leaf are for each axis, where none of those of the usual size will do.
-SCALE = 8
 # From the seed of a point to that of its tangents.
 TANGENTS = 7919
 
@@ -153,17 +154,35 @@ def _replayed(here: Point, values: Mapping[str, Any]) -> Point:
 
 
 def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
-    """Return a point at which autograd's gradients are finite; None if none was found.
+    """Return a point at which autograd's gradients are finite, and not of a singular matrix; None if none was found.
 
     Where numbers of both signs are not, positive ones may be: `log(x/y)` has such of many entries nowhere else. With
     small vectors and smaller matrices, what is of the lowest degree outweighs the rest, as in `log(b - A @ x)`; with
     large ones it is the other way about.
     """
-    for draw, attempt in product((identity, _positive, _small, _large), range(ATTEMPTS)):
+    for draw, attempt in product((identity, positive, small, large), range(ATTEMPTS)):
         found = point(program, settings, given, seed + 1000 * attempt, draw)
-        if all(bool(value.isfinite().all()) for value in (found.output.tensor, *found.gradients().values())):
+        several = (found.output.tensor, *found.gradients().values())
+        if all(bool(value.isfinite().all()) for value in several) and not is_singular(found):
             return found
     return None
+
+
+def is_singular(here: Point) -> bool:
+    """Tell whether the last digits of a point's values decide on its gradients: a matrix is singular, or nearly so."""
+    if not may_be_singular(here.trace):
+        return False
+    moving = {leaf.tensor for leaf in here.wanted}
+    values = {
+        leaf.name or leaf.text: nudged(value, here.settings.seed) if leaf.tensor in moving else value
+        for leaf in here.trace.leaves
+        for value in (leaf.tensor.detach(),)
+    }
+    try:
+        others = moved_to(here, values).gradients().values()
+    except (GradcliError, *REFUSALS):
+        return True
+    return not is_settled([*here.gradients().values()], [*others])
 
 
 def another_point(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:
@@ -247,18 +266,6 @@ def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed:
     shapes = {name: tuple(settings.shapes.get(name, default)) for name in names if name not in known}
     drawn = leaves_for(program, shapes, find, seed)
     return {name: _assumed(name, draw(value), settings) for name, value in drawn.items() if name not in known}
-
-
-def _positive(value: Tensor) -> Tensor:
-    return value.abs() if value.is_floating_point() else value
-
-
-def _small(value: Tensor) -> Tensor:
-    return _positive(value) / SCALE**value.ndim if value.is_floating_point() else value
-
-
-def _large(value: Tensor) -> Tensor:
-    return _positive(value) * SCALE**value.ndim if value.is_floating_point() else value
 
 
 def _assumed(name: str, value: Tensor, settings: Settings) -> Tensor:
