@@ -40,7 +40,7 @@ from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 NO_FORMULA = "it has no formula in terms of the leaves alone"
-NOT_FINITE = "no random point was found at which autograd's gradient is finite, and more than rounding"
+NOT_FINITE = "no point was found with a finite gradient that is not rounding"
 
 
 def derive(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
