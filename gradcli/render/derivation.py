@@ -171,8 +171,8 @@ def _notes(derivation: Derivation) -> Iterator[str]:
     for one in derivation.derivatives:
         for words in one.rewritten or ():
             yield escape(f"{one.wrt}: {words}")
-        if one.exception:
-            yield escape(f"{one.wrt}: {one.exception}")
+        for words in (*([one.exception] if one.exception else []), *(one.left_out or ())):
+            yield escape(f"{one.wrt}: {words}")
     yield from _said(derivation)
     if derivation.tried:
         yield derivation.tried

@@ -62,6 +62,8 @@ class DerivedFormula:
     """With `--stable`: what was rewritten, and why."""
     exception: str | None = optional()
     """What the derivative is at single points at which the formula has no value: `0 where norm(x) == 0`."""
+    left_out: tuple[str, ...] | None = optional()
+    """What the formula leaves out that is far from usual values, such as what `eps` is for, and whether code has it."""
     reason: str | None = optional()
     """Why there is no formula."""
 
@@ -213,7 +215,9 @@ class Derivation:
     def code(self, to: str = "torch") -> str:
         """Return the source of `gradient(...)` for a library; NotSupportedError if there is none."""
         if to not in self.codes:
-            has = f"there is code for {', '.join(self.codes)}" if self.codes else "a derivative has no formula"
+            without = any(one.formula is None for one in self.derivatives)
+            none = "a derivative has no formula" if without else "what it returns is not what autograd says"
+            has = f"there is code for {', '.join(self.codes)}" if self.codes else none
             raise NotSupportedError(f"there is no code for {to}: {has}")
         return self.codes[to]
 

@@ -20,19 +20,16 @@ from gradcli.derivation.notation.sympy import sympy
 from gradcli.errors import GradcliError, InputError, NotSupportedError
 from gradcli.escaping import latex_name
 from gradcli.execution.comparison.judged import judged
-from gradcli.execution.formulas.closed import COMPLEX, Form, Target, tangent_names, targets, upstream_name
+from gradcli.execution.formulas.checks import SECOND, checks_of, wanted_of
+from gradcli.execution.formulas.closed import COMPLEX, Form, Target, tangent_names, upstream_name
 from gradcli.execution.formulas.codes import check_code, codes_of, markup
 from gradcli.execution.formulas.derivation_steps import steps_of
 from gradcli.execution.formulas.function import function_code
 from gradcli.execution.formulas.lengths import named_lengths, turned_settings, unified_form
-from gradcli.execution.formulas.points import Point, another_point, enlarged, finite_point, point, variable
+from gradcli.execution.formulas.points import Point, another_point, finite_point, point
 from gradcli.execution.formulas.shaped import layout_of, shown_forms
 from gradcli.execution.formulas.verified import (
-    Findings,
     arguments,
-    compare,
-    expected,
-    new_findings,
 )
 from gradcli.execution.forward.source import Source
 from gradcli.execution.process import torch_version
@@ -42,12 +39,7 @@ from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 NO_FORMULA = "it has no formula in terms of the leaves alone"
-SAME_SIZES = "checked at one size: the program does not run for others"
-NOT_FINITE = "no random point was found at which autograd's gradient is finite"
-ONE_POINT = "no other point was met that takes the same branches, and has finite gradients"
-POINTS = 2
-# From the seed of the first point to those of others.
-SECOND, LARGER = 100, 2
+NOT_FINITE = "no point was found with a finite gradient that is not rounding"
 
 
 def derive(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
@@ -57,12 +49,12 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
     """
     try:
         found = _derived(program, settings, given, derivations)
-    except InputError:  # at other lengths there may be no point
+    except GradcliError:  # at other lengths there may be a point, and no singular matrix, which PyTorch may refuse
         other = _turned(program, settings, given, derivations)
         if other is None:
             raise
         return other
-    if found.verdict is not Verdict.UNDECIDED:
+    if found.verdict not in {Verdict.UNDECIDED, Verdict.UNVERIFIED} or not settings.verify:
         return found
     return _turned(program, settings, given, derivations) or found
 
@@ -95,12 +87,13 @@ def _derived(program: Source, settings: Settings, given: Mapping[str, Any], deri
         )
     if settings.product == "jacobian":
         here, start = (None if here is None else here.explicit()), start.explicit()
-    wanted = _targets(start)
+    wanted = wanted_of(start)
     forms, others = _forms(start, wanted, given, derivations)
     if not settings.verify:
         checks = {target: Checked(Verdict.UNVERIFIED, 0, (), None, (), "not checked") for target in wanted}
     else:
-        checks = _checks(here, forms, given, derivations, others) if here else _unchecked(wanted)
+        judge = partial(judged, derivations)
+        checks = checks_of(here, forms, given, derivations, others=others, judge=judge) if here else _unchecked(wanted)
     derivation = _derivation(start, settings, wanted, forms, checks)
     if settings.steps:
         derivation = replace(derivation, steps=steps_of(here or start, derivations))
@@ -124,10 +117,6 @@ def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any]
     return replace(derivation, codes={**derivation.codes, "function": made.code}, tried=made.how)
 
 
-def _targets(point: Point) -> tuple[Target, ...]:
-    return targets(point, point.settings.order, point.settings.product)
-
-
 def _forms(
     here: Point, wanted: Sequence[Target], given: Mapping[str, Any], asked: Derivations
 ) -> tuple[dict[Target, Form], tuple[Point, ...]]:
@@ -138,7 +127,7 @@ def _forms(
     points = tuple(point.explicit() if here.is_explicit else point for point in known.points)
     several = [
         [forms.get(target) for target in own]
-        for point, own in ((point, _targets(point)) for point in points)
+        for point, own in ((point, wanted_of(point)) for point in points)
         for forms in (shown_forms(point, own, given, asked),)
     ]
     found: dict[Target, Form] = {}
@@ -152,72 +141,6 @@ def _unchecked(wanted: Sequence[Target]) -> dict[Target, Checked]:
     return {target: Checked(Verdict.UNVERIFIED, 0, (), None, (), NOT_FINITE) for target in wanted}
 
 
-def _checks(
-    here: Point, forms: Mapping[Target, Form], given: Mapping[str, Any], asked: Derivations, others: Sequence[Point]
-) -> dict[Target, Checked]:
-    """Compare each formula at random points with autograd: the same at `others`, and those of larger shapes.
-
-    If there are others, the formulas are for all lengths.
-    """
-    wanted = _targets(here)
-    found = new_findings(wanted)
-    compare(here, forms, expected(here, [*forms]), found)
-    _again(here, wanted, forms, given, found)
-    for other in others:
-        _compare_same(other, wanted, forms, found)
-    if forms and not others:
-        _compare_larger(here, given, asked, found)
-    undecided = Checked(Verdict.UNDECIDED, 0, (), None, ())
-    return {target: found[target].checked() if target in forms else undecided for target in wanted}
-
-
-def _compare_same(
-    other: Point, wanted: Sequence[Target], forms: Mapping[Target, Form], found: Mapping[Target, Findings]
-) -> None:
-    """Compare formulas at another point."""
-    own = dict(zip(wanted, _targets(other), strict=True))
-    same = {own[target]: form for target, form in forms.items()}
-    compare(other, same, expected(other, [*same]), {own[target]: found[target] for target in wanted})
-
-
-def _compare_larger(
-    here: Point, given: Mapping[str, Any], asked: Derivations, found: Mapping[Target, Findings]
-) -> None:
-    """Compare the formulas of larger shapes, which are derived anew."""
-    larger = _larger(here, given)
-    if larger is None:
-        for findings in found.values() if variable(here, given) else ():
-            findings.notes.append(SAME_SIZES)
-        return
-    own = _targets(larger)
-    there = shown_forms(larger, own, given, asked)
-    mine = {new: found[old] for old, new in zip(found, own, strict=True)}
-    compare(larger, there, expected(larger, [*there]), mine)
-    _again(larger, own, there, given, mine)
-
-
-def _larger(here: Point, given: Mapping[str, Any]) -> Point | None:
-    found = enlarged(here, given, here.settings.seed + LARGER)
-    return found.explicit() if found is not None and here.is_explicit else found
-
-
-def _again(
-    here: Point,
-    wanted: Sequence[Target],
-    forms: Mapping[Target, Form],
-    given: Mapping[str, Any],
-    found: Mapping[Target, Findings],
-) -> None:
-    """Compare the same formulas at other points of the same size."""
-    for place in range(1, POINTS):
-        other = another_point(here, given, here.settings.seed + SECOND * place)
-        if other is None:
-            for findings in found.values():
-                findings.notes.append(ONE_POINT)
-        else:
-            _compare_same(other.explicit() if here.is_explicit else other, wanted, forms, found)
-
-
 def _derivation(
     here: Point,
     settings: Settings,
@@ -226,8 +149,9 @@ def _derivation(
     checks: Mapping[Target, Checked],
 ) -> Derivation:
     """Return the report."""
-    leaves, output, codes = here.shapes, here.output, codes_of(here, wanted, forms)
-    check_code(settings.to, codes, wanted, forms)
+    leaves, output = here.shapes, here.output
+    codes, denied = codes_of(here, wanted, forms)
+    check_code(settings.to, codes | denied, wanted, forms)
     return Derivation(
         gradcli=__version__,
         torch=torch_version(),
@@ -240,6 +164,7 @@ def _derivation(
         where=_where(here, wanted, forms),
         to=settings.to,
         codes=codes,
+        refused=denied.get(settings.to),
         verify=settings.verify,
         product=settings.product,
         tangents={traced.name or traced.text: name for traced, name in tangent_names(here).items()}
@@ -269,7 +194,16 @@ def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, 
         checked=checked,
         rewritten=None if formula is None or not formula.rewritten else formula.rewritten,
         exception=None if formula is None else formula.exception,
+        left_out=None if formula is None or not formula.cases else _left_out(formula),
         reason=(COMPLEX if here.is_complex else NO_FORMULA) if formula is None else None,
+    )
+
+
+def _left_out(form: Form) -> tuple[str, ...]:
+    """Return in words what a formula leaves out, and whether its code has it."""
+    has = "the code has that case, and the formula leaves it out"
+    return tuple(
+        f"{case}; {has if form.code != form.text else 'the formula and the code leave that out'}" for case in form.cases
     )
 
 

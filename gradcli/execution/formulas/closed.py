@@ -14,6 +14,7 @@ from gradcli.derivation.formulas import UNIT, Formula
 from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.bounded import with_bounds
 from gradcli.derivation.notation.code import Wanted
+from gradcli.derivation.notation.hoisted import with_one_choice
 from gradcli.derivation.notation.masks import with_tests
 from gradcli.derivation.notation.others import with_quotients
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
@@ -88,6 +89,8 @@ class Form:
     """What was rewritten because it overflows or loses digits."""
     exception: str | None = None
     """Where the formula does not hold, and what does there: `0 where norm(x) == 0`."""
+    cases: tuple[str, ...] = ()
+    """What the formula leaves out that is far from usual values, in words."""
 
     @property
     def texts(self) -> list[str]:
@@ -166,15 +169,18 @@ def closed_forms(
     *,
     seconds: float | None = None,
     units: bool = False,
+    everywhere: bool | None = None,
 ) -> dict[Target, Form]:
     """Return the formulas in terms of the leaves alone, of those of the derivatives that have one.
 
-    With `units`, all tangents are 1 in every entry.
+    With `units`, all tangents are 1 in every entry; `everywhere` says whether they have the cases that textbooks leave
+    out. Those of a Function have them.
     """
     if point.is_complex:
         return {}
     with double_precision():
-        decomposition = decompose(plain(point.trace, everywhere=point.settings.to == "function"))
+        is_whole = point.settings.to == "function" if everywhere is None else everywhere
+        decomposition = decompose(plain(point.trace, everywhere=is_whole))
     if decomposition.is_complex:
         return {}
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
@@ -232,6 +238,7 @@ def _form(formula: Formula, point: Point) -> Form:
     whole, outside = with_quotients(simplified(formula.text, shapes, *assumed))
     text, exception = without_points(whole, varying)
     text = with_bounds(text)
+    text = with_one_choice(text, ranks, lambda branch: simplified(branch, shapes, *assumed))
     shorter = simplified(text, shapes, *assumed)
     exception = exception or (outside if "prod(" in shorter else None)
     code = formula.text if exception or parsed(formula.text).indices else text

@@ -15,22 +15,30 @@ from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.verified import fitted, is_denied, shapes_of
 from gradcli.report.derivation import Derivation
 
+DENIED = "there is no code for {}: what it returns is not what autograd says"
 
-def codes_of(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> dict[str, str]:
-    """Return the code of all derivatives for each library; none if one of them has no formula."""
+
+def codes_of(
+    here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the code of all derivatives for each library, and why there is none for those whose code autograd denies.
+
+    There is none at all if a derivative has no formula.
+    """
     if any(target not in forms for target in wanted):
-        return {}
+        return {}, {}
     asked = [fitted(here, target, forms[target].code) for target in wanted]
     found = {}
     for to in BACKENDS:
         with suppress(NotSupportedError):
             found[to] = source(to, shapes_of(here, moving=wanted[0].is_moving), asked, sizes=here.settings.sizes)
-    return {to: code for to, code in found.items() if not is_denied(here, to, code, wanted)}
+    denied = {to: DENIED.format(to) for to, code in found.items() if is_denied(here, to, code, wanted)}
+    return {to: code for to, code in found.items() if to not in denied}, denied
 
 
-def check_code(to: str, codes: Mapping[str, str], wanted: Sequence[Target], forms: Mapping[Target, Form]) -> None:
-    """Refuse code for a library that lacks one of the functions in it."""
-    if to in BACKENDS and to not in codes and all(target in forms for target in wanted):
+def check_code(to: str, known: Mapping[str, str], wanted: Sequence[Target], forms: Mapping[Target, Form]) -> None:
+    """Refuse code for a library that lacks one of the functions in it; `known` are those that have them all."""
+    if to in BACKENDS and to not in known and all(target in forms for target in wanted):
         raise NotSupportedError(
             f"there is no code for {to}: it lacks a function of the formula", hint="`--to torch` has all of them"
         )

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError, first_line
-from gradcli.execution.formulas.points import Point, moved_to
-from gradcli.execution.formulas.remarks import DIGITS, Remarks, is_apart
+from gradcli.execution.formulas.points import Point, is_singular, moved_to
+from gradcli.execution.formulas.remarks import Remarks, is_apart
+from gradcli.execution.formulas.verified import DIGITS
 from gradcli.execution.forward.refusals import REFUSALS
 
 # Entries beside which others stay as they are.
@@ -97,7 +98,7 @@ def _at(point: Point, values: dict[str, Tensor]) -> Point | None:
     except (GradcliError, *REFUSALS):
         return None
     several = (there.output.tensor, *gradients.values())
-    return there if all(bool(one.isfinite().all()) for one in several) else None
+    return there if all(bool(one.isfinite().all()) for one in several) and not is_singular(there) else None
 
 
 def leaves_of(point: Point) -> list[Tensor]:

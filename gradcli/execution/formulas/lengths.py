@@ -147,12 +147,20 @@ def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:
     texts = {name: known.unified([getattr(form, name) for form in forms]) for name in ("text", "code", "raw")}
     exceptions = [form.exception or "" for form in forms]
     texts["raw"] = texts["raw"] or texts["text"]  # what it was made from may have its terms in another order
+    if any(form.cases for form in forms):  # else it is said that the code has none of them
+        texts["code"] = texts["code"] or texts["text"]
     if any(text is None for text in texts.values()):
         return None
     entry = known.unified([form.entry for form in forms]) or ""
     said = [form.rewritten for form in forms]
     rewritten = tuple(known.unified(several) or several[0] for several in zip(*said, strict=False))
-    return Form(**texts, entry=entry, rewritten=rewritten, exception=known.unified(exceptions) or None)  # type: ignore[arg-type]
+    return Form(
+        **texts,  # type: ignore[arg-type]
+        entry=entry,
+        rewritten=rewritten,
+        exception=known.unified(exceptions) or None,
+        cases=forms[0].cases,
+    )
 
 
 def unified_lines(

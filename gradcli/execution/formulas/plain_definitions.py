@@ -22,10 +22,27 @@ REDUCED = {"mean": "sum(loss)/loss.numel()", "sum": "sum(loss)", "none": "loss"}
 def plain(trace: Trace, *, everywhere: bool) -> Trace:
     """Return a trace whose calls are defined as textbooks have it, those of them that are.
 
-    If it has to hold `everywhere`, no definition is changed that has a case for what textbooks leave out.
+    If it has to hold `everywhere`, no definition is changed that has a case for what textbooks leave out; else none is
+    whose case has a constant that the program gives.
     """
-    calls = [_plain(call, PLAIN if everywhere else {**PLAIN, **INSIDE}) for call in trace.calls]
+    calls = [_plain(call, PLAIN if everywhere or not _is_usual(call) else {**PLAIN, **INSIDE}) for call in trace.calls]
     return replace(trace, calls=calls)
+
+
+def cases_left_out(trace: Trace) -> tuple[str, ...]:
+    """Return in words what the definitions of textbooks leave out of a program's calls, each once."""
+    several = [(call, CASES[call.op.name]) for call in trace.calls if call.op.name in CASES and _is_usual(call)]
+    return tuple(dict.fromkeys(words(_given(call)) for call, words in several if _plain(call, INSIDE) is not call))
+
+
+def _is_usual(call: TracedCall) -> bool:
+    """Tell whether the constants by which a call chooses between cases are those that the op has of itself."""
+    own, given = defaults(call.op.signature), _given(call)
+    return all(given[name] == own[name] for name in CONSTANTS if name in own)
+
+
+def _given(call: TracedCall) -> Arguments:
+    return {**defaults(call.op.signature), **call.arguments.bound}
 
 
 def careful(trace: Trace) -> Trace:
@@ -40,7 +57,7 @@ def _careful(call: TracedCall) -> TracedCall:
 
 def _plain(call: TracedCall, known: Mapping[str, Callable[[Arguments], str | None]]) -> TracedCall:
     write = known.get(call.op.name)
-    text = None if write is None else write({**defaults(call.op.signature), **call.arguments.bound})
+    text = None if write is None else write(_given(call))
     return call if text is None else replace(call, op=replace(call.op, kind=Kind.COMPOSITE, definition=text))
 
 
@@ -121,15 +138,41 @@ PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
     "cross_entropy": _cross_entropy,
     "nll_loss": _nll,
     "embedding": _embedding,
-    "cosine_similarity": _cosine,
     "special.i0e": _scaled_bessel("i0"),
     "special.i1e": _scaled_bessel("special.i1"),
 }
 # These hold inside of a domain, and to the last digit of double precision where a definition takes a limit instead.
 INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
+    "cosine_similarity": _cosine,
     "normalize": _normalize,
     "binary_cross_entropy": _binary_cross_entropy,
     "softplus": _softplus,
     "soft_margin_loss": _soft_margin,
     "mish": _mish,
+}
+# The parameters of these ops that choose between cases.
+CONSTANTS = ("threshold", "eps")
+
+
+def _name(value: Any) -> str:
+    return value.name or value.text if isinstance(value, TracedTensor) else str(value)
+
+
+def _linear(given: Arguments) -> str:
+    x = _name(given["input"])
+    scaled = x if given["beta"] == 1 else f"{given['beta']:g}*{x if x.isidentifier() else f'({x})'}"
+    return f"where {scaled} > {given['threshold']:g}, softplus is {x}"
+
+
+def _divided(name: str) -> Callable[[Arguments], str]:
+    return lambda given: f"where a norm is below {given['eps']:g}, {name} divides by {given['eps']:g}"
+
+
+# What the definitions leave out that hold inside of a domain, in words.
+CASES: Mapping[str, Callable[[Arguments], str]] = {
+    "cosine_similarity": _divided("cosine_similarity"),
+    "normalize": _divided("normalize"),
+    "binary_cross_entropy": lambda _: "where a logarithm is below -100, binary_cross_entropy takes -100",
+    "softplus": _linear,
+    "mish": lambda given: f"where {_name(given['input'])} > 20, softplus in mish is {_name(given['input'])}",
 }

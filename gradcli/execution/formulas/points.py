@@ -14,9 +14,11 @@ from gradcli.errors import ExecutionError, GradcliError, InputError
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.formulas.code_points import code_point, replayed
+from gradcli.execution.formulas.conditioned import is_settled, may_be_singular, nudged
 from gradcli.execution.formulas.draws import DRAWS, Draw, identity
 from gradcli.execution.formulas.paths import drawn_numbers, path_of
 from gradcli.execution.forward.domains import leaves_for
+from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
@@ -28,8 +30,6 @@ from gradcli.settings import Settings, Shape
 
 # A point is drawn again, so often, where a gradient is not finite.
 ATTEMPTS = 8
-# By what part of them numbers are moved, and what part of themselves gradients, from 1 on, may change by then.
-MOVED, UNSTEADY = 1e-12, 1e-5
 # From the seed of a point to that of its tangents.
 TANGENTS = 7919
 
@@ -152,34 +152,30 @@ def _replayed(here: Point, values: Mapping[str, Any]) -> Point:
 
 
 def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
-    """Return a point at which autograd's gradients are finite, and more than rounding; None if none was found."""
+    """Return a point at which autograd's gradients are finite, and not of a singular matrix; None if none was found."""
     for draw, attempt in product(DRAWS, range(ATTEMPTS)):
         found = point(program, settings, given, seed + 1000 * attempt, draw)
-        gradients = found.gradients()
-        is_finite = all(bool(value.isfinite().all()) for value in (found.output.tensor, *gradients.values()))
-        if is_finite and _is_steady(found, gradients, valued(program, settings, given)):
+        several = (found.output.tensor, *found.gradients().values())
+        if all(bool(value.isfinite().all()) for value in several) and not is_singular(found):
             return found
     return None
 
 
-def _is_steady(here: Point, gradients: Mapping[TracedTensor, Tensor], kept: Collection[str]) -> bool:
-    """Tell whether gradients are more than rounding: those of the determinant of a singular matrix are not.
-
-    The leaves whose names are `kept` have values that mean themselves: a label of -1 is no other.
-    """
-    if not isinstance(here.program, Program) or here.is_complex:
+def is_singular(here: Point) -> bool:
+    """Tell whether the last digits of a point's values decide on its gradients: a matrix is singular, or nearly so."""
+    if not may_be_singular(here.trace):
+        return False
+    moving = {leaf.tensor for leaf in here.wanted}
+    values = {
+        leaf.name or leaf.text: nudged(value, here.settings.seed) if leaf.tensor in moving else value
+        for leaf in here.trace.leaves
+        for value in (leaf.tensor.detach(),)
+    }
+    try:
+        others = moved_to(here, values).gradients().values()
+    except (GradcliError, *REFUSALS):
         return True
-    generator = torch.Generator().manual_seed(here.settings.seed)
-
-    def moved(name: str, value: Tensor) -> Tensor:
-        noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
-        is_moved = name not in kept and value.is_floating_point()
-        return value * (1 + MOVED * noise).to(value.dtype) if is_moved else value
-
-    values = {leaf.name or leaf.text: leaf.tensor.detach() for leaf in here.trace.leaves}
-    there = moved_to(here, {name: moved(name, value) for name, value in values.items()}).gradients()
-    pairs = [(g, there[traced]) for traced, g in zip(there, gradients.values(), strict=True) if g.numel()]
-    return all(float((g - other).abs().max()) <= UNSTEADY * max(float(g.abs().max()), 1.0) for g, other in pairs)
+    return not is_settled([*here.gradients().values()], [*others])
 
 
 def another_point(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:

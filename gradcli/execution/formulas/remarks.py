@@ -13,14 +13,11 @@ from torch import Tensor
 
 from gradcli.errors import GradcliError
 from gradcli.execution.formulas.points import Point
-from gradcli.execution.formulas.verified import difference
+from gradcli.execution.formulas.verified import DIGITS, difference
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import CLOSENESS
-
-# How far off backward may be beside extreme entries.
-DIGITS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.algebra import simplified
-from gradcli.derivation.notation.parsed import names_read, parsed
+from gradcli.derivation.notation.parsed import callee, names_read, parsed
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.written import symbols, text_of
 from gradcli.execution.formulas.closed import Form, Target, closed_forms, known_shapes, targets, upstream_name
 from gradcli.execution.formulas.exceptions import with_true_exceptions
+from gradcli.execution.formulas.plain_definitions import cases_left_out
 from gradcli.execution.formulas.points import Point, with_lengths
 from gradcli.execution.formulas.verified import difference, trusted, value_of
 from gradcli.tolerance import CLOSENESS
@@ -29,6 +30,9 @@ from gradcli.tolerance import CLOSENESS
 # What an axis of length 1 may be instead: the first of these that is no length yet.
 LONGER = (5, 7, 11, 13, 17)
 MATRIX = 2
+# The characters of formulas that are written with all cases as well, for code; and what may be in these besides.
+LONGEST = 250
+CHOICES = frozenset({"where", "logical_or", "logical_and", "clamp_min", "clamp_max", "norm", "sqrt", "sum"})
 COLUMN = "[:, None]"
 LAYOUTS = {
     "": "each gradient has the shape of its variable",
@@ -41,11 +45,38 @@ EVERYWHERE = "; a number stands for every entry"
 
 
 def shown_forms(
-    point: Point, wanted: Sequence[Target], given: Mapping[str, Any], asked: Derivations
+    point: Point, wanted: Sequence[Target], given: Mapping[str, Any], asked: Derivations, *, with_cases: bool = True
 ) -> dict[Target, Form]:
-    """Return the formulas in terms of the leaves, in the shapes of what they are derivatives of."""
+    """Return the formulas in terms of the leaves, in the shapes of what they are derivatives of.
+
+    Their code has the cases that they leave out, if it is wanted `with_cases`.
+    """
     forms = trusted(point, closed_forms(point, wanted, asked))
-    return with_true_exceptions(point, shaped(point, _with_all_axes(point, forms, given, asked)))
+    forms = with_true_exceptions(point, shaped(point, _with_all_axes(point, forms, given, asked)))
+    return _with_cases(point, forms, asked) if with_cases else forms
+
+
+def _with_cases(point: Point, forms: Mapping[Target, Form], asked: Derivations) -> dict[Target, Form]:
+    """Return forms whose code has the cases that their formulas leave out, and which say what these are."""
+    cases = cases_left_out(point.trace) if forms and point.settings.to != "function" else ()
+    if not cases:
+        return {**forms}
+    short = [target for target, form in forms.items() if len(form.text) <= LONGEST]
+    whole = trusted(point, closed_forms(point, short, asked, everywhere=True))
+    whole = with_true_exceptions(point, shaped(point, whole))
+    return {target: _with_case(form, whole.get(target), cases) for target, form in forms.items()}
+
+
+def _with_case(form: Form, whole: Form | None, cases: tuple[str, ...]) -> Form:
+    if whole is not None and whole.text == form.text:
+        return form
+    has_cases = whole is not None and _functions(whole.code) <= _functions(form.text) | CHOICES
+    return replace(form, code=whole.code if whole is not None and has_cases else form.code, cases=cases)
+
+
+def _functions(text: str) -> set[str]:
+    """Return the functions in a formula: one with `exp` in the place of `softmax` overflows where that does not."""
+    return {callee(node) or "" for node in ast.walk(parsed(text).body) if isinstance(node, ast.Call)}
 
 
 def layout_of(point: Point, forms: Mapping[Target, Form], ranks: Mapping[str, int]) -> str:

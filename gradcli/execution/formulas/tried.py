@@ -20,7 +20,7 @@ from gradcli.execution.formulas.extremes import at_extremes, beside_extremes, le
 from gradcli.execution.formulas.mapped import mapped_problem
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.remarks import Judge, Remarks, is_apart
-from gradcli.execution.formulas.verified import expected
+from gradcli.execution.formulas.verified import SINGLE, expected
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.phrases import show_shape
 from gradcli.tolerance import CLOSENESS
@@ -29,8 +29,6 @@ from gradcli.tolerance import CLOSENESS
 SECOND = 100 * CLOSENESS
 # What is 0 but for rounding, relative to the largest entry of all derivatives.
 ROUNDING = 1e-13
-# How far off autograd's own is where it rounds a constant to single precision.
-SINGLE = float(torch.finfo(torch.float32).eps)
 
 REFUSED = "there is no Function: gradcheck, or gradgradcheck, refuses it"
 NO_VMAP = "There is no vmap rule: torch.vmap does not take a call in it, or gets it wrong."

@@ -36,6 +36,11 @@ def _function(order: int, value: Expr) -> Any:
     """Return exp(-|x|)*besseli(n, x), one of higher order by those of lower ones (DLMF 10.29.1, and 10.30.1 at 0)."""
     if order <= 1:
         return Scaled(sympy.Integer(order), value)
-    at_zero = sympy.Integer(1 if order == 2 else 0)  # noqa: PLR2004 (of order 1 the quotient is a half)
     quotient = 2 * (order - 1) * _function(order - 1, value) / value
-    return _function(order - 2, value) - Piecewise((at_zero, sympy.Eq(value, 0)), (quotient, True))
+    return _function(order - 2, value) - without_pole(order, quotient, value)
+
+
+def without_pole(order: int, quotient: Expr, value: Expr) -> Any:
+    """Return what recurrence adds to a function of an order, with the limit at 0."""
+    at_zero = sympy.Integer(1 if order == 2 else 0)  # noqa: PLR2004 (of order 1 the quotient is a half)
+    return Piecewise((at_zero, sympy.Eq(value, 0)), (quotient, True))

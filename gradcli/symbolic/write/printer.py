@@ -10,7 +10,7 @@ import sympy
 from sympy import Expr, Indexed, KroneckerDelta, Mul, Piecewise, Rational, Sum, Symbol
 
 from gradcli.symbolic.derive.lowering import APPLY
-from gradcli.symbolic.write.bessel import Scaled
+from gradcli.symbolic.write.bessel import Scaled, without_pole
 from gradcli.symbolic.write.known_functions import Logistic
 from gradcli.symbolic.write.roots import with_one_root
 from gradcli.symbolic.write.scope import Scope
@@ -178,7 +178,7 @@ def _in_known_functions(node: Any) -> Expr | None:
     if isinstance(node, sympy.besseli | sympy.besselj) and node.args[0].is_Integer and node.args[0] > 1:
         order, value = node.args
         below, lowest = node.func(order - 1, value), node.func(order - 2, value)
-        rest = 2 * (order - 1) * below / value
+        rest = without_pole(int(order), 2 * (order - 1) * below / value, value)
         return lowest - rest if isinstance(node, sympy.besseli) else rest - lowest
     return None
 

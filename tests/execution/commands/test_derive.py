@@ -15,7 +15,7 @@ import gradcli
 from gradcli.engine import derive_program
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.commands import derive as command
-from gradcli.execution.formulas import derivation_steps
+from gradcli.execution.formulas import checks, derivation_steps
 from gradcli.execution.formulas.closed import closed_forms
 from gradcli.report.schema import derivation_schema
 from gradcli.report.verdict import Verdict
@@ -512,13 +512,13 @@ def test_a_length_that_the_program_names_stays() -> None:
 def test_the_only_size_is_said() -> None:
     checked = gradcli.derive("X.reshape(12)[:12]*y", {"X": (4, 3), "y": (12,)}, wrt="y")["y"].checked
     assert len(checked.shapes) == 1
-    assert checked.note == command.SAME_SIZES
+    assert checked.note == checks.SAME_SIZES
 
 
 def test_a_formula_that_autograd_denies_is_a_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
-    true = command.expected
+    true = checks.expected
     monkeypatch.setattr(
-        command, "expected", lambda point, wanted: {one: 2 * value for one, value in true(point, wanted).items()}
+        checks, "expected", lambda point, wanted: {one: 2 * value for one, value in true(point, wanted).items()}
     )
     derivation = gradcli.derive("x**2", {"x": (2,)}, grad_output="ones")
     assert (derivation.verdict, derivation.exit_code) == (Verdict.MISMATCH, ExitCode.MISMATCH)
