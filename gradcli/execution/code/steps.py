@@ -108,10 +108,11 @@ class Steps:
     def _behind(self, start: Any) -> list[Followed]:
         """Return the known values nearest to a node of autograd's graph, on all ways to the leaves."""
         found = list[Followed]()
-        for node, place in edges_behind([start], self.values.at):
-            known = self.values.at(node, place)
-            known = self._leaf(node.variable) if known is None and hasattr(node, "variable") else known
-            found += [] if known is None else [known]
+        for node, _, known in edges_behind([start], self.values.at):
+            if known is not None:
+                found.append(known)
+            elif hasattr(node, "variable"):
+                found.append(self._leaf(node.variable))
         return list(dict.fromkeys(found))
 
     def settle(self, tensor: Tensor, value: Followed) -> Followed:

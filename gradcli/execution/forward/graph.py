@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
+
+Known = TypeVar("Known")
+Edge: TypeAlias = tuple[Any, int, Known | None]
 
 
 def reachable(starts: Iterable[Any], known: Container[Any] = ()) -> Iterator[Any]:
@@ -17,15 +20,16 @@ def reachable(starts: Iterable[Any], known: Container[Any] = ()) -> Iterator[Any
             waiting += [following for following, _ in node.next_functions]
 
 
-def edges_behind(starts: Iterable[Any], is_end: Callable[[Any, int], Any]) -> Iterator[tuple[Any, int]]:
-    """Yield the edges that lead from some nodes to the leaves, as nodes and places; behind an end is not looked."""
+def edges_behind(starts: Iterable[Any], at: Callable[[Any, int], Known | None]) -> Iterator[Edge[Known]]:
+    """Yield the edges from some nodes towards the leaves: node, place, and what is known there; none is behind that."""
     seen, waiting = set(starts), list(starts)
     while waiting:
         for node, place in waiting.pop().next_functions:
             if node is None:
                 continue
-            yield node, place
-            if node not in seen and not is_end(node, place):
+            found = at(node, place)
+            yield node, place, found
+            if found is None and node not in seen:
                 seen.add(node)
                 waiting.append(node)
 

@@ -23,8 +23,7 @@ Made = Sequence[tuple[Traced, GradientEdge]]
 
 def passed(starts: Iterable[Any], at: At[Traced]) -> Iterator[Traced]:
     """Yield the values nearest to some nodes of autograd's graph, on all ways to the leaves."""
-    found = (at(node, place) for node, place in edges_behind(starts, at))
-    return (value for value in found if value is not None)
+    return (value for _, _, value in edges_behind(starts, at) if value is not None)
 
 
 def shared(made: Made[Traced], at: At[Traced]) -> set[Traced]:
