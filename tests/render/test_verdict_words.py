@@ -141,5 +141,7 @@ def test_a_witness_at_a_kink_is_shown_in_a_narrow_column() -> None:
 
 def test_what_disagrees_where_there_is_no_symbolic_derivative_is_named() -> None:
     """The equations that define Q and R do not determine Q of a singular matrix; PyTorch's Q has a derivative."""
-    found = words("check", "torch.linalg.qr(A)[0][0, 1]", values={"A": [[1.0, 3.0], [3.0, 9.0]]})
+    found = words(
+        "check", "torch.linalg.qr(A)[0][0, 2]", values={"A": [[1.0, 4.0, 5.0], [3.0, 1.0, 4.0], [2.0, 7.0, 9.0]]}
+    )
     assert found == "autograd disagrees with the numerical witnesses (A)"

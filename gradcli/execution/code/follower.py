@@ -135,7 +135,7 @@ class Follower(Guarded):
                 return call.run()
         drawn = random_state() if entered is None else None  # a call of the table draws nothing
         before = versions(call.tensors)
-        bases = bases_of(self.steps, may_write(call))
+        bases, begun = bases_of(self.steps, may_write(call)), self.steps.number
         result = call.run()
         kind = kind or _kind(made_by(call, result))
         written = overwritten(call, before)
@@ -143,6 +143,7 @@ class Follower(Guarded):
             given |= {id(tensor): self.steps.through(tensor, base) for tensor, base in bases if tensor is call.first}
             entered = None if entered is None else self._entered(call, given)
         faces = self._faces(call, result, written)
+        self.steps.supersede(faces.values(), begun)
         if not faces:
             return result
         if kind is not None:

@@ -64,6 +64,14 @@ class Steps:
         self.values.hold(found)
         return found
 
+    def supersede(self, made: Iterable[Followed], begun: int) -> None:
+        """Let the results of a call take the place of what was noted of them while it ran, after that many steps."""
+        for value in made:
+            inner = None if value.edge is None else self.values.at(value.edge.node, value.edge.output_nr)
+            if inner is not None and inner is not value and inner.step is not None and inner.step.number > begun:
+                inner.edge = None
+                self.values.hold(value)
+
     def _found(self, tensor: Tensor, edge: GradientEdge) -> Followed:
         """Return the value of a tensor of which it is not known, or no longer."""
         known = self.values.stale(tensor) or self.values.at(edge.node, edge.output_nr)

@@ -90,17 +90,23 @@ class NumericalVerdict:
         if self.sided in {Sided.KINK, Sided.BETWEEN, Sided.LOST}:  # by less than quotients show
             return False
         agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.voting.values())
-        if not agree or found is None or found.verdict is not Verdict.MATCH or found.estimated_error is None:
+        if not agree or found is None or found.verdict is not Verdict.MATCH:
             return False
-        return found.projections is None and found.estimated_error <= CLEAR * (self.size or 1.0)
+        return found.projections is None and self._is_within(self.size or 1.0)
 
     @property
     def blind(self) -> bool:
         """Return whether a witness sees a kink, and not whether it is at the point, or can take no step to see one."""
-        reports = self.witnesses.values()
-        if any(note.words.startswith(NO_STEP) for report in reports for note in report.notes):
+        coarse = [name for name, report in self.witnesses.items() if _takes_no_step(report)]
+        if DIFFERENCES in coarse or (coarse and not self._is_within(max(self.size or 1.0, 1.0))):
             return True
-        return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in reports)
+        return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in self.witnesses.values())
+
+    def _is_within(self, size: float) -> bool:
+        """Return whether the quotients are off by little, beside a number of this size."""
+        found = self.witnesses.get(DIFFERENCES)
+        error = None if found is None else found.estimated_error
+        return error is not None and error <= CLEAR * size
 
     @property
     def between(self) -> bool:
@@ -251,6 +257,11 @@ class NumericalWitnesses:
         known = function, {name: value}, name, self.cotangent, self.without_noise
         question = Question(*known, is_costly=is_costly, on_the_way=made)
         return dataclasses.replace(question, decides=question.is_coarse and self.decisions.by(traced))
+
+
+def _takes_no_step(report: WitnessReport) -> bool:
+    """Return whether a witness says that numbers are too large beside others for a step."""
+    return any(note.words.startswith(NO_STEP) for note in report.notes)
 
 
 def voting(reports: Mapping[str, WitnessReport]) -> dict[str, WitnessReport]:
