@@ -28,9 +28,7 @@ from gradcli.execution.formulas.function import function_code
 from gradcli.execution.formulas.lengths import named_lengths, turned_settings, unified_form
 from gradcli.execution.formulas.points import Point, another_point, finite_point, point
 from gradcli.execution.formulas.shaped import layout_of, shown_forms
-from gradcli.execution.formulas.verified import (
-    arguments,
-)
+from gradcli.execution.formulas.verified import arguments
 from gradcli.execution.forward.source import Source
 from gradcli.execution.process import torch_version
 from gradcli.phrases import show_shape

@@ -77,7 +77,7 @@ class Cancellation:
 
     @cached_property
     def _again(self) -> Decomposition:
-        return with_other_last_bits(self.point, 0)
+        return with_other_last_bits(self.point, 0, exact_results(self.point.decomposition.trace))
 
     @cached_property
     def _values(self) -> dict[TracedTensor, Tensor]:
@@ -116,10 +116,9 @@ class Cancellation:
         return self.point.decomposition, self._again
 
 
-def with_other_last_bits(point: Point, seed: int) -> Decomposition:
-    """Return the definitions with other last digits of every result that is rounded; leaves are exact."""
+def with_other_last_bits(point: Point, seed: int, exact: frozenset[TracedTensor]) -> Decomposition:
+    """Return the definitions with other last digits of every result but the `exact` ones; leaves are exact too."""
     generator = torch.Generator().manual_seed(seed)
-    exact = exact_results(point.decomposition.trace)
     return with_other_values(
         point, lambda tensor: perturb(tensor, generator, LARGER * STEP), leaf=torch.clone, exact=exact
     )

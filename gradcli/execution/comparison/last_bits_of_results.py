@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradcli.execution.comparison.cancellation import with_other_last_bits
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.forward.selecting import exact_results
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.pullback import Reference, differentiate
 
@@ -25,7 +26,8 @@ def is_away_from_kinks(point: Point, traced: TracedTensor) -> bool:
         return False
     value = point.reference.values[traced]
     allowed = SAME * value.abs().amax() if value.numel() else 0.0
-    again = (with_other_last_bits(point, seed) for seed in range(RUNS))
+    exact = exact_results(point.decomposition.trace)
+    again = (with_other_last_bits(point, seed, exact) for seed in range(RUNS))
     found = (differentiate(moved, point.cotangent, point.derivations.known) for moved in again)
     return all(
         _is_smooth(other, traced) and bool(((other.values[traced] - value).abs() <= allowed).all()) for other in found

@@ -37,7 +37,6 @@ from gradcli.language.makers import OF_TYPE
 from gradcli.language.notebook import (
     DISTRIBUTIONS,
     DRAWN_IN_PLACE,
-    DTYPES,
     FANS,
     IN_PLACE_ALONE,
     LOADERS,
@@ -54,7 +53,6 @@ from gradcli.ops.table import find
 PLAIN = bool | int | float
 NOT_A_NUMBER = "a NaN is written `torch.nan`"
 NUMBER_METHODS = ("item", "tolist", "cpu", "cuda", "to")
-DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 _NUMBERS: Mapping[str, Callable[..., Any]] = {
     "abs": abs,
@@ -267,38 +265,7 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
             else _item(evaluator, node, tensor)
         )
     if node.function in ("to", "type", "type_as"):
-        return _to(
+        return types.cast(
             evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)]
         )
     return UNKNOWN
-
-
-def _to(evaluator: Evaluator, node: Call, value: Any, given: list[Any]) -> Any:
-    """Return a tensor in the type that one of the arguments names; a device changes nothing."""
-    for item in given:
-        other = evaluator.machine.tensor(item)
-        word = str(other.dtype if other is not None else item).removeprefix("torch.")
-        if word in DTYPES:
-            return _cast(evaluator, node, value, DTYPES[word])
-        if word.startswith(("complex", "cfloat", "cdouble")):
-            hint = "`--dtype complex128` runs the program in them"
-            raise evaluator.error("a cast to complex numbers is not accepted", node, hint)
-        if not isinstance(item, bool) and word.partition(":")[0] not in DEVICES:
-            raise evaluator.error(f"'{item}' is neither a type nor a device", node, f"types are {', '.join(DTYPES)}")
-    return value
-
-
-def _cast(evaluator: Evaluator, node: Call, value: Any, dtype: str) -> Any:
-    """Return a tensor in another type: of one that requires grad, the type must hold all its digits."""
-    tensor = evaluator.machine.tensor(value)
-    is_real = tensor.is_floating_point() or tensor.is_complex()
-    if is_real and (dtype == "default" or str(tensor.dtype) == f"torch.{dtype}"):
-        return value
-    if tensor.requires_grad and dtype in ("float16", "bfloat16"):
-        hint = f"leave it out: `--dtype {dtype}` runs the whole program in that precision"
-        raise evaluator.error(f"a cast to {dtype} rounds what the gradient is taken of", node, hint)
-    op = find("to")
-    assert op is not None  # noqa: S101 (the table has it)
-    literal = Literal(dtype, node.function_span)
-    call = Call("to", (node.arguments[0], literal), (), node.span, node.function_span, method=True)
-    return evaluator.apply(op, call, [value, dtype], {})
