@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from gradcli.escaping import escape
+from gradcli.render.coloured import BAD, GOOD, HALF, OPEN, coloured, plain
 from gradcli.render.console import as_link, documentation
 from gradcli.render.grid import Grid
 from gradcli.render.style import Style
@@ -13,6 +14,9 @@ from gradcli.render.wrapping import wrap
 from gradcli.report.audit import VERDICTS, AuditedOp, AuditReport
 
 HEADINGS = ("op", "verdict", "float64", "float32", "second", "adjoint", "proof", "why")
+LOOKS = {
+    rf"\b{verdict}(?=  |:)": look for verdict, look in zip(VERDICTS, (GOOD, HALF, GOOD, BAD, OPEN, "dim"), strict=True)
+}
 NONE = "-"
 GAP = 2
 # Of what PyTorch or an error says.
@@ -36,7 +40,7 @@ def text(report: AuditReport, style: Style) -> str:
     counts = [f"{count} {verdict}: {VERDICTS[verdict]}" for verdict, count in report.counts.items()]
     for part in filter(None, (reasons, counts)):
         lines += ["", *(piece for line in part for piece in wrap(escape(line), style.width))]
-    return "\n".join(lines) + "\n"
+    return coloured("\n".join(lines) + "\n", style, LOOKS)
 
 
 def _named(line: str, name: str | None, style: Style) -> str:
@@ -91,7 +95,7 @@ def _json(report: AuditReport, _: Style) -> str:
 
 AUDIT_FORMATS: Mapping[str, Callable[[AuditReport, Style], str]] = {
     "table": text,
-    "plain": text,
+    "plain": plain(text),
     "json": _json,
     "markdown": markdown,
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from gradcli.escaping import escape
 from gradcli.phrases import show_shape
 from gradcli.render.cases import case_lines
+from gradcli.render.coloured import BAD, GOOD, OPEN, coloured, plain
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
 from gradcli.report.derivation import Checked, Derivation, DerivedFormula
@@ -19,6 +20,14 @@ MARKUP = ("mathml", "typst")
 CODE = ("torch", "numpy", "jax", "function")
 # What a line of a comment begins with, in what is to be pasted.
 COMMENTS = {"latex": "% ", "sympy": "# ", "typst": "// ", "mathml": ""} | dict.fromkeys(CODE, "# ")
+# A program, formulas, and how they were checked.
+LOOKS = {
+    r"\A.+(?=  with )": "bold",
+    r"(?m)^ {2,}\S.*": "cyan",
+    r"(?m)^(?:[\w, ]+: )?checked: equal": GOOD,
+    r"(?m)^(?:[\w, ]+: )?(?:not checked|undecided)": OPEN,
+    r"(?m)^(?:[\w, ]+: )?mismatch": BAD,
+}
 LANGUAGES = {"latex": "latex", "sympy": "python", "typst": "typst", "mathml": "xml"} | dict.fromkeys(CODE, "python")
 
 
@@ -31,7 +40,7 @@ def text(derivation: Derivation, style: Style) -> str:
         return "\n".join([*about, *_pasted(derivation)]) + "\n"
     lines = [*_steps(derivation, style, INDENT), *_formulas(derivation, unicode=style.unicode)]
     formulas = [" " * INDENT + line if line else line for line in lines]
-    return "\n".join([_head(derivation), "", *formulas, "", *notes]) + "\n"
+    return coloured("\n".join([_head(derivation), "", *formulas, "", *notes]) + "\n", style, LOOKS)
 
 
 def _commented(notes: Sequence[str], mark: str) -> list[str]:
@@ -55,7 +64,7 @@ def _json(derivation: Derivation, _: Style) -> str:
 
 DERIVATION_FORMATS: Mapping[str, Callable[[Derivation, Style], str]] = {
     "table": text,
-    "plain": text,
+    "plain": plain(text),
     "markdown": markdown,
     "json": _json,
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from gradcli.escaping import escape
 from gradcli.phrases import show_shape
+from gradcli.render.coloured import BAD, GOOD, HALF, OPEN, coloured, plain
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
 from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, Kernel, ProofReport, ProvedGradient, Ran
@@ -17,6 +18,14 @@ WORDS = {
     EXCEPT: "PyTorch's backward is the derivative, except in the regions above",
     REFUTED: "PyTorch's backward is not the derivative",
     UNDECIDED: "nothing is decided: this is not a pass",
+}
+LOOKS = {
+    r"\A.*": "dim",
+    r"(?m)(?<=^  )\S.*(?=  with )": "bold",
+    rf"(?m)^(?:by .+: )?{PROVED}\b": GOOD,
+    rf"(?m)^(?:by .+: )?{EXCEPT}\b": HALF,
+    rf"(?m)^(?:by .+: )?{UNDECIDED}\b": OPEN,
+    rf"(?m)^(?:by .+: )?{REFUTED}\b": BAD,
 }
 RUN = "the Function fails as it is run, whatever the formula of its gradient"
 EQUAL = "the two are identical at these points, in exact arithmetic; that is no proof"
@@ -32,7 +41,7 @@ def text(report: ProofReport, style: Style) -> str:
     if report.ran is not None and report.ran.failed:
         lines += [*_ran(report.ran, style), ""]
     lines += [part for line in _conditions(report) for part in wrap(line, style.width)]
-    return "\n".join([*lines, "", f"{report.verdict}: {_words(report)}"]) + "\n"
+    return coloured("\n".join([*lines, "", f"{report.verdict}: {_words(report)}"]) + "\n", style, LOOKS)
 
 
 def _words(report: ProofReport) -> str:
@@ -98,4 +107,4 @@ def _json(report: ProofReport, _: Style) -> str:
     return json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 
-PROOF_FORMATS: Mapping[str, Callable[[ProofReport, Style], str]] = {"table": text, "plain": text, "json": _json}
+PROOF_FORMATS: Mapping[str, Callable[[ProofReport, Style], str]] = {"table": text, "plain": plain(text), "json": _json}
