@@ -89,4 +89,5 @@ def test_the_ops_of_an_audit_lead_to_their_pages() -> None:
     urls = [url for url, _ in LINK.findall(shown)]
     assert len(urls) == 1
     assert urls[0] == "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html"
-    assert LINK.sub(lambda found: found[2], shown) == audit.text(AuditReport("0.1.0", "2.13.0", "cpu", rows), Style(80))
+    coloured = Style(80, colour=True)
+    assert LINK.sub(lambda found: found[2], shown) == audit.text(AuditReport("0.1.0", "2.13.0", "cpu", rows), coloured)
