@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.autograd import gradcheck, gradgradcheck
 
 import gradcli
@@ -88,6 +89,17 @@ def test_no_name_of_a_leaf_is_taken_for_one_of_the_code(program: str) -> None:
     output = function.apply(*leaves)
     output = output[0] if isinstance(output, tuple) else output
     torch.testing.assert_close(torch.autograd.grad(output.sum(), leaves), expected)
+
+
+@pytest.mark.parametrize(("dtype", "large"), [(torch.bfloat16, 300.0), (torch.float32, 2e7), (torch.float64, 1e17)])
+def test_a_difference_from_one_keeps_its_digits(dtype: torch.dtype, large: float) -> None:
+    function = loaded(
+        derive_program("F.silu(x)", Settings(command="derive", to="function", shapes={None: (3,)})).codes["function"]
+    )
+    leaf = torch.tensor([large, -20.0, 0.5], dtype=dtype, requires_grad=True)
+    (found,) = torch.autograd.grad(function.apply(leaf).sum(), leaf)
+    (expected,) = torch.autograd.grad(F.silu(leaf).sum(), leaf)
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("options", [{"product": "jvp", "to": "function"}, {"product": "jvp", "order": 2}])
