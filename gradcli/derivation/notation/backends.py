@@ -70,9 +70,8 @@ SOFTMAX = """def _softmax(x, axis):
     shifted = np.exp(x - x.max(axis=axis, keepdims=True))
     return shifted / shifted.sum(axis=axis, keepdims=True)"""
 SIGMOID = """def _sigmoid(x):
-    return (1 + np.tanh(x / 2)) / 2"""
-
-
+    tail = np.exp(-np.abs(x))
+    return np.where(x < 0, tail, 1) / (1 + tail)"""
 RELU = """def _relu(x):
     return np.maximum(x, 0)"""
 

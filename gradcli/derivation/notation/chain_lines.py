@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gradcli.derivation.notation.chain import Statements
 from gradcli.derivation.notation.chain_statements import VALUE
+from gradcli.derivation.notation.function_parts import gradient_name
 from gradcli.derivation.notation.function_words import INDENT
 
 Write = Callable[[str], str]
@@ -50,11 +51,11 @@ def backward_lines(found: Statements, parameters: Sequence[str], free: Sequence[
     for leaf, names in blocks.items():
         order += [*(found.values[name] for name in names), found.results[leaf]]
     lines = _Lines(write, [*free], order, {})
-    written = [f"{' = '.join(f'grad_{leaf}' for leaf in blocks)} = None", *map(lines.value, shared)]
+    written = [f"{' = '.join(map(gradient_name, blocks))} = None", *map(lines.value, shared)]
     for leaf, names in blocks.items():
-        own = [*map(lines.value, names), f"grad_{leaf} = {lines.result()}"]
+        own = [*map(lines.value, names), f"{gradient_name(leaf)} = {lines.result()}"]
         written += [f"if ctx.needs_input_grad[{parameters.index(leaf)}]:", *(INDENT + line for line in own)]
-    return [*written, f"return {', '.join(f'grad_{name}' if name in blocks else 'None' for name in parameters)}"]
+    return [*written, f"return {', '.join(gradient_name(name) if name in blocks else 'None' for name in parameters)}"]
 
 
 def _users(found: Statements) -> Mapping[str, set[str]]:

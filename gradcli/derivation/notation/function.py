@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from gradcli.derivation.notation.backends import RAISING, TORCH
 from gradcli.derivation.notation.code import LETTERS, result_of
 from gradcli.derivation.notation.expressions import Emitter
-from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, OWN, FunctionParts
+from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, OWN, FunctionParts, gradient_name
 from gradcli.derivation.notation.function_recorded import recorded_lines
 from gradcli.derivation.notation.function_words import INDENT, docstring, quoted, shown_shape
 from gradcli.derivation.notation.parsed import names_read, parsed
@@ -105,7 +105,9 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 def _forward(parts: FunctionParts) -> list[str]:
     result = f"({parts.result}).clone()" if parts.is_copied else parts.result
-    body = [*_guard(parts), *parts.forward, f"return {', '.join([_tidy(result), *parts.kept])}"]
+    lines = [*parts.forward, f"return {', '.join([_tidy(result), *parts.kept])}"]
+    homes = _homes(parts)
+    body = [*_guard(parts), *(f"{size} = {homes[size]}" for size in _used_sizes(parts, lines)), *lines]
     return ["@staticmethod", f"def forward({', '.join(parts.parameters)}):", *_indented(body)]
 
 
@@ -232,7 +234,7 @@ def _backward(parts: FunctionParts) -> _Method:
     common = shared([one.formula for one in parts.gradients.values()], {*names, *parts.sizes, *OWN, *LETTERS})
     texts = dict(zip(parts.gradients, common.formulas, strict=True))
     users = {part: _users(part, common.parts, texts) for part, _ in common.parts}
-    results = {name: f"grad_{name}" for name in parts.gradients}
+    results = {name: gradient_name(name) for name in parts.gradients}
     several = len(parts.gradients) > 1
     if several:
         method.lines.append(f"{' = '.join(results.values())} = None")

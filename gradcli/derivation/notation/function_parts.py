@@ -13,6 +13,11 @@ OWN = RESERVED | {"ctx", "inputs", OUTPUT, OUTPUTS, "F", "gradcheck", "gradgradc
 Lengths = tuple[int | str, ...]
 
 
+def gradient_name(parameter: str) -> str:
+    """Return what backward calls the gradient by a parameter."""
+    return f"grad_{parameter}"
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedBackward:
     """Backward as code."""

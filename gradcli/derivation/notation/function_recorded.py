@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from gradcli.derivation.notation.function_parts import RecordedBackward
+from gradcli.derivation.notation.function_parts import RecordedBackward, gradient_name
 from gradcli.derivation.notation.function_words import INDENT
 
 WORD = re.compile(r"[A-Za-z_]\w*")
@@ -17,7 +17,7 @@ def recorded_lines(recorded: RecordedBackward, parameters: Sequence[str]) -> lis
         results = [recorded.gradients.get(name, "None") for name in parameters]
         return [*recorded.lines, f"return {', '.join(results)}"]
     users = _users(recorded)
-    targets = {name: f"grad_{name}" for name in recorded.gradients}
+    targets = {name: gradient_name(name) for name in recorded.gradients}
     lines = [f"{' = '.join(targets.values())} = None"]
     lines += [line for line in recorded.lines if len(users.get(_target(line), ())) > 1]
     for place, name in enumerate(parameters):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import permutations
 
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import rank
@@ -74,7 +75,7 @@ class Written:
 
     def sum(self, terms: Sequence[Term]) -> ast.expr:
         """Return a sum of terms; one that is not subtracted comes first."""
-        ordered = sorted(collected(terms), key=lambda term: (term.number < 0, -term.count))
+        ordered = sorted(self._paired(collected(terms)), key=lambda term: (term.number < 0, -term.count))
         if not ordered:
             return ast.Constant(0)
         if len(ordered) > 1 and (common := self._common(ordered)):
@@ -84,6 +85,16 @@ class Written:
             sign = ast.Sub() if term.number < 0 else ast.Add()
             total = ast.BinOp(total, sign, self.term(replace(term, number=abs(term.number))))
         return total
+
+    def _paired(self, terms: Sequence[Term]) -> list[Term]:
+        """Return terms in which `t - t*c` is `t*(1 - c)`: where c is nearly 1, the difference keeps its digits."""
+        for one, other in permutations(terms, 2):
+            rest = _without(other, one)
+            if rest is not None:
+                left = ast.BinOp(ast.Constant(1), ast.Sub(), self.term(rest))
+                whole = replace(one, above=(*one.above, left))
+                return self._paired([whole if term is one else term for term in terms if term is not other])
+        return list(terms)
 
     def _common(self, terms: Sequence[Term]) -> Term | None:
         """Return a sum of matrices that are all multiplied by the same numbers as one term."""
@@ -231,3 +242,17 @@ def compact(text: str) -> str:
     for sign in ("*", "/", "**"):
         text = text.replace(f" {sign} ", sign)
     return text
+
+
+def _without(term: Term, factor: Term) -> Term | None:
+    """Return what a term has beside another one, which is not a number, if it is a multiple of its opposite."""
+    has_axes = term.chain or factor.chain or factor.below
+    if has_axes or not factor.above or term.number != -factor.number:
+        return None
+    rest = [*term.above]
+    for node in factor.above:
+        found = next((own for own in rest if ast.unparse(own) == ast.unparse(node)), None)
+        if found is None:
+            return None
+        rest.remove(found)
+    return Term(Fraction(1), tuple(rest), term.below) if rest else None

@@ -70,7 +70,18 @@ def _turned(
     return None
 
 
+def _agreed(settings: Settings) -> None:
+    """Refuse settings that ask for two things at once."""
+    if settings.order > 1 and settings.product:
+        hint = "the second derivative is one thing, a product of the Jacobian or the Hessian another (`--hvp`)"
+        raise InputError("--order 2 and a product exclude each other", option="--order", hint=hint)
+    if settings.to == "function" and settings.product:
+        hint = "it has both: backward is the product with the upstream gradient, jvp the one with tangents"
+        raise InputError("a Function is no product of its own", option="--to", hint=hint)
+
+
 def _derived(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
+    _agreed(settings)
     settings = replace(settings, dtype=settings.dtype if settings.dtype.startswith("complex") else "float64")
     here = finite_point(program, settings, given, settings.seed)
     start = here or point(program, settings, given, settings.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations_with_replacement
+from itertools import chain, combinations_with_replacement, count
 from typing import Literal
 
 from torch import Tensor
@@ -127,7 +127,8 @@ def upstream_name(point: Point) -> str | None:
     """Return what the upstream gradient is called: `g`, unless a leaf is; None where it is given."""
     if not _is_tensor(point):
         return None
-    return "g" if "g" not in point.shapes else "grad_output"
+    names = chain(("g", "grad_output"), (f"grad_output{number}" for number in count(2)))
+    return next(name for name in names if name not in point.shapes)
 
 
 def known_shapes(point: Point, *, moving: bool = False) -> dict[str, tuple[int, ...]]:
@@ -140,7 +141,7 @@ def known_shapes(point: Point, *, moving: bool = False) -> dict[str, tuple[int, 
 
 def tangent_names(point: Point) -> dict[TracedTensor, str]:
     """Return what the tangent of each tensor is called: `dx` is that of x, unless a leaf is called so."""
-    names, taken = display_names(point.trace), {*point.shapes, "g", "grad_output"}
+    names, taken = display_names(point.trace), {*point.shapes, "g", upstream_name(point)}
     found: dict[TracedTensor, str] = {}
     for traced in point.wanted:
         own = f"d{names[traced]}" if names[traced].isidentifier() else "dt"

@@ -12,7 +12,7 @@ import torch
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import Wanted
-from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, RecordedBackward
+from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, RecordedBackward, gradient_name
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.chained import by_steps
@@ -121,7 +121,7 @@ def _check(here: Point) -> None:
 
 def _parts(here: Point, given: Mapping[str, Any], derivations: Derivations) -> tuple[FunctionParts, list[Point]]:
     names = _names(here)
-    known = lengths(here, given, {*names.values(), *OWN, *tangent_names(here).values()})
+    known = lengths(here, given, _taken(here, names))
     if known is not None:
         texts = [_texts(point.explicit(), names, derivations) for point in known.points]
         found = None
@@ -146,7 +146,7 @@ def _recorded_for_all(
 ) -> tuple[FunctionParts, list[Point]]:
     """Return the same for all lengths, and the points of others; NotSupportedError if it is not the same at others."""
     names = _names(here)
-    known = lengths(here, given, {*names.values(), *OWN, *tangent_names(here).values()})
+    known = lengths(here, given, _taken(here, names))
     points = [] if known is None else [point.explicit() for point in known.points]
     several = [recording(point, names, derivations, is_careful=is_careful, folds=False) for point in points]
     found = None if known is None or not keeps_axes(here, known, given) else unified_recording(known, several)
@@ -169,12 +169,19 @@ def _names(here: Point) -> dict[TracedTensor, str]:
     """Return what the code calls each leaf."""
     names: dict[TracedTensor, str] = {}
     own = {leaf.name or leaf.text for leaf in here.trace.leaves}
+    gradients = {gradient_name(name) for name in own}
     for leaf in here.trace.leaves:
         name = leaf.name or leaf.text
-        while name in OWN or name in names.values() or (name != leaf.name and name in own):
+        while name in OWN | gradients or name in names.values() or (name != leaf.name and name in own):
             name += "_"
         names[leaf] = name
     return names
+
+
+def _taken(here: Point, names: Mapping[TracedTensor, str]) -> set[str]:
+    """Return the names that no length may have: those of the code, and of what the program names itself."""
+    own = {one.name for call in here.trace.calls for one in call.outputs if one.name is not None}
+    return {*OWN, *names.values(), *map(gradient_name, names.values()), *tangent_names(here).values(), *own}
 
 
 def _texts(point: Point, names: Mapping[TracedTensor, str], derivations: Derivations) -> _Texts | None:

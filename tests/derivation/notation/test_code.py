@@ -5,10 +5,13 @@ from __future__ import annotations
 import builtins
 import itertools
 import math
+from typing import Any
 
+import numpy
 import pytest
 import torch
 
+from gradcli.derivation.notation.backends import NUMPY
 from gradcli.derivation.notation.code import NAME, Wanted, source
 from gradcli.errors import NotSupportedError
 from gradcli.ops.functions import FUNCTION_OF
@@ -130,3 +133,11 @@ def test_code_for_jax_says_the_same_as_that_for_numpy() -> None:
     there, here = (source(to, {"x": (4,), "X": (4, 4)}, formula) for to in ("jax", "numpy"))
     assert there.replace("jnp.", "np.").partition("def ")[2] == here.partition("def ")[2]
     assert there.startswith("import jax\nimport jax.numpy as jnp\n")
+
+
+def test_the_sigmoid_of_numpy_keeps_the_digits_of_its_tail() -> None:
+    space: dict[str, Any] = {"np": numpy}
+    exec(NUMPY.helpers["sigmoid"], space)  # noqa: S102
+    values = numpy.array([-800.0, -700.0, -40.0, 0.0, 40.0, 800.0])
+    expected = torch.sigmoid(torch.from_numpy(values)).numpy()
+    numpy.testing.assert_allclose(space["_sigmoid"](values), expected, rtol=1e-15)

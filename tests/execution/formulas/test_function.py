@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.autograd import gradcheck, gradgradcheck
 
 import gradcli
 from gradcli.engine import derive_program
-from gradcli.errors import GradcliError, NotSupportedError
+from gradcli.errors import GradcliError, InputError, NotSupportedError
 from gradcli.execution.formulas import extremes
 from gradcli.execution.formulas import function as made
 from gradcli.execution.formulas import tried as written
@@ -62,6 +63,49 @@ def loaded(code: str) -> Any:
         value for value in space.values() if isinstance(value, type) and issubclass(value, torch.autograd.Function)
     ]
     return found
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "sum(n)*x/x.shape[0]",
+        "m*x/x.shape[0]",
+        "n = x.sum(); y = n*x/x.shape[0]; y*w",
+        "grad_x*x",
+        "grad_of_x*x*exp(grad_x)",
+        "exp(g)*grad_output*sin(u)*t",
+        "ctx*inputs*output*dx*x",
+    ],
+)
+def test_no_name_of_a_leaf_is_taken_for_one_of_the_code(program: str) -> None:
+    found = derive_program(program, Settings(command="derive", to="function", shapes={None: (3,)}))
+    assert found.verdict is Verdict.MATCH
+    function = loaded(found.codes["function"])
+    leaves = [torch.randn(3, dtype=torch.float64).exp().requires_grad_() for _ in found.leaves]
+    space = dict(zip(found.leaves, leaves, strict=True)) | {"exp": torch.exp, "sin": torch.sin}
+    *statements, result = program.split("; ")
+    exec("\n".join(statements), space)  # noqa: S102
+    expected = torch.autograd.grad(eval(result, space).sum(), leaves)  # noqa: S307
+    output = function.apply(*leaves)
+    output = output[0] if isinstance(output, tuple) else output
+    torch.testing.assert_close(torch.autograd.grad(output.sum(), leaves), expected)
+
+
+@pytest.mark.parametrize(("dtype", "large"), [(torch.bfloat16, 300.0), (torch.float32, 2e7), (torch.float64, 1e17)])
+def test_a_difference_from_one_keeps_its_digits(dtype: torch.dtype, large: float) -> None:
+    function = loaded(
+        derive_program("F.silu(x)", Settings(command="derive", to="function", shapes={None: (3,)})).codes["function"]
+    )
+    leaf = torch.tensor([large, -20.0, 0.5], dtype=dtype, requires_grad=True)
+    (found,) = torch.autograd.grad(function.apply(leaf).sum(), leaf)
+    (expected,) = torch.autograd.grad(F.silu(leaf).sum(), leaf)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("options", [{"product": "jvp", "to": "function"}, {"product": "jvp", "order": 2}])
+def test_what_excludes_each_other_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        derive_program("sum(x*y)", Settings(command="derive", shapes={None: (3,)}, **options))
 
 
 def derived(program: str, inputs: dict[str, Any], **options: Any) -> str:
