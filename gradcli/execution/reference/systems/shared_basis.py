@@ -42,7 +42,7 @@ class SharedBasis:
 
     def solve(self, right: Tensor) -> Tensor:
         """Return the transposed matrices' solutions for right sides, one a matrix: (batch, family, unknown)."""
-        given = right.to(self.basis.dtype) @ self.basis
+        given = _product(right, self.basis)
         count = min(KEPT + self.rows.shape[-1], given.shape[-1])
         kept = self.diagonal.abs().topk(count, largest=False, sorted=False).indices
         inverse = self._reciprocals(kept, given)
@@ -50,8 +50,7 @@ class SharedBasis:
         found = solved(small, weights.unsqueeze(-1)).squeeze(-1)
         own, sums = found[..., :count], found[..., count:]
         others = inverse * (given - torch.einsum("bfas,bfs->bfa", self.columns, sums))
-        solution = others.scatter(-1, kept, own) @ self.inverse
-        return solution.real if solution.is_complex() else solution
+        return _real_product(others.scatter(-1, kept, own), self.inverse)
 
     def _reciprocals(self, kept: Tensor, given: Tensor) -> Tensor:
         """Return 1 over the entries of the diagonals that are eliminated, and 0 for the others.
@@ -160,15 +159,24 @@ def _times(matrix: Tensor, basis: Tensor) -> Tensor:
     """Return the product with a basis; one with a diagonal matrix is no product of matrices."""
     if _is_diagonal(matrix):
         return matrix.diagonal(dim1=-2, dim2=-1).unsqueeze(-1) * basis
-    return matrix.to(basis.dtype) @ basis
+    return _product(matrix, basis)
+
+
+def _product(real: Tensor, basis: Tensor) -> Tensor:
+    """Return the product of a real matrix and a basis, which may be complex."""
+    return torch.complex(real @ basis.real, real @ basis.imag) if basis.is_complex() else real @ basis
+
+
+def _real_product(one: Tensor, other: Tensor) -> Tensor:
+    """Return the real part of a product of matrices that are both complex, or both real."""
+    return one.real @ other.real - one.imag @ other.imag if one.is_complex() else one @ other
 
 
 def _in_basis(program: TensorProgram, operands: dict[str, Tensor], basis: Tensor) -> Tensor:
     """Return a dyad's vectors, one a matrix, in the basis: (batch, family, unknown, 1)."""
-    vectors = evaluate(program, operands).to(basis.dtype)
+    vectors = evaluate(program, operands)
     count, size = basis.shape[:2]
     if vectors.ndim > 1 and vectors.stride(-2) == 0 and count == 1:  # the same for the whole family
-        return (vectors[..., :1, :].reshape(1, -1, size)[:, :1] @ basis).expand(1, vectors.numel() // size, size)[
-            ..., None
-        ]
-    return (vectors.reshape(count, -1, size) @ basis).unsqueeze(-1)
+        first = _product(vectors[..., :1, :].reshape(1, -1, size)[:, :1], basis)
+        return first.expand(1, vectors.numel() // size, size).unsqueeze(-1)
+    return _product(vectors.reshape(count, -1, size), basis).unsqueeze(-1)
