@@ -120,8 +120,10 @@ def _attempted(problem: Problem, solver: Solver, right: Tensor) -> Tensor:
 
 def _quick(problem: Problem) -> Iterator[Solver]:
     """Yield ways that take little time and may not lead to a solution: the residual of what they find says so."""
-    if problem.system.family is not None and problem.count(problem.batch) <= SINGLE:
-        yield partial(_attempted, problem, partial(_by_elimination, problem))
+    if problem.system.family is not None:
+        if problem.count(problem.batch) <= SINGLE:
+            yield partial(_attempted, problem, partial(_by_elimination, problem))
+        return
     orders = _orders(problem)
     sides = problem.noted("sides", partial(two_sides, problem)) if orders else None
     if sides is not None:
@@ -139,13 +141,13 @@ def _solvers(problem: Problem) -> Iterator[Solver]:
     system = problem.system
     if all_finite(problem.right):  # else there is no residual
         yield from _quick(problem)
-    orders = _orders(problem)
-    if orders:
-        yield partial(substitute, problem, orders)
     if system.family is not None and not problem.lone:
         shared = problem.noted("basis", partial(shared_basis, problem, system.family))
         if shared is not None:
             yield partial(in_basis, problem, shared)
+    orders = _orders(problem)
+    if orders:
+        yield partial(substitute, problem, orders)
     if _work(problem) <= MOST:
         yield partial(_by_elimination, problem)
     if problem.noted("regular", partial(_is_regular, problem)):
