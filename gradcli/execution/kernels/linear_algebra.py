@@ -207,7 +207,7 @@ def complement(vectors: Tensor, matrix: Tensor, right: bool) -> Tensor:
 
 def triangular_root(matrix: Tensor) -> Tensor:
     """Return R of A = Q R: an upper triangular root of AᵀA."""
-    return torch.linalg.qr(matrix).R
+    return torch.linalg.qr(matrix, mode="r").R
 
 
 def root_near_one(matrix: Tensor) -> Tensor:

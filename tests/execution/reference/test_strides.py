@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from unittest import mock
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 import gradcli
 from gradcli.execution.forward.tracer import run
 from gradcli.execution.reference.decomposition import decompose
-from gradcli.execution.reference.strides import rearranged
+from gradcli.execution.reference.strides import parts_of, rearranged
 from gradcli.language.parser import parse
 from gradcli.limits import Limits
 
@@ -84,3 +86,36 @@ def test_a_transposed_product_verifies() -> None:
     report = gradcli.check("x.T.reshape(2, 6).unsqueeze(0).flatten() * w.T.flatten()", inputs, grad_output="ones")
     assert report.verdict == "match"
     assert torch.equal(report["x"].symbolic.value, report["x"].gradient)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)], ids=str)
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda x: x[1],
+        lambda x: x[:, 1:, ::2],
+        lambda x: x[-1, :, 2:].T,
+        lambda x: x.diagonal(0, 0, 2),
+        lambda x: x[:, :1].expand(3, 4, 5),
+        lambda x: x[2, 0, 3],
+    ],
+    ids=["one", "slices", "turned", "diagonal", "expanded", "entry"],
+)
+def test_a_part_says_where_its_entries_are(move: Move, order: tuple[int, ...]) -> None:
+    shape = (3, 1, 5) if move(torch.zeros(3, 1, 5)).numel() == 60 else (3, 4, 5)
+    memory = torch.arange(math.prod(shape)).reshape([shape[axis] for axis in order])
+    whole = memory.permute(sorted(range(3), key=order.__getitem__)).to(torch.float64, copy=True)
+    parts = parts_of([move(whole)], whole)
+    assert whole.shape == shape
+    assert parts is not None
+    assert torch.equal(whole.flatten()[parts[0].positions()], move(whole).flatten())
+
+
+def test_many_parts_of_a_large_tensor_take_as_much_as_one() -> None:
+    whole = torch.zeros(1000, 1000)
+    parts = parts_of(whole.split(1), whole)
+    assert parts is not None
+    with mock.patch.object(torch, "arange", side_effect=torch.arange) as made:
+        for part in parts:
+            part.positions()
+    assert sum(call.args[0] for call in made.call_args_list) < 2 * whole.numel()

@@ -17,7 +17,7 @@ def gmres(product: Callable[[Tensor], Tensor], right: Tensor, steps: int) -> Ten
     Each has the smallest residual among the combinations of right, product(right), product(product(right)) ….
     """
     norm = right.norm(dim=-1)
-    basis = right.new_zeros(steps, *right.shape)
+    basis = right.new_empty(steps, *right.shape)  # to write all of it would take longer than a few steps
     basis[0] = _unit(right, norm)
     columns: list[Tensor] = []
     for step in range(steps):

@@ -19,9 +19,12 @@ from gradcli.execution.reference.systems.restricted import Ranges
 SAME = 1e-13
 
 
-def by_one_side(problem: Problem, right: Tensor, ranges: Ranges) -> Tensor | None:
-    """Return λ of a block that is one small matrix along one of its axes; None if it is not."""
-    axis = problem.noted(("side", frozenset(ranges.items())), lambda: _side(problem, ranges))
+def by_one_side(problem: Problem, right: Tensor, ranges: Ranges, *, like: str = "") -> Tensor | None:
+    """Return λ of a block that is one small matrix along one of its axes; None if it is not.
+
+    The axis is that of the first block that it is said to be `like`: whoever says so has to look at the residual.
+    """
+    axis = problem.noted(("side", like or frozenset(ranges.items())), lambda: _side(problem, ranges))
     if axis is None:
         return None
     small, lengths = _along(problem, axis, ranges).mT, _lengths(problem, ranges)

@@ -6,6 +6,7 @@ unknowns, for one of them may be 0; the others are eliminated, which leaves a sm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ class SharedBasis:
 
     def solve(self, right: Tensor) -> Tensor:
         """Return the transposed matrices' solutions for right sides, one a matrix: (batch, family, unknown)."""
-        given = right.to(self.basis.dtype) @ self.basis
+        given = _product(right, self.basis)
         count = min(KEPT + self.rows.shape[-1], given.shape[-1])
         kept = self.diagonal.abs().topk(count, largest=False, sorted=False).indices
         inverse = self._reciprocals(kept, given)
@@ -50,8 +51,7 @@ class SharedBasis:
         found = solved(small, weights.unsqueeze(-1)).squeeze(-1)
         own, sums = found[..., :count], found[..., count:]
         others = inverse * (given - torch.einsum("bfas,bfs->bfa", self.columns, sums))
-        solution = others.scatter(-1, kept, own) @ self.inverse
-        return solution.real if solution.is_complex() else solution
+        return _real_product(others.scatter(-1, kept, own), self.inverse)
 
     def _reciprocals(self, kept: Tensor, given: Tensor) -> Tensor:
         """Return 1 over the entries of the diagonals that are eliminated, and 0 for the others.
@@ -97,7 +97,12 @@ def shared_basis(problem: Problem, family: Family) -> SharedBasis | None:
 
 
 def in_basis(problem: Problem, shared: SharedBasis, right: Tensor) -> Tensor:
-    """Return λ of a family, for any right side."""
+    """Return λ of a family, for any right side; once refined, for a basis is never exact to the last digits."""
+    solution = _in_basis_once(problem, shared, right)
+    return solution + _in_basis_once(problem, shared, right - problem.product(solution))
+
+
+def _in_basis_once(problem: Problem, shared: SharedBasis, right: Tensor) -> Tensor:
     count, size = shared.basis.shape[:2]
     flat = problem.flat_right(right)  # (batch and family, unknown, 1)
     solution = shared.solve(flat.reshape(count, -1, size))
@@ -133,11 +138,35 @@ def _eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
     None if they have none.
     """
     if bool(((matrix - matrix.mT).abs() <= BESIDE).all()):
-        values, basis = torch.linalg.eigh((matrix + matrix.mT) / 2)
+        values, basis = _by_singular_vectors(matrix) or torch.linalg.eigh((matrix + matrix.mT) / 2)
         return values, basis, basis.mT
     values, basis = torch.linalg.eig(matrix)
     inverse, info = torch.linalg.inv_ex(basis)
     return None if bool(info.any()) else (values, basis, inverse)
+
+
+def _by_singular_vectors(matrix: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return the eigenvalues and eigenvectors of [[c, M], [Mᵀ, c]] with a bordering entry, in less time by those of M.
+
+    None for a matrix that is none of these.
+    """
+    constant = matrix[..., :1, :1]
+    beside = matrix[..., :-1, :-1] - constant * torch.eye(matrix.shape[-1] - 1, dtype=matrix.dtype)
+    ends = beside[0, 0].nonzero()
+    rows = int(ends[0]) if len(ends) else 0
+    blocks = (beside[..., :rows, :rows], beside[..., rows:, rows:], matrix[..., -1:, :-1], matrix[..., :-1, -1:])
+    if not rows or any(bool(block.any()) for block in blocks):
+        return None
+    u, s, vh = torch.linalg.svd(beside[..., :rows, rows:])
+    basis, count = torch.zeros_like(matrix), s.shape[-1]
+    left, right = u[..., :count] * math.sqrt(0.5), vh[..., :count, :].mT * math.sqrt(0.5)
+    basis[..., :rows, :count] = basis[..., :rows, count : 2 * count] = left
+    basis[..., rows:-1, :count], basis[..., rows:-1, count : 2 * count] = right, -right
+    basis[..., :rows, 2 * count : rows + count] = u[..., count:]
+    basis[..., rows:-1, rows + count : -1] = vh[..., count:, :].mT
+    basis[..., -1, -1] = 1
+    values = torch.cat([s, -s, s.new_zeros(*s.shape[:-1], beside.shape[-1] - 2 * count)], -1) + constant[..., 0]
+    return torch.cat([values, matrix[..., -1:, -1]], -1), basis
 
 
 def _images(weights: Sequence[float], matrices: Sequence[Tensor], total: Tensor, basis: Tensor) -> list[Tensor]:
@@ -160,15 +189,24 @@ def _times(matrix: Tensor, basis: Tensor) -> Tensor:
     """Return the product with a basis; one with a diagonal matrix is no product of matrices."""
     if _is_diagonal(matrix):
         return matrix.diagonal(dim1=-2, dim2=-1).unsqueeze(-1) * basis
-    return matrix.to(basis.dtype) @ basis
+    return _product(matrix, basis)
+
+
+def _product(real: Tensor, basis: Tensor) -> Tensor:
+    """Return the product of a real matrix and a basis, which may be complex."""
+    return torch.complex(real @ basis.real, real @ basis.imag) if basis.is_complex() else real @ basis
+
+
+def _real_product(one: Tensor, other: Tensor) -> Tensor:
+    """Return the real part of a product of matrices that are both complex, or both real."""
+    return one.real @ other.real - one.imag @ other.imag if one.is_complex() else one @ other
 
 
 def _in_basis(program: TensorProgram, operands: dict[str, Tensor], basis: Tensor) -> Tensor:
     """Return a dyad's vectors, one a matrix, in the basis: (batch, family, unknown, 1)."""
-    vectors = evaluate(program, operands).to(basis.dtype)
+    vectors = evaluate(program, operands)
     count, size = basis.shape[:2]
     if vectors.ndim > 1 and vectors.stride(-2) == 0 and count == 1:  # the same for the whole family
-        return (vectors[..., :1, :].reshape(1, -1, size)[:, :1] @ basis).expand(1, vectors.numel() // size, size)[
-            ..., None
-        ]
-    return (vectors.reshape(count, -1, size) @ basis).unsqueeze(-1)
+        first = _product(vectors[..., :1, :].reshape(1, -1, size)[:, :1], basis)
+        return first.expand(1, vectors.numel() // size, size).unsqueeze(-1)
+    return _product(vectors.reshape(count, -1, size), basis).unsqueeze(-1)

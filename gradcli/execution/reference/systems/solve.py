@@ -23,10 +23,13 @@ from gradcli.execution.reference.systems.blocks import by_matrix, by_products
 from gradcli.execution.reference.systems.problem import Problem, UndecidedError
 from gradcli.execution.reference.systems.restricted import EVERYTHING
 from gradcli.execution.reference.systems.shared_basis import in_basis, shared_basis
-from gradcli.execution.reference.systems.substitution import orders_of, substitute
+from gradcli.execution.reference.systems.substitution import Order, orders_of, substitute
+from gradcli.execution.reference.systems.two_sided import by_two_sides, two_sides
 
 # Multiplications that elimination may take before structure is looked for, and at most.
 FEW, MOST = 1e8, 2e11
+# So few matrices of a family are eliminated one by one before a basis is looked for that makes all of them diagonal.
+SINGLE = 4
 # Residuals relative to what they are the difference of: as good as rounding allows, and the largest that is accepted.
 EXACT, ACCEPTED = 8 * torch.finfo(torch.float64).eps, 1e-12
 # Between these it may only be as large as it is where the solution is 0 but for rounding.
@@ -107,17 +110,44 @@ def _by_elimination(problem: Problem, right: Tensor) -> Tensor:
     return by_matrix(problem, right, EVERYTHING)
 
 
+def _attempted(problem: Problem, solver: Solver, right: Tensor) -> Tensor:
+    """Return what a solver finds, and nothing where it finds none: what it cannot solve is left to those after it."""
+    try:
+        return solver(right)
+    except UndecidedError:
+        return problem.blank()
+
+
+def _quick(problem: Problem) -> Iterator[Solver]:
+    """Yield ways that take little time and may not lead to a solution: the residual of what they find says so."""
+    if problem.system.family is not None:
+        if problem.count(problem.batch) <= SINGLE:
+            yield partial(_attempted, problem, partial(_by_elimination, problem))
+        return
+    orders = _orders(problem)
+    sides = problem.noted("sides", partial(two_sides, problem)) if orders else None
+    if sides is not None:
+        yield partial(by_two_sides, problem, sides)
+    if orders:
+        yield partial(_attempted, problem, partial(substitute, problem, orders, alike=True))
+
+
+def _orders(problem: Problem) -> list[Order]:
+    return problem.noted("orders", partial(orders_of, problem)) if problem.can_slice() else []
+
+
 def _solvers(problem: Problem) -> Iterator[Solver]:
     """Yield ways to solve a system, the cheapest first."""
     system = problem.system
-    if problem.can_slice():
-        orders = problem.noted("orders", lambda: orders_of(problem))
-        if orders:
-            yield partial(substitute, problem, orders)
+    if all_finite(problem.right):  # else there is no residual
+        yield from _quick(problem)
     if system.family is not None and not problem.lone:
         shared = problem.noted("basis", partial(shared_basis, problem, system.family))
         if shared is not None:
             yield partial(in_basis, problem, shared)
+    orders = _orders(problem)
+    if orders:
+        yield partial(substitute, problem, orders)
     if _work(problem) <= MOST:
         yield partial(_by_elimination, problem)
     if problem.noted("regular", partial(_is_regular, problem)):

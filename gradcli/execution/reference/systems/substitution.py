@@ -56,9 +56,12 @@ def _order(problem: Problem, coupling: Coupling) -> Order | None:
     return None
 
 
-def substitute(problem: Problem, orders: list[Order], right: Tensor) -> Tensor:
-    """Return λ, slice by slice."""
-    work = _Substitution(problem, orders, right.clone(), problem.blank())
+def substitute(problem: Problem, orders: list[Order], right: Tensor, *, alike: bool = False) -> Tensor:
+    """Return λ, slice by slice.
+
+    If blocks on one side of the diagonal are taken to be `alike`, the residual tells whether they are.
+    """
+    work = _Substitution(problem, orders, right.clone(), problem.blank(), alike)
     work.solve({label: (0, order.length) for order in orders for label in (order.row, order.column)})
     return work.solution
 
@@ -71,6 +74,7 @@ class _Substitution:
     orders: list[Order]
     rest: Tensor
     solution: Tensor
+    alike: bool
 
     def solve(self, ranges: Ranges) -> None:
         """Solve a block whose right side is what is left of it."""
@@ -98,7 +102,7 @@ class _Substitution:
         if count <= SMALL:
             return by_matrix(self.problem, right, ranges)
         if self._may_be_one_sided(ranges, order):
-            found = by_one_side(self.problem, right, ranges)
+            found = by_one_side(self.problem, right, ranges, like=self._kind(ranges) if self.alike else "")
             if found is not None:
                 return found
         if order is not None:
@@ -112,6 +116,11 @@ class _Substitution:
         """
         both = len(self.orders) == len(self.problem.system.rows) == 2  # noqa: PLR2004 (both axes of a matrix)
         return both and (order is None or _are_apart(*(ranges[one.row] for one in self.orders)))
+
+    def _kind(self, ranges: Ranges) -> str:
+        """Return on which side of the diagonal a block is."""
+        one, other = (ranges[order.row] for order in self.orders)
+        return "before" if one < other else "after" if one > other else "on it"
 
     def _by_halves(self, order: Order, ranges: Ranges) -> None:
         first, second = order.halves(ranges[order.row])

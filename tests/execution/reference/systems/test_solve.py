@@ -13,6 +13,8 @@ from gradcli.execution.reference.systems import solve as solving
 from gradcli.execution.reference.systems import substitution
 from gradcli.execution.reference.systems.blocks import by_matrix
 from gradcli.execution.reference.systems.problem import Problem
+from gradcli.execution.reference.systems.restricted import EVERYTHING, Ranges
+from gradcli.execution.reference.systems.two_sided import two_sides
 
 PROGRAMS = {
     "cholesky": "torch.linalg.cholesky(a @ a.mT + torch.eye({n})) ** 2",
@@ -89,13 +91,61 @@ def test_structure_gives_what_elimination_gives(name: str) -> None:
 def test_a_wrong_solution_is_never_given(name: str) -> None:
     a, program = matrix(9, 9), PROGRAMS[name].format(n=9)
 
-    def wrong(self: object, solution: Tensor, ranges: object = None) -> Tensor:
-        del self, ranges
-        return solution.new_ones(solution.shape)
+    right = solving.Problem.product
+
+    def wrong(self: solving.Problem, solution: Tensor, ranges: Ranges = EVERYTHING) -> Tensor:
+        return torch.ones_like(right(self, solution, ranges))
 
     with mock.patch.object(solving, "FEW", 0), mock.patch.object(solving.Problem, "product", wrong):
         report = api.evaluate(program, {"a": a}, reduce="sum")
     assert report.verdict == "undecided"
+
+
+def refused(*_: object, **__: object) -> Tensor:
+    """Solve nothing."""
+    msg = "this way is not taken"
+    raise AssertionError(msg)
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (2, 30, 30)], ids=str)
+def test_the_two_triangles_of_an_lu_are_solved_by_two_triangular_systems(shape: tuple[int, ...]) -> None:
+    a, program = matrix(*shape), PROGRAMS["lu"]
+    with mock.patch.object(solving, "substitute", refused):
+        found = symbolic(program, a)
+    expected = by_pytorch(program, a)
+    assert torch.allclose(found, expected, rtol=1e-9, atol=1e-11 * float(expected.abs().max()))
+
+
+def test_a_triangle_that_both_sides_read_is_not_taken_for_two() -> None:
+    made: list[object] = []
+
+    def seen(problem: Problem) -> object:
+        made.append(two_sides(problem))
+        return made[-1]
+
+    with mock.patch.object(solving, "two_sides", seen):
+        symbolic(PROGRAMS["cholesky"].format(n=40), matrix(40, 40))
+    assert made == [None]
+
+
+@pytest.mark.parametrize("name", ["cholesky", "lu"])
+def test_blocks_that_are_wrongly_taken_to_be_alike_are_looked_at_again(name: str) -> None:
+    a, program = matrix(40, 40), PROGRAMS[name].format(n=40)
+    with (
+        mock.patch.object(solving, "two_sides", return_value=None),
+        mock.patch.object(substitution, "SMALL", 16),
+        mock.patch.object(substitution._Substitution, "_kind", return_value="all"),
+    ):
+        found = symbolic(program, a)
+    expected = by_pytorch(program, a)
+    assert torch.allclose(found, expected, rtol=1e-9, atol=1e-11 * float(expected.abs().max()))
+
+
+def test_a_few_matrices_of_a_family_are_eliminated() -> None:
+    a, program = matrix(60, 45), "torch.linalg.matrix_norm(a, 2)"
+    with mock.patch.object(solving, "shared_basis", refused):
+        found = symbolic(program, a)
+    assert torch.allclose(found, by_pytorch(program, a), rtol=1e-11, atol=1e-13)
 
 
 def test_a_singular_family_is_undecided() -> None:
