@@ -91,6 +91,28 @@ def test_one_of_the_leaves_may_be_a_constant_a_sample_or_without_a_tangent(space
         torch.testing.assert_close(forward_ad.unpack_dual(found), forward_ad.unpack_dual(own))
 
 
+@pytest.mark.filterwarnings("ignore")  # of what PyTorch has deprecated
+def test_what_is_written_over_has_every_axis_that_is_mapped() -> None:
+    """No tensor that is saved depends on both leaves: where nothing arrives at the output, neither do its zeros."""
+    found: dict[str, Any] = {"__name__": "derived"}
+    code = gradcli.derive("tanh(x)*sigmoid(y)*exp(y)", {"x": (3,), "y": (3,)}).function()
+    exec(code, found)  # noqa: S102 (as above)
+    assert ".mul_(" in code.partition("def backward")[2]
+
+    def second(run: Callable[..., Tensor], axes: tuple[int | None, int | None]) -> Any:
+        def gradient(x: Tensor, y: Tensor) -> Any:
+            return torch.func.grad(lambda x, y: run(x, y).sum(), (0, 1))(x, y)
+
+        given = [one.detach() if axis == 0 else one.detach()[0] for one, axis in zip(leaves(2, 3), axes, strict=True)]
+        return torch.vmap(torch.func.jacrev(gradient, (0, 1)), axes)(*given)
+
+    def plain(x: Tensor, y: Tensor) -> Tensor:
+        return torch.tanh(x) * torch.sigmoid(y) * torch.exp(y)
+
+    for axes in ((0, 0), (0, None), (None, 0)):
+        torch.testing.assert_close(second(found["mul"], axes), second(plain, axes))
+
+
 def test_gradcli_custom_passes_it(code: str, tmp_path: Path) -> None:
     file = tmp_path / "derived.py"
     file.write_text(code, encoding="utf-8")
