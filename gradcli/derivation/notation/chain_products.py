@@ -133,13 +133,19 @@ def _factor(node: ast.expr) -> Product:
             inner = _one(base)
             return Product(inner.number**count, inner.above * count, inner.below * count)
         case ast.Call(func=ast.Name(id="where"), args=[test, *branches]):
-            several = [*map(_one, branches)]
-            common = common_factors(several)
-            rests = [_text(one.without(common)) for one in several]
-            return common.times(Product(above=(f"where({text_of(test)}, {', '.join(rests)})",)))
+            return _choice(test, [*map(_one, branches)])
         case ast.Call(func=function, args=arguments, keywords=words):
             node = ast.Call(function, [*map(_argument, arguments)], words)
     return Product(above=(text_of(node),))
+
+
+def _choice(test: ast.expr, branches: Sequence[Product]) -> Product:
+    """Return a choice without what both branches have in common, unless they are the same but for numbers."""
+    common = common_factors(branches)
+    rests = [one.without(common) for one in branches]
+    if all(one.is_number for one in rests):
+        common, rests = Product(), [*branches]
+    return common.times(Product(above=(f"where({text_of(test)}, {', '.join(map(_text, rests))})",)))
 
 
 def _argument(node: ast.expr) -> ast.expr:
