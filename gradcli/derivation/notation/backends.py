@@ -178,7 +178,14 @@ RAISING = {"torch.linalg.inv(": "_inv(", "torch.linalg.solve(": "_solve("}
 PLUS = """def _plus(gradient, other):
     \"\"\"Return the sum of a gradient and of another, which may be None.\"\"\"
     return gradient if other is None else gradient + other"""
+ARRIVING = """def _arriving(gradient, like, *others):
+    \"\"\"Return a gradient, or zeros for None, with all axes that vmap maps the others over.\"\"\"
+    gradient = torch.zeros_like(like) if gradient is None else gradient
+    for other in others:
+        gradient = gradient if other is None else gradient + torch.zeros_like(other)
+    return gradient"""
 OF_TORCH = {
+    "arriving": ARRIVING,
     "plus": PLUS,
     "take": TAKE,
     "summed_into": SUMMED_INTO,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from gradcli.derivation.notation.parsed import is_number, parsed
+from gradcli.derivation.notation.parsed import is_number, names_read, parsed
 from gradcli.derivation.notation.written import text_of
 
 MOST_REPEATED = 3  # equal factors that are written one after the other instead of as a power
@@ -132,9 +132,20 @@ def _factor(node: ast.expr) -> Product:
         case ast.BinOp(left=base, op=ast.Pow(), right=ast.Constant(value=int(count))) if 0 < count <= MOST_REPEATED:
             inner = _one(base)
             return Product(inner.number**count, inner.above * count, inner.below * count)
+        case ast.Call(func=ast.Name(id="where"), args=[test, *branches]):
+            return _choice(test, [*map(_one, branches)])
         case ast.Call(func=function, args=arguments, keywords=words):
             node = ast.Call(function, [*map(_argument, arguments)], words)
     return Product(above=(text_of(node),))
+
+
+def _choice(test: ast.expr, branches: Sequence[Product]) -> Product:
+    """Return a choice without what both branches have in common, unless they are the same but for numbers."""
+    common = common_factors(branches)
+    rests = [one.without(common) for one in branches]
+    if all(one.is_number for one in rests):
+        common, rests = Product(), [*branches]
+    return common.times(Product(above=(f"where({text_of(test)}, {', '.join(map(_text, rests))})",)))
 
 
 def _argument(node: ast.expr) -> ast.expr:
@@ -213,15 +224,25 @@ class Values:
     def _unscaled(self, product: Product) -> str:
         """Return the formula of a product without its numbers; a factor that is 1 and a rest is multiplied in one."""
         tensors = product.tensors
-        rests = {text: rest for text in tensors.above if (rest := _rest_of_one(text))}
-        plain = [text for text in tensors.above if text not in rests]
-        spread = [text for text in tensors.above if text in rests]
+        factors = self._multiplied_out(tensors.above)
+        whole = _joined(factors) if len(factors) != 1 or tensors.below else factors[0]
+        return f"{whole or '1'}/{_divisor(tensors.below)}" if tensors.below else whole or "1"
+
+    def _multiplied_out(self, factors: Sequence[str]) -> list[str]:
+        """Return factors none of which is 1 and a rest, if there are several: x*(1 - x) is one of them."""
+        rests = {text: rest for text in factors if (rest := _rest_of_one(text))}
+        plain = [text for text in factors if text not in rests]
+        spread = [text for text in factors if text in rests]
         if not plain:
             plain, spread = spread[:1], spread[1:]
-        whole = _joined(plain) if len(plain) != 1 or tensors.below else plain[0]
         for text in spread:
-            whole = self._spread(self.named(whole), rests[text])
-        return f"{whole or '1'}/{_divisor(tensors.below)}" if tensors.below else whole or "1"
+            own = next((one for one in plain if one in names_read(parsed(text).body)), None)
+            if own is None:
+                plain = [self._spread(self.named(_joined(plain) if len(plain) > 1 else plain[0]), rests[text])]
+            else:  # what is read anyway
+                plain.remove(own)
+                plain.append(self._spread(own, rests[text]))
+        return plain
 
     def _spread(self, base: str, rest: Sequence[Product]) -> str:
         """Return base*(1 + rest)."""
@@ -243,9 +264,9 @@ class Values:
 
     def _added(self, text: str, product: Product) -> str:
         """Return the sum of a formula and of a product."""
-        if len(product.tensors.above) > 1 and any(map(_rest_of_one, product.tensors.above)):
-            product = self.tensor(product)
         scale, above, below = product.scale, product.tensors.above, product.tensors.below
+        if len(above) > 1:
+            above = tuple(self._multiplied_out(above))
         value = "" if scale == "1" else f", value={scale}"
         if below and above:
             return f"addcdiv({text}, {_joined(above)}, {_joined(below)}{value})"
@@ -253,7 +274,7 @@ class Values:
             return f"addcmul({text}, {_joined(above[:-1])}, {above[-1]}{value})"
         if above and scale not in {"1", "-1"}:
             return f"add({text}, {above[0]}, alpha={scale})"
-        return f"{text}{_signed(product)}"
+        return f"{text}{_signed(replace(product.numbers, above=(*product.numbers.above, *above), below=product.below))}"
 
 
 def _rest_of_one(text: str) -> list[Product] | None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from gradcli.derivation.notation.differences import one_way
 from gradcli.derivation.notation.parsed import is_number, parsed
+from gradcli.derivation.notation.roots import with_roots
 from gradcli.derivation.notation.written import symbols, text_of
 
 NAMES = "stuvwrabcdefhklmn"
@@ -27,12 +28,22 @@ class Shared:
     """Name and formula, each of leaves and of parts before it."""
     formulas: tuple[str, ...]
 
+    @property
+    def symbols(self) -> int:
+        """Return how many symbols all of it has."""
+        return sum(map(symbols, (*(text for _, text in self.parts), *self.formulas)))
+
 
 def shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
     """Return formulas with what occurs in them more than once named; those of entries stay as they are.
 
     No name is one of those that are `taken`.
     """
+    ways = dict.fromkeys([tuple(formulas), tuple(map(with_roots, formulas))])
+    return min((_shared(way, taken) for way in ways), key=lambda found: found.symbols)
+
+
+def _shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
     trees = [None if text.startswith("[") else parsed(text).body for text in formulas]
     whole = iter(one_way([tree for tree in trees if tree is not None]))
     trees = [None if tree is None else next(whole) for tree in trees]

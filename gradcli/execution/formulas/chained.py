@@ -16,6 +16,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.backends import TORCH
 from gradcli.derivation.notation.chain import ARRIVING, DIVISION, Chain, Statements, Step, along, backward, cost
 from gradcli.derivation.notation.chain_lines import Write, along_lines, backward_lines
+from gradcli.derivation.notation.chain_memory import writes_over, written_over
 from gradcli.derivation.notation.chain_products import Product, product_of
 from gradcli.derivation.notation.chain_statements import tidy
 from gradcli.derivation.notation.code import LETTERS as INDICES
@@ -195,19 +196,33 @@ def _written(here: Point, way: _Way, own: Names) -> tuple[ChainParts, ForwardSou
     returned = {step: f"grad_of_{name}" for step, name in final.items()}
     taken |= {*final.values(), *returned.values()}
     free = [name for name in (*LETTERS, *(f"u{number}" for number in range(2, MOST_NAMES))) if name not in taken]
-    back = backward_lines(
-        tidy(backward(way.chain, upstream, returned)), [*leaves.values()], free, _writer(upstream, final)
-    )
+    behind = _behind(here, own)
+    some = max((name for name in read if name in behind), key=lambda name: len(behind[name]), default=OUTPUT)
+    # Without what is kept, what arrives is never None, and has the axes of the output.
+    behind |= {upstream: behind[some if kept else OUTPUT].union([upstream], returned.values())}
+    behind |= {one: frozenset({one}) for one in returned.values()}
+    found = written_over(tidy(backward(way.chain, upstream, returned)), behind)
+    back = backward_lines(found, [*leaves.values()], free, _writer(upstream, final))
     ahead = tidy(along(way.chain, {own[one]: name for one, name in tangents.items()}, returned, read))
     has_all = {*ahead.read} <= {*leaves.values(), *tangents.values(), *final, OUTPUT}
     pushed = along_lines(ahead, free, _writer(next(iter(tangents.values())), final)) if has_all else None
     if kept:
-        some = next(final.get(name, name) for name in read if name in own.values())
-        back.insert(0, _some(upstream, some))
+        some = final.get(some, some)
+        is_over = any(writes_over(text) for text in found.texts)
+        every = f"{upstream} = _arriving({', '.join([upstream, some, *returned.values()])})"
+        back.insert(0, every if is_over else _some(upstream, some))
         several = tangents.values() if len(tangents) > 1 else ()
         # All tensors are of one shape: what backward reads is saved anyway, and a leaf need not be.
         pushed = [*(_some(name, some) for name in several), *pushed] if pushed else None
     return ChainParts(tuple(source.kept), tuple(returned.values()), back, pushed), source
+
+
+def _behind(here: Point, own: Names) -> dict[str, frozenset[str]]:
+    """Return the leaves that each tensor depends on, by name."""
+    found = {name: frozenset({name}) for one, name in own.items() if one.is_leaf}
+    for call in needed(here.trace):
+        found[own[call.outputs[0]]] = frozenset[str]().union(*(found[own[one]] for one in call.inputs))
+    return found
 
 
 def _some(name: str, like: str) -> str:

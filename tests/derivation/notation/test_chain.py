@@ -50,6 +50,9 @@ def run(found: Statements, space: dict[str, Any]) -> dict[str, Tensor]:
     ("text", "passes"),
     [
         ("x*y*(1 - z**2)", 2 + 2 * 0.3 + 1),
+        ("x*z*(1 - z)", 1 + 1.3),
+        ("where(z > 1, x*y, x*y*exp(z))", 3 + 2 + 3),
+        ("where(z > 1, x, -2*x)*y", 1 + 3 + 2),
         ("x*y*(z - 1)*y", 5),
         ("-2*x*y**2/z", 4.5),
         ("sqrt(2)*x*exp(-z**2/2)/sqrt(pi)", 7),

@@ -30,6 +30,16 @@ def space(code: str) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def apart() -> dict[str, Any]:
+    """A chain that writes over what it computes on the way back."""
+    found: dict[str, Any] = {"__name__": "derived"}
+    code = gradcli.derive("tanh(x)*sigmoid(y)*exp(y)", {"x": (3,), "y": (3,)}).function()
+    assert ".mul_(" in code.partition("def backward")[2]
+    exec(code, found)  # noqa: S102 (as above)
+    return found
+
+
 def program(x: Tensor, y: Tensor) -> Tensor:
     return torch.tanh(x * y) * y
 
@@ -89,6 +99,39 @@ def test_one_of_the_leaves_may_be_a_constant_a_sample_or_without_a_tangent(space
     with forward_ad.dual_level():
         found, own = (run(forward_ad.make_dual(x, y), y) for run in (space["mul"], program))
         torch.testing.assert_close(forward_ad.unpack_dual(found), forward_ad.unpack_dual(own))
+
+
+@pytest.mark.filterwarnings("ignore")  # of what PyTorch has deprecated
+def test_what_is_written_over_has_every_axis_that_is_mapped(apart: dict[str, Any]) -> None:
+    """No tensor that is saved depends on both leaves: where nothing arrives at the output, neither do its zeros."""
+
+    def second(run: Callable[..., Tensor], axes: tuple[int | None, int | None]) -> Any:
+        def gradient(x: Tensor, y: Tensor) -> Any:
+            return torch.func.grad(lambda x, y: run(x, y).sum(), (0, 1))(x, y)
+
+        given = [one.detach() if axis == 0 else one.detach()[0] for one, axis in zip(leaves(2, 3), axes, strict=True)]
+        return torch.vmap(torch.func.jacrev(gradient, (0, 1)), axes)(*given)
+
+    def plain(x: Tensor, y: Tensor) -> Tensor:
+        return torch.tanh(x) * torch.sigmoid(y) * torch.exp(y)
+
+    for axes in ((0, 0), (0, None), (None, 0)):
+        torch.testing.assert_close(second(apart["mul"], axes), second(plain, axes))
+
+
+def test_what_arrives_at_a_result_on_the_way_may_be_mapped_alone() -> None:
+    found: dict[str, Any] = {"__name__": "derived"}
+    code = gradcli.derive("tanh(x - y)*y", {"x": (3,), "y": (3,)}).function()
+    assert ".sub_(" in code.partition("def backward")[2]
+    exec(code, found)  # noqa: S102 (as above)
+    x, y = (one.detach() for one in leaves(3))
+
+    def gradients(run: Callable[..., Any]) -> Any:
+        _, back = torch.func.vjp(run, x, y)
+        return torch.vmap(lambda mapped: back((x, mapped)))(torch.eye(3).double())
+
+    expected = gradients(lambda x, y: (torch.tanh(x - y) * y, torch.tanh(x - y)))
+    torch.testing.assert_close(gradients(found["Mul"].apply), expected)
 
 
 def test_gradcli_custom_passes_it(code: str, tmp_path: Path) -> None:
