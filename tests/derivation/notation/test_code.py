@@ -7,7 +7,7 @@ import itertools
 import math
 from typing import Any
 
-import numpy
+import numpy as np
 import pytest
 import torch
 
@@ -136,8 +136,8 @@ def test_code_for_jax_says_the_same_as_that_for_numpy() -> None:
 
 
 def test_the_sigmoid_of_numpy_keeps_the_digits_of_its_tail() -> None:
-    space: dict[str, Any] = {"np": numpy}
+    space: dict[str, Any] = {"np": np}
     exec(NUMPY.helpers["sigmoid"], space)  # noqa: S102
-    values = numpy.array([-800.0, -700.0, -40.0, 0.0, 40.0, 800.0])
+    values = np.array([-800.0, -700.0, -40.0, 0.0, 40.0, 800.0])
     expected = torch.sigmoid(torch.from_numpy(values)).numpy()
-    numpy.testing.assert_allclose(space["_sigmoid"](values), expected, rtol=1e-15)
+    np.testing.assert_allclose(space["_sigmoid"](values), expected, rtol=1e-15)
