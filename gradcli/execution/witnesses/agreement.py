@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.forward.indices import show_index, unravel
-from gradcli.execution.witnesses.generalised import MORE_POINTS, separating, slopes
+from gradcli.execution.witnesses.generalised import MORE_POINTS, POINTS, outside, separating, slopes
 from gradcli.execution.witnesses.jumps import JUMPS, STEEP, jumping, steep
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
 from gradcli.execution.witnesses.nearer import CLEAR, SAFETY, SIDED, Compared, closer_look
@@ -85,7 +86,8 @@ def agreement(
         verdict, notes = _at_a_kink(line, compared, _across(line), compared.wrong[:0], gradient)
     if verdict is not Verdict.MISMATCH and bool(unclear.any()):
         verdict, notes = Verdict.UNDECIDED, _why_unclear(line, before, compared, gradient)
-    if verdict is Verdict.UNDECIDED and bool((compared.kinked & ~compared.erratic & ~unclear).any()):
+    clearly = compared.sharp | (compared.kinked & ~compared.erratic & ~unclear)
+    if verdict is Verdict.UNDECIDED and bool(clearly.any()):
         notes = KINKED
     return Agreement(verdict, largest, notes)
 
@@ -253,15 +255,14 @@ def _at_a_kink(
     quotients = compared.quotients
     sides = quotients.above - quotients.below if quotients.directions is None else None
     claimed = dataclasses.replace(quotients, directions=directions).of(gradient)
-    near = slopes(line, directions, sides)
-    outside = ~near.admit(claimed, compared.granted)
-    if bool((outside & (near.straight | (wrong & near.flat))).any()):
+    near, beyond = outside(partial(slopes, line, directions, sides, POINTS), claimed, compared.granted)
+    if bool((beyond & (near.straight | (wrong & near.flat))).any()):
         return Verdict.MISMATCH, ()
     if bool(near.vague.any()):
         return Verdict.UNDECIDED, UNCLEAR
-    doubted = directions[outside] if bool(outside.any()) else _across_kinks(line, compared)
-    near = slopes(line, doubted, sides, MORE_POINTS)
-    still = ~near.admit(dataclasses.replace(quotients, directions=doubted).of(gradient), compared.granted)
+    doubted = directions[beyond] if bool(beyond.any()) else _across_kinks(line, compared)
+    claimed = dataclasses.replace(quotients, directions=doubted).of(gradient)
+    near, still = outside(partial(slopes, line, doubted, sides, MORE_POINTS), claimed, compared.granted)
     if bool((still & near.straight).any()):
         return Verdict.MISMATCH, ()
     return (Verdict.UNDECIDED, CROWDED) if bool(still.any()) else (Verdict.SUBGRADIENT, ())
