@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gradcli.execution.forward.indices import show_index, unravel
 from gradcli.execution.witnesses.generalised import MORE_POINTS, POINTS, outside, separating, slopes
+from gradcli.execution.witnesses.grain import LEAST
 from gradcli.execution.witnesses.jumps import JUMPS, STEEP, jumping, steep
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
 from gradcli.execution.witnesses.nearer import CLEAR, SAFETY, SIDED, Compared, closer_look
@@ -219,7 +220,7 @@ def _bent(line: Line, compared: Compared, directions: Tensor) -> bool:
     if bool((across.kinked & ~across.erratic).any()):
         return True
     _, one, other, both = across.quotients.value
-    allowed = SAFETY * across.quotients.error.sum() + SIDED * size
+    allowed = SAFETY * across.quotients.error.sum() + SIDED * size + LEAST
     return bool((both - one - other).abs() > allowed) or _is_not_their_sum(compared.quotients, across, size)
 
 
@@ -240,7 +241,7 @@ def _is_not_their_sum(entries: Quotients, across: Compared, size: float) -> bool
     directions = across.quotients.directions
     own = directions.abs() @ (SAFETY * entries.error + SIDED * size)
     apart = (across.quotients.value - directions @ entries.value).abs()
-    return bool((apart > own + SAFETY * across.quotients.error).any())  # not where one is NaN
+    return bool((apart > own + SAFETY * across.quotients.error + LEAST).any())  # not where one is NaN
 
 
 def _at_a_kink(

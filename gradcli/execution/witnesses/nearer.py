@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.witnesses.grain import LEAST
 from gradcli.execution.witnesses.line import EPSILON, Line
 from gradcli.execution.witnesses.quotients import STEPS, Quotients
 
@@ -67,7 +68,7 @@ class Compared:
     def kinked(self) -> Tensor:
         """Return where the one-sided derivatives differ."""
         apart = (self.quotients.above - self.quotients.below).abs()
-        return apart > SAFETY * self.quotients.sided_error + SIDED * self.size  # not where one is NaN
+        return apart > SAFETY * self.quotients.sided_error + SIDED * self.size + LEAST  # not where one is NaN
 
     @property
     def sharp(self) -> Tensor:

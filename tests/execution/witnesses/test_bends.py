@@ -225,6 +225,13 @@ def test_a_jump_lost_beside_a_large_number_is_no_match() -> None:
     assert gradcli.check("(x**(y**2)).sum()", {"x": [2.0, 0.0], "y": [26.0, 0.0]})["y"].verdict != "match"
 
 
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_tie_whose_slopes_have_no_digits_is_no_kink(command: Any) -> None:
+    """Both are x + y where that is positive, and the slopes are of 1e-318 here."""
+    program = "((hardswish(y) - log1p(x))/minimum(y + x, elu(y + x))).sum()"
+    assert command(program, {"y": 1.71875, "x": [1e160] * 3})["x"].verdict == "match"
+
+
 DECIDED = [
     # sin(x) < x for x > 0, and both are the same number where x is as small as the shortest steps are
     ("where(x > sin(x), x, 2*sin(x))", "undecided"),
