@@ -34,6 +34,7 @@ from one_sided import (
     rounding_spoils,
     stays_undefined,
 )
+from terms import largest_term
 
 import gradcli
 from gradcli.errors import GradcliError
@@ -91,7 +92,7 @@ def _wanted(function: Function, truth: Truth, gradient: list[float], largest: fl
         wrong = {Verdict.MISMATCH} if is_wrong else set()
         return {Verdict.UNDEFINED, *wrong, *({Verdict.MATCH} if _is_infinite(truth, gradient) else ())}
     if truth.shape is Shape.SMOOTH:
-        wanted = _where_smooth(truth, gradient, largest)
+        wanted = _where_smooth(function, truth, gradient, largest)
         return set() if Verdict.MISMATCH in wanted and rounding_spoils(function.drawn) else wanted
     if truth.shape is Shape.UNKNOWN or not all(mp.isfinite(entry) for entry in gradient):
         return set()
@@ -125,7 +126,7 @@ def _has_wrong_rule(drawn: Drawn) -> bool:
     return any(node.op == "hardsigmoid" for node in drawn.output.walk())
 
 
-def _where_smooth(truth: Truth, gradient: list[float], largest: float) -> set[Verdict]:
+def _where_smooth(function: Function, truth: Truth, gradient: list[float], largest: float) -> set[Verdict]:
     right = truth.gradient
     if any(abs(own) > LARGEST and mp.isinf(entry) for entry, own in zip(gradient, right, strict=True)):
         return {Verdict.UNDEFINED}
@@ -134,7 +135,9 @@ def _where_smooth(truth: Truth, gradient: list[float], largest: float) -> set[Ve
     pairs = list(zip(gradient, right, strict=True))
     if all(abs(mpf(entry) - own) <= RIGHT * abs(own) + ABSOLUTE * size + UNDERFLOW for entry, own in pairs):
         return {Verdict.MATCH}
-    return {Verdict.MISMATCH} if error > WRONG * size + CANCELLED * largest else set()
+    if error <= WRONG * size + CANCELLED * largest:
+        return set()
+    return {Verdict.MISMATCH} if error > WRONG * size + CANCELLED * largest_term(function) else set()
 
 
 def looked_at(drawn: Drawn, report: gradcli.Report) -> Iterator[tuple[Node, TensorReport]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
+from gradcli.ops.record import Kind
 
 # Steps, relative to the entries: what is continuous changes much less for the second.
 STEPS = (2.0**-36, 2.0**-40)
@@ -31,15 +32,20 @@ def jumping_operands(call: TracedCall) -> Iterator[TracedTensor]:
 
 
 def jumps_of(call: TracedCall) -> Iterator[tuple[TracedTensor, Tensor]]:
-    """Yield the real results of a call with how far each entry jumps by any operand; 0 where it does not."""
+    """Yield the real results of a call with how far each entry jumps, 0 where it does not.
+
+    It is the least of the jumps by any operand to any side where there is one: which of them the program makes is not
+    known. 0**y jumps to 0 above y = 0, and to infinity below.
+    """
     values = {traced: double(traced.tensor.detach()) for traced in call.inputs}
     before = _results(call, values)
     found = [torch.zeros_like(result) for result in before]
     for traced, value in values.items():
         for side in _sides(value) if value.is_floating_point() else ():
             pairs = _far_and_near(call, values, traced, side, before)
-            lasting = [torch.where(_lasts(*pair, old), pair[1], 0.0) for pair, old in zip(pairs, before, strict=True)]
-            found = [torch.maximum(one, other) for one, other in zip(found, lasting, strict=True)]
+            sizes = _sizes(call, before)
+            lasting = [torch.where(_lasts(*pair, old), pair[1], 0.0) for pair, old in zip(pairs, sizes, strict=True)]
+            found = [_least(one, other) for one, other in zip(found, lasting, strict=True)]
     yield from zip([traced for traced in call.outputs if not traced.tensor.is_complex()], found, strict=True)
 
 
@@ -53,7 +59,8 @@ def _jumps(
     call: TracedCall, values: dict[TracedTensor, Tensor], traced: TracedTensor, side: Tensor, before: list[Tensor]
 ) -> bool:
     pairs = _far_and_near(call, values, traced, side, before)
-    return any(bool(_lasts(*pair, old).any()) for pair, old in zip(pairs, before, strict=True) if old.numel())
+    sizes = _sizes(call, before)
+    return any(bool(_lasts(*pair, old).any()) for pair, old in zip(pairs, sizes, strict=True) if old.numel())
 
 
 def _far_and_near(
@@ -66,9 +73,20 @@ def _far_and_near(
     return list(zip(far, near, strict=True))
 
 
-def _lasts(first: Tensor, last: Tensor, whole: Tensor) -> Tensor:
+def _least(one: Tensor, other: Tensor) -> Tensor:
+    """Return the smaller of two jumps in each entry, 0 being none."""
+    return torch.where((one == 0) | (other == 0), torch.maximum(one, other), torch.minimum(one, other))
+
+
+def _sizes(call: TracedCall, before: list[Tensor]) -> list[Tensor]:
+    """Return what the rounding of each entry is relative to: itself in a pointwise call, else the largest."""
+    alone = call.op.kind is Kind.POINTWISE
+    return [result.abs() if alone or not result.numel() else result.abs().amax() for result in before]
+
+
+def _lasts(first: Tensor, last: Tensor, size: Tensor) -> Tensor:
     """Return where a change is a jump: it does not vanish with the step, or is infinite from the first."""
-    visible = last > ROUNDING * whole.abs().amax().clamp_min(1.0)
+    visible = last > ROUNDING * size.clamp_min(1.0)
     return ((last > LASTING * first) & visible) | last.isinf()
 
 

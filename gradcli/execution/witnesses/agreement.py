@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.forward.indices import show_index, unravel
-from gradcli.execution.witnesses.generalised import MORE_POINTS, separating, slopes
+from gradcli.execution.witnesses.generalised import MORE_POINTS, POINTS, outside, separating, slopes
+from gradcli.execution.witnesses.grain import LEAST
 from gradcli.execution.witnesses.jumps import JUMPS, STEEP, jumping, steep
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
 from gradcli.execution.witnesses.nearer import CLEAR, SAFETY, SIDED, Compared, closer_look
@@ -85,7 +87,8 @@ def agreement(
         verdict, notes = _at_a_kink(line, compared, _across(line), compared.wrong[:0], gradient)
     if verdict is not Verdict.MISMATCH and bool(unclear.any()):
         verdict, notes = Verdict.UNDECIDED, _why_unclear(line, before, compared, gradient)
-    if verdict is Verdict.UNDECIDED and bool((compared.kinked & ~compared.erratic & ~unclear).any()):
+    clearly = compared.sharp | (compared.kinked & ~compared.erratic & ~unclear)
+    if verdict is Verdict.UNDECIDED and bool(clearly.any()):
         notes = KINKED
     return Agreement(verdict, largest, notes)
 
@@ -217,7 +220,7 @@ def _bent(line: Line, compared: Compared, directions: Tensor) -> bool:
     if bool((across.kinked & ~across.erratic).any()):
         return True
     _, one, other, both = across.quotients.value
-    allowed = SAFETY * across.quotients.error.sum() + SIDED * size
+    allowed = SAFETY * across.quotients.error.sum() + SIDED * size + LEAST
     return bool((both - one - other).abs() > allowed) or _is_not_their_sum(compared.quotients, across, size)
 
 
@@ -238,7 +241,7 @@ def _is_not_their_sum(entries: Quotients, across: Compared, size: float) -> bool
     directions = across.quotients.directions
     own = directions.abs() @ (SAFETY * entries.error + SIDED * size)
     apart = (across.quotients.value - directions @ entries.value).abs()
-    return bool((apart > own + SAFETY * across.quotients.error).any())  # not where one is NaN
+    return bool((apart > own + SAFETY * across.quotients.error + LEAST).any())  # not where one is NaN
 
 
 def _at_a_kink(
@@ -253,15 +256,14 @@ def _at_a_kink(
     quotients = compared.quotients
     sides = quotients.above - quotients.below if quotients.directions is None else None
     claimed = dataclasses.replace(quotients, directions=directions).of(gradient)
-    near = slopes(line, directions, sides)
-    outside = ~near.admit(claimed, compared.granted)
-    if bool((outside & (near.straight | (wrong & near.flat))).any()):
+    near, beyond = outside(partial(slopes, line, directions, sides, POINTS), claimed, compared.granted)
+    if bool((beyond & (near.straight | (wrong & near.flat))).any()):
         return Verdict.MISMATCH, ()
     if bool(near.vague.any()):
         return Verdict.UNDECIDED, UNCLEAR
-    doubted = directions[outside] if bool(outside.any()) else _across_kinks(line, compared)
-    near = slopes(line, doubted, sides, MORE_POINTS)
-    still = ~near.admit(dataclasses.replace(quotients, directions=doubted).of(gradient), compared.granted)
+    doubted = directions[beyond] if bool(beyond.any()) else _across_kinks(line, compared)
+    claimed = dataclasses.replace(quotients, directions=doubted).of(gradient)
+    near, still = outside(partial(slopes, line, doubted, sides, MORE_POINTS), claimed, compared.granted)
     if bool((still & near.straight).any()):
         return Verdict.MISMATCH, ()
     return (Verdict.UNDECIDED, CROWDED) if bool(still.any()) else (Verdict.SUBGRADIENT, ())

@@ -239,6 +239,8 @@ def _is_open(
         return away and _is_beside(witnesses, comparisons, traced)
     if report.verdict is Verdict.SUBGRADIENT:
         return not verdict.smooth or not verdict.size
+    if report.verdict is Verdict.MATCH and verdict.unsure:
+        return True
     steps = _steps(comparisons, traced) or (comparisons is not None and traced in comparisons.jumping)
     shown = verdict.level and not verdict.hides_jump
     return report.verdict in {Verdict.MATCH, Verdict.UNDEFINED} and steps and not shown

@@ -26,7 +26,7 @@ from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.forward.without_compiler import uncompiled
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
 from gradcli.execution.reference.nodes import Node
-from gradcli.execution.witnesses.grain import hides_steps_of
+from gradcli.execution.witnesses.grain import LEAST, hides_steps_of
 from gradcli.execution.witnesses.line import random_directions
 from gradcli.execution.witnesses.moving import Moving, UnknownError
 from gradcli.execution.witnesses.slopes_of_calls import is_real, largest
@@ -156,7 +156,7 @@ def _told(ahead: Tensor, behind: Tensor, directions: Tensor, gradient: Tensor, *
     size = float(torch.cat([ahead, behind]).abs().amax())
     found = torch.linalg.lstsq(directions, ahead[:, None]).solution[:, 0]
     bent = max(largest(ahead - behind), largest(directions @ found - ahead))
-    allowed = CLEARLY * error + ROUNDED * size
+    allowed = CLEARLY * error + ROUNDED * size + LEAST
     if bent > CLEARLY * allowed:
         low, high = torch.minimum(ahead, behind) - allowed, torch.maximum(ahead, behind) + allowed
         own = directions @ gradient
@@ -164,7 +164,7 @@ def _told(ahead: Tensor, behind: Tensor, directions: Tensor, gradient: Tensor, *
     if bent > allowed:
         return Sided.UNKNOWN
     off = largest(directions @ gradient - ahead)
-    if off <= SAME * size or off <= ROUNDED * scale:
+    if off <= max(SAME * size, ROUNDED * scale, LEAST):
         return Sided.SMOOTH
     return Sided.OTHER if off > max(DIFFERENT * size, DIFFERENT * largest(gradient), LEFT * scale) else Sided.UNKNOWN
 

@@ -157,11 +157,12 @@ def _as_its_calls_say(report: TensorReport, numerical: NumericalVerdict) -> Tens
 
 def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report of a match where no witness denies it; they may be blind to what would."""
-    if numerical.kinked:
+    if numerical.kinked or numerical.sided is Sided.BETWEEN:
         return _explained(report, Verdict.SUBGRADIENT, None, CHOICE)
     if numerical.hides_steps:
         return _explained(report, Verdict.UNDECIDED, None, LOST_STEPS)
-    if numerical.hides_decision or (numerical.decides and numerical.blind):
+    unsure = numerical.unsure and report.gradient is not None and all_finite(report.gradient)
+    if numerical.hides_decision or unsure or (numerical.decides and numerical.blind):
         return _explained(report, Verdict.UNDECIDED, None, HIDDEN)
     return report
 
@@ -205,7 +206,7 @@ def _within_rounding(report: TensorReport, numerical: NumericalVerdict) -> Tenso
 
     There may be a kink, from which the point is away by no more than that.
     """
-    if numerical.by(Verdict.SUBGRADIENT) and not numerical.by(Verdict.MISMATCH):
+    if numerical.by(Verdict.SUBGRADIENT) and not numerical.by(Verdict.MISMATCH, Verdict.UNDEFINED):
         return _at_a_kink(dataclasses.replace(report, verdict=Verdict.MISMATCH), numerical)
     if numerical.between and not numerical.by(Verdict.MISMATCH):
         return _explained(dataclasses.replace(report, notes=()), Verdict.SUBGRADIENT, None, (*CHOICE, *WITHIN))

@@ -8,7 +8,8 @@ is not enough: at a tie of two, [1, 1] is between those of a maximum, and along 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ SLACK = 1e-5
 VAGUE = 1e-2
 # How many steps towards a gradient are taken in the hull of those nearby.
 HULL_STEPS = 300
+# Slopes may still move towards the point, as those of x**1.5 do at 0: by so many times what they move to points that
+# are so much nearer, for powers of the distance of a sixth and more.
+NEARER, REMAINING = 2.0**-6, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,25 @@ def _gradients(line: Line, entries: Tensor) -> Tensor:
     return found[found.isfinite().all(1)]
 
 
-def slopes(line: Line, directions: Tensor, sides: Tensor | None = None, points: int = POINTS) -> Slopes:
-    """Return the slopes near the line's start.
+def outside(within: Callable[[float], Slopes], claimed: Tensor, granted: float) -> tuple[Slopes, Tensor]:
+    """Return the slopes near a point, and which of those that a gradient claims are not among them.
+
+    `within` gives them at a part of the usual distance. Where some are not, it counts how far they still move.
+    """
+    near = within(1.0)
+    beyond = ~near.admit(claimed, granted)
+    if not bool(beyond.any()):
+        return near, beyond
+    nearer = within(NEARER)
+    moving = torch.maximum((nearer.low - near.low).abs(), (nearer.high - near.high).abs()) - nearer.error
+    near = replace(near, error=near.error + REMAINING * moving.nan_to_num(0.0).clamp_min(0.0))
+    return near, ~near.admit(claimed, granted)
+
+
+def slopes(
+    line: Line, directions: Tensor, sides: Tensor | None = None, points: int = POINTS, within: float = 1.0
+) -> Slopes:
+    """Return the slopes near the line's start, at points that are a part of the usual distance away.
 
     `sides` says of every entry how much larger its derivative is above than below: the points at which all entries
     are on the side that makes a slope largest, or smallest, are looked at as well.
@@ -95,11 +116,13 @@ def slopes(line: Line, directions: Tensor, sides: Tensor | None = None, points: 
     if not len(directions):
         none = torch.zeros(0, dtype=torch.float64)
         return Slopes(none, none, none, none.bool())
-    found = [_slopes(line, direction, _around(line, direction, sides, points)) for direction in directions]
+    found = [
+        _slopes(line, direction, within * _around(line, direction, sides, points), within) for direction in directions
+    ]
     low, high = (torch.stack([extreme(one) for one in found]) for extreme in (_least, _largest))
     slack = SLACK * low.abs().maximum(high.abs())
     lengths = [_reach(line, direction) for direction in directions]
-    error = 4 * line.rounding / STEP / torch.tensor(lengths, dtype=torch.float64)
+    error = 4 * line.rounding / (within * STEP) / torch.tensor(lengths, dtype=torch.float64)
     straight_low, straight_high = (torch.stack([end(one[:2]) for one in found]) for end in (_least, _largest))
     straight = (straight_low <= low + slack + error) & (straight_high >= high - slack - error)
     return Slopes(low, high, error, straight)
@@ -129,9 +152,9 @@ def _reach(line: Line, direction: Tensor) -> float:
     return float(line.grain.lengths(line.start)[direction != 0].amin()) if bool(direction.any()) else 1.0
 
 
-def _slopes(line: Line, direction: Tensor, shifts: Tensor) -> Tensor:
+def _slopes(line: Line, direction: Tensor, shifts: Tensor, within: float = 1.0) -> Tensor:
     """Return the central difference quotient along a direction at each point; each is a mean of slopes nearby."""
-    length = STEP * _reach(line, direction)
+    length = within * STEP * _reach(line, direction)
     step = length * direction
     ahead, behind = line.moved(torch.cat([shifts + step, shifts - step])).reshape(2, -1)
     return (ahead - behind) / (2 * length)

@@ -60,7 +60,8 @@ class Moving:
             return
         own = {traced: self.limits.get(traced, traced.tensor.detach()) for traced in call.inputs}
         beside = any(is_real(traced) for traced in call.inputs if traced in self.limits)
-        steps, bends = call.op.kind is Kind.CONSTANT, beside or _is_at_kink(group) or at_jump(call)
+        steps, ends = call.op.kind is Kind.CONSTANT, self._may_end(call)
+        bends = beside or ends or _is_at_kink(group) or at_jump(call)
         there = steps or bends or not all(map(is_real, call.outputs))
         moved = own | self._moved(call, own, _kinks(group)) if there else own
         otherwise = any(traced in self.limits for traced in call.inputs)
@@ -70,7 +71,7 @@ class Moving:
             self._push(call, moved if bends else own, at_point=not (bends or otherwise))
 
     def _go_further(self, group: DecomposedCall) -> None:
-        """Run a call a little further on; UnknownError where one is infinitely steep by what moves without a slope.
+        """Run a call a little further on; UnknownError where it is infinitely steep by what moves without a slope.
 
         The root of x² has slopes at 0 that the chain rule does not know.
         """
@@ -80,20 +81,28 @@ class Moving:
         if idle and (at_jump(call) or (not _is_at_kink(group) and self._is_steep(call, own, idle))):
             raise UnknownError
         results = call.run(own | {traced: self.further[traced] for traced in call.inputs if traced in self.further})
+        if idle and any(not is_real(one) and not torch.equal(results[one], one.tensor) for one in call.outputs):
+            raise UnknownError  # it is decided by what moves without a slope
         self.further |= {traced: results[traced] for traced in call.outputs}
 
     def _is_idle(self, traced: TracedTensor) -> bool:
         return is_real(traced) and bool(self._idle(traced).any())
 
     def _idle(self, traced: TracedTensor) -> Tensor:
-        """Return which entries move without a slope."""
+        """Return which entries move away from their limits without a slope; not those that are no numbers there."""
         slope = self.tangents.get(traced, torch.zeros_like(traced.tensor))
-        return (self.further[traced] != traced.tensor.detach()) & (slope == 0)
+        limit = self.limits.get(traced, traced.tensor.detach())
+        return (self.further[traced] != limit) & (slope == 0) & ~limit.isnan()
 
     def _is_steep(self, call: TracedCall, own: Tangents, idle: Sequence[TracedTensor]) -> bool:
         """Return whether a call has slopes that are not finite by such entries."""
         units = {traced: self._idle(traced).to(torch.float64) for traced in idle}
         return any(not bool(slope.isfinite().all()) for _, slope in forward(call, own, units))
+
+    def _may_end(self, call: TracedCall) -> bool:
+        """Return whether a result is NaN a little further on: x**1.5 at 0, which a program may yet decide by."""
+        found = (traced for traced in call.outputs if traced in self.further and is_real(traced))
+        return any(bool((self.further[traced].isnan() & ~traced.tensor.isnan()).any()) for traced in found)
 
     def _moved(self, call: TracedCall, own: Tangents, kinks: Tensor | None) -> Tangents:
         """Return the operands that move, next to where they are: each entry relative to its size.
@@ -107,7 +116,7 @@ class Moving:
         if len(moving) == 1 and call.op.kind is Kind.CONSTANT:
             return {moving[0]: _next(call, own[moving[0]], self.tangents[moving[0]])}
         moved = {}
-        for traced, size in _sizes(call, own, moving) if fastest else ():
+        for traced, size in _sizes(call, own, self.tangents) if fastest else ():
             value, speed = own[traced], self.tangents[traced] / fastest
             if call.op.kind is Kind.COMPOSITE and bool((size < UNDERFLOW).any()):
                 raise UnknownError
@@ -132,8 +141,9 @@ class Moving:
             if far and bool((beside[traced].isinf() & before.isfinite()).any()):
                 raise UnknownError
             allowed = _allowed(self.step, call, before, is_moved=is_moved)
-            if not bool(((limits[traced] == before) | ((limits[traced] - before).abs() <= allowed)).all()):
-                self.limits[traced] = limits[traced]
+            limit = torch.where(beside[traced].isnan(), beside[traced], limits[traced])  # a domain may end here
+            if not bool(((limit == before) | ((limit - before).abs() <= allowed)).all()):
+                self.limits[traced] = limit
             elif not is_moved and self._is_absorbed(call, traced, allowed):
                 raise UnknownError
 
@@ -177,6 +187,7 @@ class Moving:
             tangent = torch.where(found.isfinite() & (found.abs() <= CANCELLED * sizes[traced]), 0.0, found)
             tangent = self._with_lost(call, moving, found, tangent) if at_point else tangent
             tangent = torch.where(torch.as_tensor(still(call, moving, found)), 0.0, tangent)
+            tangent = tangent.masked_fill(self.limits.get(traced, traced.tensor.detach()).isnan(), 0.0)
             if bool(tangent.isnan().any()):
                 raise UnknownError
             if bool((tangent != 0).any()):
@@ -223,26 +234,33 @@ def _kinks(group: DecomposedCall) -> Tensor | None:
     return masks[0]
 
 
-def _sizes(call: TracedCall, own: Tangents, moving: Sequence[TracedTensor]) -> Iterator[tuple[TracedTensor, Tensor]]:
-    """Yield operands with what each entry's step is relative to: the smallest of the numbers that it is read with.
+def _sizes(call: TracedCall, own: Tangents, tangents: Tangents) -> Iterator[tuple[TracedTensor, Tensor]]:
+    """Yield the operands that move with what each entry's step is relative to: the smallest number it is read with.
 
-    These are the operands' entries at its place; where the operands have no places in common, all of them.
+    These are the operands' entries at its place; where the operands have no places in common, all of them. A 0 that
+    stays where it is sets no scale beside a number.
     """
-    reals = [own[traced] for traced in call.inputs if is_real(traced)]
-    shape = broadcast([tuple(tensor.shape) for tensor in reals])
-    together = all(tensor.shape in {torch.Size(shape), torch.Size([])} for tensor in reals)
-    smallest = _smallest(reals)
-    for traced in moving:
+    reals = {traced: own[traced] for traced in call.inputs if is_real(traced)}
+    shape = broadcast([tuple(tensor.shape) for tensor in reals.values()])
+    together = all(tensor.shape in {torch.Size(shape), torch.Size([])} for tensor in reals.values())
+    smallest = _smallest(reals.values())
+    sizes = [
+        _scale(tensor, tangents.get(traced), smallest).expand(shape) for traced, tensor in reals.items() if together
+    ]
+    for traced in (traced for traced in call.inputs if traced in tangents):
         if not together:
             yield traced, torch.full_like(own[traced], smallest)
             continue
-        least = torch.stack([_or_larger(tensor, smallest).expand(shape) for tensor in reals]).amin(0)
+        least = torch.stack(sizes).amin(0)
+        least = least.where(least.isfinite(), smallest)
         yield traced, least if own[traced].shape == least.shape else least.amin()
 
 
-def _or_larger(tensor: Tensor, smallest: float) -> Tensor:
-    """Return the sizes of entries; of those that are 0, that of the smallest."""
-    return torch.where(tensor == 0, smallest, tensor.abs())
+def _scale(tensor: Tensor, tangent: Tensor | None, smallest: float) -> Tensor:
+    """Return the sizes of entries; of a 0, that of the smallest, or none at all if it does not move or is no number."""
+    moves = torch.zeros_like(tensor) if tangent is None else tangent
+    zero = torch.where(moves == 0, torch.inf, smallest)
+    return torch.where(tensor == 0, zero, tensor.abs()).nan_to_num(torch.inf, torch.inf)
 
 
 def _smallest(tensors: Iterable[Tensor]) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.witnesses.grain import LEAST
 from gradcli.execution.witnesses.line import EPSILON, Line
 from gradcli.execution.witnesses.quotients import STEPS, Quotients
 
@@ -19,6 +20,8 @@ SAFETY = 10.0
 CLEAR, CLEAR_OF_OUTPUT = 1e-4, 1e-8
 # One-sided derivatives are different where they are this far apart, relative to the gradient, beside their own error.
 SIDED = 1e-7
+# Derivatives so many times further apart than their error are different, though neither of them may be known well.
+SHARP = 1000.0
 # A kink is at the point, and not only near it, where the derivatives at steps of this length are as far apart.
 TINY = 2.0**-34
 # These steps are at most this part of the smallest entry that they move.
@@ -65,7 +68,13 @@ class Compared:
     def kinked(self) -> Tensor:
         """Return where the one-sided derivatives differ."""
         apart = (self.quotients.above - self.quotients.below).abs()
-        return apart > SAFETY * self.quotients.sided_error + SIDED * self.size  # not where one is NaN
+        return apart > SAFETY * self.quotients.sided_error + SIDED * self.size + LEAST  # not where one is NaN
+
+    @property
+    def sharp(self) -> Tensor:
+        """Return where they differ by much more than their error, be it that they converge slowly: those of x**1.5."""
+        apart = (self.quotients.above - self.quotients.below).abs()
+        return self.kinked & (apart > SHARP * self.quotients.sided_error) & self.quotients.error.isfinite()
 
 
 @dataclass(frozen=True, slots=True)

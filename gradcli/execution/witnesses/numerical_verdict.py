@@ -119,6 +119,12 @@ class NumericalVerdict:
         return any(report.notes == KINKED for report in self.witnesses.values())
 
     @property
+    def unsure(self) -> bool:
+        """Return whether the program decides something at the point, and quotients cannot tell what comes of it."""
+        found = self.witnesses.get(DIFFERENCES)
+        return self.decides and found is not None and found.verdict is Verdict.UNDECIDED
+
+    @property
     def level(self) -> bool:
         """Return whether it is that of a function without a jump, either: one that they would have seen."""
         error = self.witnesses[DIFFERENCES].estimated_error if self.smooth else None

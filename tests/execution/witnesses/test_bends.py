@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from mpmath import diff, mpf
 
 import gradcli
@@ -181,6 +182,54 @@ def test_what_an_entry_decides_is_not_a_match_where_other_entries_hide_it(comman
 def test_an_entry_that_decides_nothing_may_be_less_than_rounding() -> None:
     """Beside exp(30) no quotient sees the slope of 1 by x, which is far from what x decides."""
     assert gradcli.check("where(x > 1, x, 2*x).sum() + exp(y)", {"x": [3.0, 2.0], "y": 30.0})["x"].verdict == "match"
+
+
+def ended(x: torch.Tensor) -> torch.Tensor:
+    return torch.where(x**1.5 >= 0, x**1.5, x).sum()
+
+
+# By an entry that is 0 the slopes are 1 below, where x**1.5 is NaN, and 0 above, which quotients come near to slowly.
+ENDED = [[0.0], [0.0, 1.0], [0.0] * 8, [0.0, 1.0, 2.0]]
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize("entries", [*ENDED, [0.0, 1000.0]])
+def test_what_is_decided_by_nan_at_the_end_of_a_domain_is_a_kink(command: Any, entries: list[float]) -> None:
+    """Beside 1000**1.5 the quotients tell nothing."""
+    assert command("where(x**1.5 >= 0, x**1.5, x).sum()", {"x": entries})["x"].verdict == "subgradient"
+
+
+def test_what_is_decided_there_without_a_slope_to_either_side_is_none() -> None:
+    assert gradcli.evaluate("where(x**1.5 >= 0, x**1.5, x**3).sum()", {"x": [0.0, 1000.0]})["x"].verdict == "match"
+
+
+@pytest.mark.parametrize(("entries", "wanted"), [*((entries, "subgradient") for entries in ENDED), ([1.0], "match")])
+def test_what_code_decides_by_nan_is_a_kink(entries: list[float], wanted: str) -> None:
+    assert gradcli.check(ended, {"x": torch.tensor(entries, dtype=torch.float64)})["x"].verdict == wanted
+
+
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_no_choice_at_such_a_kink_may_be_beyond_the_slopes(scale: float) -> None:
+    """With what is decided constant autograd has 2, and the slopes are 1 below and 0 above."""
+    program = "where(x**1.5 >= 0, x**1.5 + 2*x, x).sum() - 2*relu(x).sum()"
+    assert gradcli.check(program, {"x": [0.0, scale]})["x"].verdict in {"mismatch", "undecided"}
+
+
+def test_what_quotients_cannot_tell_of_a_decision_is_no_match() -> None:
+    """Beside 1e12, where they are lost, the slopes are 2 below and 1 above, and x² decides which."""
+    assert gradcli.check("where(x**3 >= 0, x, 2*x).sum() + y", {"x": 0.0, "y": 1e14})["x"].verdict != "match"
+
+
+def test_a_jump_lost_beside_a_large_number_is_no_match() -> None:
+    """0**y is 1 at y = 0 and 0 above, beside 2**710: below, where it would be infinite, y² is not."""
+    assert gradcli.check("(x**(y**2)).sum()", {"x": [2.0, 0.0], "y": [26.0, 0.0]})["y"].verdict != "match"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_tie_whose_slopes_have_no_digits_is_no_kink(command: Any) -> None:
+    """Both are x + y where that is positive, and the slopes are of 1e-318 here."""
+    program = "((hardswish(y) - log1p(x))/minimum(y + x, elu(y + x))).sum()"
+    assert command(program, {"y": 1.71875, "x": [1e160] * 3})["x"].verdict == "match"
 
 
 DECIDED = [

@@ -72,6 +72,13 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("minimum(maximum(x, where(x > 1, y, 1e-160)), 0*y).sum()", [1e-80, 3.0], [0.0, 0.0], Sided.SMOOTH),
     ("smooth_l1_loss(x, 1e160*y, reduction='none')", 2.0, -1.0, Sided.SMOOTH),  # beside 10^160
     ("abs(x + y) - x", -3.0, -1.0, Sided.BETWEEN),
+    # x**1.5 is NaN below 0, where the other one counts
+    ("where(x**1.5 >= 0, x**1.5, x).sum()", [0.0, 1000.0], [0.0, 47.43416490252569], Sided.BETWEEN),
+    ("where(x**1.5 + x < 1, x, 2*x)", 0.0, 1.0, Sided.BETWEEN),
+    ("x**1.5 + x", 0.0, 1.0, Sided.UNKNOWN),
+    ("where(x**2 > 0, x, 2*x)", 0.0, 2.0, Sided.UNKNOWN),  # decided by what moves without a slope
+    # a 0 that stays is no reason not to move a 0.25 that is read with it; nor are 10^-319 sure to four digits
+    ("prod(where(x > floor(x), x, floor(x))**3)", [1e-160, 6.0, 0.25], [1.0125e-319, 0.0, 0.0], Sided.SMOOTH),
 ]
 
 
