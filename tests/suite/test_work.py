@@ -1,7 +1,5 @@
 """Several checks handed to a process at once: it tells of them before long, and none is lost or done twice."""
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +11,6 @@ from gradcli.settings import Settings
 from gradcli.suite.executors import ExecutorFactory
 from gradcli.suite.schedule import MOST_AT_ONCE, outcomes_of
 from gradcli.suite.work import SECONDS_IN_TURN, Job, in_turn
-
 
 USUAL = Settings(command="check")
 
