@@ -79,7 +79,8 @@ def state_kept() -> Iterator[None]:
         Distribution.set_default_validate_args(validated)  # torch.compile turns it off
         _functorch.pop_dynamic_layer_stack_and_undo_to_depth(depth)
         _device.CURRENT_DEVICE = device
-        torch.set_default_dtype(dtype)
+        if torch.get_default_dtype() is not dtype:
+            torch.set_default_dtype(dtype)
         torch.set_grad_enabled(enabled)
 
 

@@ -22,8 +22,7 @@ from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, ProofReport
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
-from gradcli.suite.schedule import Job
-from gradcli.suite.work import GRACE, ONE_AT_A_TIME, ended_after
+from gradcli.suite.work import GRACE, Job
 from gradcli.witnesses import SYMBOLIC
 
 if TYPE_CHECKING:
@@ -221,15 +220,12 @@ def versions(settings: Settings) -> dict[str, str]:
     return {"gradcli": __version__, "torch": torch_version(), "device": settings.device}
 
 
-def carry_out(audit: Audit) -> AuditedOp:
-    """Return what an op comes to, in a worker process."""
-    with ONE_AT_A_TIME:
-        prepare(audit.name, audit.settings)
-        from gradcli.execution.proof.traced import load
+def load(audits: Sequence[Audit]) -> None:
+    """Load what audits need, in a worker process."""
+    prepare(audits[0].name, audits[0].settings)
+    from gradcli.execution.proof import traced
 
-        load()
-        with ended_after(longest(audit)):
-            return audited(audit)
+    traced.load()
 
 
 def longest(audit: Audit) -> float:
@@ -242,4 +238,4 @@ def lost(audit: Audit, reason: str) -> AuditedOp:
     return AuditedOp(audit.name, UNDECIDED, reason=reason)
 
 
-OF_OPS: Job[Audit, AuditedOp] = Job(carry_out, longest, lost)
+OF_OPS: Job[Audit, AuditedOp] = Job(load, audited, longest, lost)

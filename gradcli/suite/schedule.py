@@ -3,52 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass
+from itertools import chain
 from time import monotonic
-from typing import Generic, Protocol, TypeVar
 
 from gradcli.deadline import out_of_time
 from gradcli.errors import InternalError
 from gradcli.report.suite import CheckReport
-from gradcli.settings import Settings
 from gradcli.suite.check import SuiteCheck
 from gradcli.suite.executors import ExecutorFactory
-from gradcli.suite.work import carry_out, longest, started, undecided
+from gradcli.suite.work import Check, Found, Job, carry_out, in_turn, longest, prepare_all, started, undecided
 
-# Checks that are handed out for each that runs, so that no process waits for work.
+# Tasks that are handed out for each that runs, so that no process waits for work.
 AHEAD = 2
+# Checks of a task: handing one out takes as long as a third of a small program's check.
+MOST_AT_ONCE = 16
 # Seconds for a process to start, or to end a check whose time is up: beyond them it was stopped, and is given up.
 SECONDS_OF_SILENCE = 60.0
 DIED = "no verdict: the process that carried it out died, and so did a second one that tried it again"
 DEAF = ": a call into PyTorch did not end, nor when it was tried again"
 
 
-class Limited(Protocol):
-    """What a worker process carries out within its settings' time limit."""
-
-    @property
-    def settings(self) -> Settings:
-        """Return the settings."""
-
-
-Check = TypeVar("Check", bound=Limited)
-Found = TypeVar("Found")
-
-
-@dataclass(frozen=True, slots=True)
-class Job(Generic[Check, Found]):
-    """What is done with each of many checks, by functions that worker processes import."""
-
-    carry_out: Callable[[Check], Found]
-    longest: Callable[[Check], float]
-    """The seconds after which a process that still carries one out has ended itself."""
-    lost: Callable[[Check, str], Found]
-    """What one came to that no process finished, and why."""
-
-
-OF_SUITES: Job[SuiteCheck, CheckReport] = Job(carry_out, longest, undecided)
+OF_SUITES: Job[SuiteCheck, CheckReport] = Job(prepare_all, carry_out, longest, undecided)
+Numbered = tuple[int, Check]
 Lost = tuple[int, Check, float]
 """A check whose process died, and for how long it had been handed out."""
 
@@ -62,13 +40,13 @@ def outcomes_of(
     job: Job[Check, Found], checks: Sequence[Check], place: ExecutorFactory
 ) -> Generator[tuple[int, Found], None, None]:
     """Yield each check's number and what it came to as it finishes, in any order."""
-    waiting = deque(enumerate(checks))
+    waiting = deque[Numbered[Check]](enumerate(checks))
     while waiting:
-        lost = yield from _round(job, waiting, place, place.width, place.width * AHEAD)
-        suspects = deque((number, check) for number, check, _ in lost)
+        lost = yield from _round(job, waiting, place, place.width, place.width * AHEAD, MOST_AT_ONCE)
+        suspects = deque[Numbered[Check]]((number, check) for number, check, _ in lost)
         # Which of them ended the process is not known: each is tried once more, with no other beside it.
         while suspects:
-            for number, check, seconds in (yield from _round(job, suspects, place, 1, 1)):
+            for number, check, seconds in (yield from _round(job, suspects, place, 1, 1, 1)):
                 yield number, job.lost(check, _reason(job, check, seconds))
 
 
@@ -78,40 +56,57 @@ def _reason(job: Job[Check, Found], check: Check, seconds: float) -> str:
     return out_of_time(limit, DEAF).reason if seconds > job.longest(check) else DIED
 
 
-def _round(
-    job: Job[Check, Found], waiting: deque[tuple[int, Check]], place: ExecutorFactory, width: int, most: int
+def _round(  # noqa: PLR0917 (how many tasks there are, and of what size)
+    job: Job[Check, Found],
+    waiting: deque[Numbered[Check]],
+    place: ExecutorFactory,
+    width: int,
+    most: int,
+    at_once: int,
 ) -> Generator[tuple[int, Found], None, list[Lost[Check]]]:
-    """Yield what finishes until nothing waits or a process dies; return the checks that were handed out then."""
-    running: dict[Future[Found], tuple[int, Check]] = {}
+    """Yield what finishes until nothing waits or a process dies; return the checks that were handed out then.
+
+    A process carries out as many of a task's checks as it has time for; the others are handed out again.
+    """
+    running: dict[Future[list[Found]], list[Numbered[Check]]] = {}
     begun: dict[int, float] = {}
-    lost: list[tuple[int, Check]] = []
+    lost: list[Numbered[Check]] = []
     with place.open(width) as executor:
         _require(executor, place)
         while (waiting or running) and not lost:
             while waiting and len(running) < most:
-                item = waiting.popleft()
-                begun[item[0]] = monotonic()
-                running[_submit(job, executor, item[1])] = item
+                items = _next(job, waiting, min(at_once, -(-len(waiting) // (2 * most))))
+                begun.update(dict.fromkeys((number for number, _ in items), monotonic()))
+                running[_submit(job, executor, [check for _, check in items])] = items
             done = wait(running, _patience(job, running.values(), place), FIRST_COMPLETED).done
             for future in done or [*running]:  # none: all processes stand still
-                number, check = running.pop(future)
+                items = running.pop(future)
                 if future.done() and future.exception() is None:
-                    yield number, future.result()
+                    found = future.result()
+                    waiting.extendleft(reversed(items[len(found) :]))
+                    yield from ((number, one) for (number, _), one in zip(items, found, strict=False))
                 else:
-                    lost.append((number, check))
-    return [
-        (number, check, monotonic() - begun[number])
-        for number, check in sorted([*lost, *running.values()], key=_number)
-    ]
+                    lost.extend(items)
+    handed_out = chain(lost, *running.values())
+    return [(number, check, monotonic() - begun[number]) for number, check in sorted(handed_out, key=_number)]
 
 
-def _number(item: tuple[int, Check]) -> int:
+def _next(job: Job[Check, Found], waiting: deque[Numbered[Check]], most: int) -> list[Numbered[Check]]:
+    """Take the next checks that wait, as long as they have the same time limit."""
+    items = [waiting.popleft()]
+    limit = job.longest(items[0][1])
+    while waiting and len(items) < most and job.longest(waiting[0][1]) == limit:
+        items.append(waiting.popleft())
+    return items
+
+
+def _number(item: Numbered[Check]) -> int:
     return item[0]
 
 
-def _patience(job: Job[Check, Found], running: Iterable[tuple[int, Check]], place: ExecutorFactory) -> float | None:
+def _patience(job: Job[Check, Found], running: Iterable[list[Numbered[Check]]], place: ExecutorFactory) -> float | None:
     """Return how long processes may say nothing; None where others may keep them busy."""
-    return max(job.longest(check) for _, check in running) + SECONDS_OF_SILENCE if place.own else None
+    return max(job.longest(items[0][1]) for items in running) + SECONDS_OF_SILENCE if place.own else None
 
 
 def _require(executor: Executor, place: ExecutorFactory) -> None:
@@ -123,10 +118,10 @@ def _require(executor: Executor, place: ExecutorFactory) -> None:
         raise InternalError(f"the processes that carry out checks do not start: {reason}") from error
 
 
-def _submit(job: Job[Check, Found], executor: Executor, check: Check) -> Future[Found]:
+def _submit(job: Job[Check, Found], executor: Executor, checks: list[Check]) -> Future[list[Found]]:
     try:
-        return executor.submit(job.carry_out, check)
+        return executor.submit(in_turn, job, checks)
     except BrokenExecutor as error:
-        failed: Future[Found] = Future()
+        failed: Future[list[Found]] = Future()
         failed.set_exception(error)
         return failed

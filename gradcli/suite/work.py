@@ -10,11 +10,11 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, TextIO
+from typing import Any, Generic, Protocol, TextIO, TypeVar
 
 from gradcli.engine import check_function, check_inline, evaluate_code, evaluate_program, prepare
 from gradcli.errors import ExitCode, GradcliError, internal
@@ -36,7 +36,34 @@ RUN: Mapping[Kind, Callable[[str, Settings], Report]] = {
 }
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
 GRACE = 5.0
+# Seconds after which a process begins no further check before it has told of those that it has carried out.
+SECONDS_IN_TURN = 0.05
 ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads; the symbolic worker is one
+
+
+class Limited(Protocol):
+    """What a worker process carries out within its settings' time limit."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings."""
+
+
+Check = TypeVar("Check", bound=Limited)
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[Check, Found]):
+    """What is done with each of many checks, by functions that worker processes import."""
+
+    prepare: Callable[[Sequence[Check]], None]
+    """Loads what some need, which their time limit leaves out; what goes wrong, `carry_out` finds too."""
+    carry_out: Callable[[Check], Found]
+    longest: Callable[[Check], float]
+    """The seconds after which a process that still carries one out has ended itself."""
+    lost: Callable[[Check, str], Found]
+    """What one came to that no process finished, and why."""
 
 
 def start_worker() -> None:
@@ -52,30 +79,44 @@ def started() -> bool:
     return True
 
 
+def in_turn(job: Job[Check, Found], checks: Sequence[Check]) -> list[Found]:
+    """Return what the first of some checks come to, as many as there is time for before others can be told of them.
+
+    A process that hangs where no signal reaches it ends itself, so that its pool sees it die. The checks have the same
+    time limit; it begins once what they need is loaded.
+    """
+    found: list[Found] = []
+    with ONE_AT_A_TIME:
+        with suppress(Exception):  # an installation that is broken, each check tells as what it is
+            job.prepare(checks)
+        with ended_after(job.longest(checks[0]) + SECONDS_IN_TURN):
+            until = time.monotonic() + SECONDS_IN_TURN
+            for check in checks:
+                found.append(job.carry_out(check))
+                if time.monotonic() > until:
+                    break
+    return found
+
+
+def prepare_all(checks: Sequence[SuiteCheck]) -> None:
+    """Load what checks need; what is loaded then stays, so that no search for garbage looks at it again."""
+    first = next((check for check in checks if check.kind not in LOADED), None)
+    if first is None:
+        return
+    is_loaded = "torch" in sys.modules
+    prepare(first.program, first.settings)
+    if not is_loaded:
+        gc.freeze()
+
+
 def carry_out(check: SuiteCheck) -> CheckReport:
     """Return what a check came to; whatever goes wrong in it is its own.
 
-    A process that hangs where no signal reaches it ends itself, so that its pool sees it die. A file of the user's is
-    loaded in one more process, which loads what it needs itself.
+    A file of the user's is loaded in one more process, which loads what it needs itself.
     """
-    with ONE_AT_A_TIME:
-        try:
-            if check.kind not in LOADED:
-                _prepare(check)
-        except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
-            return _without_report(check, internal(error))
-        started = time.perf_counter()
-        with ended_after(longest(check)):
-            found = isolated(check) if check.kind in LOADED else attempted(check)
-            return replace(found, seconds=time.perf_counter() - started)
-
-
-def _prepare(check: SuiteCheck) -> None:
-    """Load what a check needs; what is loaded then stays, so that no search for garbage looks at it again."""
-    is_loaded = "torch" in sys.modules
-    prepare(check.program, check.settings)
-    if not is_loaded:
-        gc.freeze()
+    started = time.perf_counter()
+    found = isolated(check) if check.kind in LOADED else attempted(check)
+    return replace(found, seconds=time.perf_counter() - started)
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ class Wrapped(Executor):
     def __init__(self, executor: Executor, how: str, folder: Path) -> None:
         self.executor, self.how, self.folder = executor, how, folder
 
-    def submit(self, function: Any, *checks: SuiteCheck) -> Future[Any]:  # type: ignore[override]
-        more = (carry_out, *checks, self.how, self.folder) if checks else (function,)
-        return self.executor.submit(*more)
+    def submit(self, function: Any, *given: Any) -> Future[Any]:  # type: ignore[override]
+        if given:
+            job, checks = given
+            dying = partial(carry_out, how=self.how, folder=self.folder)
+            given = replace(job, prepare=partial(prepare, how=self.how), carry_out=dying), checks
+        return self.executor.submit(function, *given)
 
 
 def place_where(place: ExecutorFactory, how: str, folder: Path) -> ExecutorFactory:
@@ -38,13 +42,18 @@ def place_where(place: ExecutorFactory, how: str, folder: Path) -> ExecutorFacto
     return replace(place, open=opened)
 
 
+def prepare(checks: Sequence[SuiteCheck], how: str) -> None:
+    if how == "hang":
+        work.GRACE = 1.0
+    work.prepare_all(checks)
+
+
 def carry_out(check: SuiteCheck, how: str, folder: Path) -> CheckReport:
     if check.name == "fatal":
         marker = folder / "died"
         first = not marker.exists()
         marker.touch()
         if how == "hang":
-            work.GRACE = 1.0
             work.RUN = {**work.RUN, Kind.PROGRAM: _hang}
         elif how == "stop" and first:
             os.kill(os.getpid(), signal.SIGSTOP)

@@ -5,8 +5,10 @@ The two agree then on what neither knows: the deviation of numbers near 10^-160,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +25,8 @@ from gradcli.tolerance import Tolerance
 
 # Only beside numbers whose squares underflow.
 TINY = 2.0**-500
+# Entries of a tensor that is looked at beside others.
+SMALL = 1 << 10
 # What moves by less than this part of the largest entry is what a 0 that is none would be, so near to 0.
 NEGLIGIBLE = 2.0**-60
 
@@ -53,8 +57,8 @@ class Underflow:
     @cached_property
     def _may_hide(self) -> bool:
         """Return whether a call underflows, beside numbers, other than 0, whose squares do."""
-        trace = self.point.decomposition.trace
-        return any(map(_is_tiny, trace.tensors)) and any(map(_underflows, self.point.decomposition.calls))
+        tensors = [traced.tensor.detach() for traced in self.point.decomposition.trace.tensors]
+        return _has_tiny(tensors) and any(map(_underflows, self.point.decomposition.calls))
 
     @cached_property
     def _run(self) -> Reference:
@@ -91,10 +95,22 @@ def _is_inexact(tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
 
 
-def _is_tiny(traced: TracedTensor) -> bool:
-    """Return whether a tensor has a number other than 0 whose square underflows; one of single precision is larger."""
-    tensor = traced.tensor.detach()
-    if not _is_inexact(tensor) or torch.finfo(tensor.dtype).smallest_normal > TINY:
-        return False
-    small = tensor.abs() < TINY
-    return bool(small.any()) and bool((small & (tensor != 0)).any())
+def _has_tiny(tensors: Sequence[Tensor]) -> bool:
+    """Return whether there is a number other than 0 whose square underflows; one of single precision is larger.
+
+    Small tensors are looked at together: there are many, and each call of PyTorch takes longer than their entries.
+    """
+    found = [tensor for tensor in tensors if _is_inexact(tensor) and torch.finfo(tensor.dtype).smallest_normal <= TINY]
+    beside: dict[Any, list[Tensor]] = {}
+    alone = []
+    for tensor in found:
+        if tensor.numel() <= SMALL and tensor.layout is torch.strided:
+            beside.setdefault((tensor.dtype, tensor.device), []).append(tensor.reshape(-1))
+        else:
+            alone.append(tensor)
+    return any(_is_tiny(sizes.abs()) for sizes in (*map(torch.cat, beside.values()), *alone))
+
+
+def _is_tiny(sizes: Tensor) -> bool:
+    small = sizes < TINY
+    return bool(small.any()) and bool((small & (sizes != 0)).any())

@@ -41,11 +41,17 @@ def converted(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
 def default_dtype(settings: Settings) -> Iterator[None]:
     """Make factories give the dtype that the leaves have."""
     before, dtype = torch.get_default_dtype(), DTYPES[settings.dtype]
-    torch.set_default_dtype(dtype if dtype.is_floating_point else dtype.to_real())
+    set_default(dtype if dtype.is_floating_point else dtype.to_real())
     try:
         yield
     finally:
-        torch.set_default_dtype(before)
+        set_default(before)
+
+
+def set_default(dtype: torch.dtype) -> None:
+    """Make factories give a dtype, if they do not: to set it takes PyTorch as long as to add two small tensors."""
+    if torch.get_default_dtype() is not dtype:
+        torch.set_default_dtype(dtype)
 
 
 def double(tensor: Tensor) -> Tensor:
@@ -64,10 +70,10 @@ def double(tensor: Tensor) -> Tensor:
 def double_precision() -> Iterator[None]:
     """Make factories inside definitions give float64, and warnings silent: the user's own run has shown them."""
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
+    set_default(torch.float64)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        torch.set_default_dtype(before)
+        set_default(before)

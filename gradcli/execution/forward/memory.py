@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gradcli.errors import LimitError
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.most_entries import most_entries
 from gradcli.execution.forward.rehearsal import Audience
 from gradcli.execution.forward.rehearsed import shapes_of
 from gradcli.limits import Limits
@@ -54,7 +55,7 @@ class Memory:
 
     def check(self, call: partial[Any], *, pointwise: bool) -> None:
         """Refuse a call that has not run yet if its result, or what it makes on the way, is beyond the limits."""
-        if _bound([*call.args, *call.keywords.values()], pointwise=pointwise) > self.limits.elements:
+        if _may_exceed(self.limits.elements, call, pointwise=pointwise):
             self._check_shapes(shapes_of(call, self.limits, _audience))
 
     def add(self, results: Iterable[Tensor]) -> None:
@@ -74,11 +75,10 @@ def check_call(
     function: Callable[..., Any], positional: Sequence[Any], keywords: dict[str, Any], *, pointwise: bool
 ) -> None:
     """Refuse a call of a definition's that has not run yet, by the limits in force."""
-    limits = limits_in_force()
-    if _bound([*positional, *keywords.values()], pointwise=pointwise) <= limits.elements:
-        return
-    for shape in shapes_of(partial(function, *positional, **keywords), limits, _audience):
-        check_entries(shape.numel(), "a step of the derivative")
+    limits, call = limits_in_force(), partial(function, *positional, **keywords)
+    if _may_exceed(limits.elements, call, pointwise=pointwise):
+        for shape in shapes_of(call, limits, _audience):
+            check_entries(shape.numel(), "a step of the derivative")
 
 
 def check_entries(count: int, what: str) -> None:
@@ -111,6 +111,14 @@ def check_bytes(size: int, what: str, limits: Limits) -> None:
         shown = f"{used:.1f}" if used < 1e6 else f"{used:.0e}"  # noqa: PLR2004 (more than anyone has)
         message = f"{what} needs an estimated {shown} GiB, more than {most:g} GiB"
         raise LimitError(message, hint="`--max-memory` raises the limit")
+
+
+def _may_exceed(limit: int, call: partial[Any], *, pointwise: bool) -> bool:
+    """Return whether a call may make a tensor of more entries than that, by what is known without a rehearsal."""
+    if _bound([*call.args, *call.keywords.values()], pointwise=pointwise) <= limit:
+        return False
+    most = most_entries(call.func, call.args, call.keywords)
+    return most is None or most > limit
 
 
 def _bound(arguments: Sequence[Any], *, pointwise: bool) -> int:

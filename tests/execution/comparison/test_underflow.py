@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 import gradcli
+from gradcli.execution.comparison.underflow import _has_tiny
 
 SPREAD = [2e-160, 4e-161, 6e-161]
 FURTHER = [2e-170, 4e-171, 6e-171]
@@ -52,3 +54,17 @@ def test_what_does_not_rest_on_such_digits_is_decided(program: str, values: dict
 @pytest.mark.parametrize("program", ["std(x)", "std(sort(x)[0])", "norm(x - 1e300)"])
 def test_a_kink_stays_one_where_steps_overflow(program: str) -> None:
     assert gradcli.evaluate(program, {"x": [1e300, 1e300]})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_number_whose_square_underflows_is_found_in_whatever_tensor_it_is(place: int) -> None:
+    tensors = [
+        torch.ones(3, dtype=torch.float64),
+        torch.ones(2, 2, dtype=torch.complex128).mT,
+        torch.ones(2000, dtype=torch.float64),
+        torch.zeros((), dtype=torch.float64),
+    ]
+    others = [torch.full((2,), 1e-30, dtype=torch.float32), torch.ones(2, dtype=torch.int64), torch.zeros(0)]
+    assert not _has_tiny(tensors + others)
+    tensors[place].fill_(1e-160)
+    assert _has_tiny(tensors + others)
