@@ -135,7 +135,7 @@ def _of_factors(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
 
 def _tells(factor: Any, reference: Any) -> bool:
     """Return whether entries show a factor: a product with 1 is what it was, and one with 0 hides what it was."""
-    return bool(((factor != 0) & (factor != 1) & (reference != 0)).any())
+    return bool(factor.isfinite().all()) and bool(((factor != 0) & (factor != 1) & (reference != 0)).any())
 
 
 def _one_number(factor: Any, gradient: Any, reference: Any, clues: Clues) -> complex | None:

@@ -52,8 +52,8 @@ class ComparedGradients:
     tensors: tuple[TensorReport, ...]
     checks: tuple[Check, ...]
     shown: Side | None
-    misled: bool = False
-    """Whether the reference is not what forward computes nearby, so that nothing else is to be compared with it."""
+    left_out: Notes = ()
+    """Why nothing else is to be compared with the reference: it is not what forward computes nearby, or each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +170,8 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         _tensor(trial, name, gradients, by_name.get(name), (shown, other), formula=written.get(shown.leaf(name)))
         for name in trial.point
     ]
-    return ComparedGradients(
-        tuple(tensors), tuple(_checks(judged, shown)), shown, misled=any(item.misled for item in judged)
-    )
+    left_out = MISLED if any(item.misled for item in judged) else ()
+    return ComparedGradients(tuple(tensors), tuple(_checks(judged, shown)), shown, left_out)
 
 
 def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
