@@ -11,12 +11,14 @@ from gradcli.derivation.formulas import Formula
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.custom.causes.agreed import Agreed
+from gradcli.execution.custom.causes.edits import edited
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
 from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.causes.symmetric import symmetric_part
+from gradcli.execution.custom.causes.whole import of_the_whole
 from gradcli.execution.custom.checks.contract import is_random
 from gradcli.execution.custom.numerical import at_kinks, by_differences, misled, numerical
 from gradcli.execution.custom.reference import Compared, Side, compared, side
@@ -284,7 +286,8 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     if found is not None:
         return found
     agreed = Agreed.of(trial, name, probed.gradient, other)
-    return agreed.cause() or repaired(trial, name) or agreed.product()
+    known = agreed.cause() or repaired(trial, name) or agreed.product() or edited(trial, name)
+    return known or of_the_whole(trial, name)
 
 
 def _ignores_upstream(trial: Trial, name: str) -> bool:
