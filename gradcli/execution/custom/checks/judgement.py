@@ -186,7 +186,7 @@ class Judge:
         try:
             pairs = self._pairs(applied)
         except ExecutionError as error:
-            if self._has_lost_its_digits(point, spread(applied.output, 0.5, 1.5), applied):
+            if self.has_lost_its_digits(point, applied):
                 findings.miss(label, ILL_CONDITIONED)
             else:
                 findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
@@ -218,8 +218,9 @@ class Judge:
             return False
         return True
 
-    def _has_lost_its_digits(self, point: Values, v: Tensor, applied: Applied) -> bool:
+    def has_lost_its_digits(self, point: Values, applied: Applied) -> bool:
         """Return whether forward loses most digits for a change of one of the inputs."""
+        v = spread(applied.output, 0.5, 1.5)
         output, right = v * applied.output.detach(), self.trial.right(v, point)
         return any(self._is_ill_conditioned(name, value, point, output) for name, value in right.items())
 
