@@ -97,7 +97,7 @@ def _causes(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
 def _of_numbers(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     """Yield that a gradient is a multiple, if more than one number says so: any number is a multiple of any other."""
     factor = _scalar(_dot(reference, gradient) / _dot(reference, reference))
-    told = bool(clues.others) or _differ(reference)
+    told = (bool(clues.others) or _differ(reference)) and math.isfinite(abs(factor))
     if told and clues.fits(gradient, reference, lambda one, other: clues.near(one, other * factor)):
         yield f"{clues.subject} is the right one times {show_number(factor)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -117,8 +118,9 @@ def _by_numbers(place: Place, position: int, spot: Spot) -> Iterator[Edit]:
             continue
         slope = ends[1] - ends[0]
         square = float((slope * slope).sum())
-        if square:
-            number = _simple(start + float((slope * (place.right - ends[0])).sum()) / square)
+        number = start + float((slope * (place.right - ends[0])).sum()) / square if square else math.inf
+        if math.isfinite(number):
+            number = _simple(number)
             said = words.format(spot.what, show_number(number)) if number else f"without {spot.what}"
             yield spot.edit(said, partial(change, number))
 
