@@ -1,4 +1,4 @@
-"""Relations of a whole wrong gradient to forward: a Jacobian not transposed, inputs exchanged, an input not read."""
+"""How a whole wrong gradient relates to forward: not transposed, cut off, inputs exchanged, an input not read."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from torch import Tensor
 from gradcli.errors import GradcliError
 from gradcli.execution.custom.causes.elsewhere import probed
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.recording import Recording
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import NoReferenceError, Trial, pulled_back
 from gradcli.tolerance import is_close
 
 # How much the entries of an input are changed, relative to them, to see whether a gradient depends on it.
 STEP = 0.25
+# How many of what forward makes last may be taken as constants.
+MOST_CUT = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,12 @@ def of_the_whole(trial: Trial, name: str) -> str | None:
     if not found:
         return None
     try:
-        return _untransposed(trial, name, found) or _exchanged(trial, name, found) or _unread(trial, name, found)
+        return (
+            _untransposed(trial, name, found)
+            or _cut(trial, name, found)
+            or _exchanged(trial, name, found)
+            or _unread(trial, name, found)
+        )
     except (GradcliError, NoReferenceError, RuntimeError):
         return None
 
@@ -74,6 +82,44 @@ def _forward_derivative(trial: Trial, name: str, item: Wrong) -> Tensor:
         return none
     made = torch.autograd.grad(along, dummy)[0].reshape(-1).split(sizes)[wanted.index(name)]
     return double(made.detach().reshape(item.gradient.shape))
+
+
+def _cut(trial: Trial, name: str, found: Sequence[Wrong]) -> str | None:
+    """Return what forward makes and backward takes as a constant: all that passes on through it is missing.
+
+    So where an iteration is solved for, and only its last step is differentiated.
+    """
+    recordings = [trial.recorded(item.point) for item in found]
+    made = [[traced for call in recording.trace.calls for traced in call.outputs] for recording in recordings]
+    lacking = [
+        double(pulled_back(recording, item.cotangent)[name].detach()) - item.gradient
+        for recording, item in zip(recordings, found, strict=True)
+    ]
+    if len({len(some) for some in made}) > 1:
+        return None
+    for place in reversed(range(max(0, len(made[0]) - MOST_CUT), len(made[0]) - 1)):
+        parts = (
+            _through(recording, some[place].tensor, name, item.cotangent)
+            for recording, some, item in zip(recordings, made, found, strict=True)
+        )
+        if all(part is not None and is_close(part, lack) for part, lack in zip(parts, lacking, strict=True)):
+            return f"all that passes through '{made[0][place].text}' is missing: backward takes it as a constant"
+    return None
+
+
+def _through(recording: Recording, value: Tensor, name: str, cotangent: Tensor) -> Tensor | None:
+    """Return what a value that forward makes passes on to the gradient of an input; None if it is nothing."""
+    leaf = recording.leaves[name]
+    if not value.requires_grad or value is recording.output:
+        return None
+    given = cotangent.reshape(recording.output.shape).to(recording.output.dtype)
+    upstream = _gradient(recording.output, value, given)
+    part = None if upstream is None else _gradient(value, leaf, upstream)
+    return None if part is None else double(part)
+
+
+def _gradient(output: Tensor, tensor: Tensor, cotangent: Tensor) -> Tensor | None:
+    return next(iter(torch.autograd.grad(output, [tensor], cotangent, retain_graph=True, allow_unused=True)))
 
 
 def _exchanged(trial: Trial, name: str, found: Sequence[Wrong]) -> str | None:

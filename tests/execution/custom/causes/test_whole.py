@@ -76,3 +76,25 @@ def test_inputs_that_are_taken_for_each_other() -> None:
 
 def test_an_input_that_is_not_read() -> None:
     assert "the gradient does not depend on 'a', and the right one does" in note(DoesNotRead)
+
+
+class TakesOneStep(torch.autograd.Function):
+    """The limit of `y = tanh(a y / 8 + x)`, of which backward differentiates the last step alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, a: Tensor) -> Tensor:
+        y = x
+        for _ in range(45):
+            y = torch.tanh(a * y / 8 + x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (y,) = ctx.saved_tensors
+        return g * (1 - y * y), None
+
+
+def test_an_iteration_of_which_one_step_is_differentiated() -> None:
+    report = gradcli.check_function(TakesOneStep, shapes={"x": (3,), "a": (3,)}, constants=("a",))
+    assert "is missing: backward takes it as a constant" in str(report["x"].note)
