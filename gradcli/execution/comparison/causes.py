@@ -97,9 +97,9 @@ def _causes(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
 def _of_numbers(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     """Yield that a gradient is a multiple, if more than one number says so: any number is a multiple of any other."""
     factor = _scalar(_dot(reference, gradient) / _dot(reference, reference))
-    told = bool(clues.others) or _differ(reference)
+    told = (bool(clues.others) or _differ(reference)) and math.isfinite(abs(factor))
     if told and clues.fits(gradient, reference, lambda one, other: clues.near(one, other * factor)):
-        yield f"{clues.subject} is the right one times {_number(factor)}"
+        yield f"{clues.subject} is the right one times {show_number(factor)}"
 
 
 def _differ(reference: Any) -> bool:
@@ -111,7 +111,7 @@ def _differ(reference: Any) -> bool:
 def _of_places(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     shift = _scalar((gradient - reference).mean())
     if _differ(reference) and clues.fits(gradient, reference, lambda one, other: clues.near(one - shift, other)):
-        yield f"{_number(shift)} is added to every entry"
+        yield f"{show_number(shift)} is added to every entry"
     if reference.is_complex() or not _differ(reference):
         return
     if clues.fits(gradient, reference, lambda one, other: clues.near(_sorted(one), _sorted(other))):
@@ -135,7 +135,7 @@ def _of_factors(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
 
 def _tells(factor: Any, reference: Any) -> bool:
     """Return whether entries show a factor: a product with 1 is what it was, and one with 0 hides what it was."""
-    return bool(((factor != 0) & (factor != 1) & (reference != 0)).any())
+    return bool(factor.isfinite().all()) and bool(((factor != 0) & (factor != 1) & (reference != 0)).any())
 
 
 def _one_number(factor: Any, gradient: Any, reference: Any, clues: Clues) -> complex | None:
@@ -146,7 +146,7 @@ def _one_number(factor: Any, gradient: Any, reference: Any, clues: Clues) -> com
 
 def _as_number(clues: Clues, relation: str, number: complex, name: str) -> str:
     """Return in words that a gradient is a multiple by what a factor is here, and a constant may be too."""
-    return f"{clues.subject} is the right one {relation} {_number(number)} ({name} is {_number(number)} here)"
+    return f"{clues.subject} is the right one {relation} {show_number(number)} ({name} is {show_number(number)} here)"
 
 
 def _of_terms(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
@@ -177,7 +177,7 @@ def _of_term(name: str, times: complex, *, told: bool) -> Iterator[str]:
             yield f"the term {name} {words}"
             return
     if told:
-        yield f"the term {name} is taken times {_number(times)}"
+        yield f"the term {name} is taken times {show_number(times)}"
 
 
 def cause_of_shape(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:
@@ -214,8 +214,8 @@ def _broadcasts(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return len(shape) <= len(wanted) and all(size in {1, full} for size, full in aligned)
 
 
-def _number(value: complex) -> str:
-    """Return a factor in digits, or as a fraction such as `1/3` where that is shorter."""
+def show_number(value: complex) -> str:
+    """Return a number in digits, or as a fraction such as `1/3` where that is shorter."""
     digits = f"{value:.10g}"
     if isinstance(value, complex):
         return f"({digits})"

@@ -16,8 +16,9 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.reports import report_on
 from gradcli.execution.custom.checks import contract, double_backward, elsewhere, linear, saved, shapes, transforms
-from gradcli.execution.custom.gradients import MISLED, ComparedGradients, compare_gradients
+from gradcli.execution.custom.gradients import ComparedGradients, compare_gradients
 from gradcli.execution.custom.reference import Side
+from gradcli.execution.custom.unsteady import is_unsteady, left_undecided
 from gradcli.execution.forward.recording import Recording
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.value_files import read_values
@@ -49,6 +50,8 @@ ALWAYS: Mapping[str, Checking] = {
     "jvp": transforms.jvp,
     "vmap": transforms.vmap,
 }
+# What needs nothing to compare with.
+OF_ITSELF: Mapping[str, Checking] = {"deterministic": contract.is_deterministic}
 # Each looks at the gradient again, elsewhere or once more: of a wrong one there is no more to say.
 AGAIN: Mapping[str, Checking] = {
     "other points": elsewhere.other_points,
@@ -81,8 +84,10 @@ def examine(
     forward = _forward(trial, applied, compared.shown) if settings.verify else None
     checks = [*([forward] if forward else []), *compared.checks]
     if settings.verify:
-        checks += _run(ALWAYS, trial)
-        checks += _unlooked_at(MISLED) if compared.misled else _again(trial, _of_gradients(compared.checks))
+        checks += _run(ALWAYS if compared.shown or not compared.left_out else OF_ITSELF, trial)
+        checks += (
+            _unlooked_at(compared.left_out) if compared.left_out else _again(trial, _of_gradients(compared.checks))
+        )
     tensors = [*compared.tensors, _output(trial, applied, forward)]
     return report_with(
         settings,
@@ -144,6 +149,8 @@ def _compared(trial: Trial) -> tuple[Trial, Applied, ComparedGradients]:
     those of other numbers. What is a kink beside it too is one of forward's own making.
     """
     applied = trial.apply()
+    if trial.settings.verify and is_unsteady(trial):
+        return trial, applied, left_undecided(trial, applied)
     compared = compare_gradients(trial, applied)
     drawn = [] if trial.settings.init is not None else [name for name in trial.wanted if name not in trial.given]
     if not drawn or _of_gradients(compared.checks) is not Verdict.SUBGRADIENT:

@@ -11,12 +11,14 @@ from gradcli.derivation.formulas import Formula
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.custom.causes.agreed import Agreed
+from gradcli.execution.custom.causes.edits import edited
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
 from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.causes.symmetric import symmetric_part
+from gradcli.execution.custom.causes.whole import of_the_whole
 from gradcli.execution.custom.checks.contract import is_random
 from gradcli.execution.custom.numerical import at_kinks, by_differences, misled, numerical
 from gradcli.execution.custom.reference import Compared, Side, compared, side
@@ -52,8 +54,8 @@ class ComparedGradients:
     tensors: tuple[TensorReport, ...]
     checks: tuple[Check, ...]
     shown: Side | None
-    misled: bool = False
-    """Whether the reference is not what forward computes nearby, so that nothing else is to be compared with it."""
+    left_out: Notes = ()
+    """Why nothing else is to be compared with the reference: it is not what forward computes nearby, or each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +172,8 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         _tensor(trial, name, gradients, by_name.get(name), (shown, other), formula=written.get(shown.leaf(name)))
         for name in trial.point
     ]
-    return ComparedGradients(
-        tuple(tensors), tuple(_checks(judged, shown)), shown, misled=any(item.misled for item in judged)
-    )
+    left_out = MISLED if any(item.misled for item in judged) else ()
+    return ComparedGradients(tuple(tensors), tuple(_checks(judged, shown)), shown, left_out)
 
 
 def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
@@ -285,7 +286,8 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     if found is not None:
         return found
     agreed = Agreed.of(trial, name, probed.gradient, other)
-    return agreed.cause() or repaired(trial, name) or agreed.product()
+    known = agreed.cause() or repaired(trial, name) or agreed.product() or edited(trial, name)
+    return known or of_the_whole(trial, name)
 
 
 def _ignores_upstream(trial: Trial, name: str) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError
-from gradcli.execution.forward.dtypes import double
+from gradcli.errors import ExecutionError, GradcliError
+from gradcli.execution.forward.dtypes import default_dtype, double
 from gradcli.execution.targets.function.subject import Values
-from gradcli.execution.targets.function.trial import Trial
+from gradcli.execution.targets.function.trial import NoReferenceError, Trial
 from gradcli.tolerance import Tolerance
 
 Results = Callable[[Values], Mapping[str, Tensor]]
@@ -25,6 +28,11 @@ RUNS, WIDTH = 4, 8.0
 CEILING = 1e-10
 # What moves a gradient by a larger part is a kink at the point: last bits decide on which side of it that is.
 LARGEST = 1e-6
+# How many times as much is off in a lower dtype as in double precision, at least, where all of it is rounding: float32
+# has 2^29 times as large a unit, and no error of a formula is so much smaller in double precision.
+ROUNDED = 2.0**20
+# From which size on entries are large.
+LARGE = 10.0
 
 
 def rounding_error(results: Results, point: Values) -> dict[str, float]:
@@ -80,6 +88,44 @@ def rounding_of_both(
     except (ExecutionError, RuntimeError):  # it may refuse a point nearby, and then tells nothing of its own
         others = {}
     return {name: max(error, min(others.get(name, 0.0), most)) for name, error in errors.items()}
+
+
+def is_rounding(trial: Trial, name: str, cotangent: Tensor, point: Values) -> bool:
+    """Return whether what backward's gradient is off by at large entries is rounding: a wrong one is so in any dtype.
+
+    It is compared with the reference in double precision, once in a lower dtype and once in double precision itself.
+    Where entries are large their products cancel, and leave what is large beside the gradient; where they are not, a
+    backward that loses its digits is one that should not.
+    """
+    dtype = trial.settings.dtype
+    lower = torch.float32 if dtype == "float64" else point[name].dtype
+    if not point[name].is_floating_point() or _size(point) < LARGE:
+        return False
+    values = _cast(point, lower)
+    try:
+        low, high = (_error(trial, name, cotangent, _cast(values, other)) for other in (lower, torch.float64))
+    except (GradcliError, NoReferenceError, RuntimeError):
+        return False
+    return math.isfinite(low) and low > ROUNDED * high
+
+
+def _error(trial: Trial, name: str, cotangent: Tensor, point: Values) -> float:
+    """Return how far backward's gradient is from the right one at the same values in double precision."""
+    dtype: Any = str(point[name].dtype).removeprefix("torch.")
+    with default_dtype(replace(trial.settings, dtype=dtype)):
+        applied = trial.apply(point)
+        own = applied.gradients(cotangent.to(applied.output.dtype))[name]
+    right = trial.right(double(cotangent), _cast(point, torch.float64))[name]
+    difference = double(torch.zeros_like(right) if own is None else own.detach()) - right
+    return float(difference.abs().max()) if bool(difference.isfinite().all()) else math.nan
+
+
+def _cast(point: Values, dtype: torch.dtype) -> Values:
+    """Return a point in another dtype, with its integers as they are."""
+    return {
+        name: value.detach().to(dtype).requires_grad_(value.requires_grad) if value.is_floating_point() else value
+        for name, value in point.items()
+    }
 
 
 def _size(point: Values) -> float:

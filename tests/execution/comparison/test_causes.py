@@ -149,3 +149,8 @@ def test_one_number_is_no_cause_by_itself(gradient: Tensor, clues: Clues, cause:
 
 def test_equal_entries_are_one_number() -> None:
     assert likely_cause(ONE.expand(4) * 0.7, ONE.expand(4)) is None
+
+
+def test_an_infinite_factor_is_no_cause() -> None:
+    clues = Clues(factors={"'r'": torch.tensor([INF, 2.0])})
+    assert likely_cause(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 5.0]), clues) is None

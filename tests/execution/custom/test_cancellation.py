@@ -136,3 +136,25 @@ def test_modes_of_autograd_are_not_inconsistent_where_only_rounding_is_left() ->
     said = {tensor.name: tensor.witnesses for tensor in report.tensors}["b"]
     assert said is not None
     assert [witness.verdict.value for witness in said.values()] == ["match"]
+
+
+class Attends(torch.autograd.Function):
+    """Attention whose backward takes a sum over the output for one over the products: far out both are huge."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        ctx.save_for_backward(q, k, v)
+        return torch.softmax(q @ k.mT, -1) @ v
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        q, k, v = ctx.saved_tensors
+        p = torch.softmax(q @ k.mT, -1)
+        inner = p * (g @ v.mT - (g * (p @ v)).sum(-1, keepdim=True))
+        return inner @ k, inner.mT @ q, p.mT @ g
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_rounding_of_large_products_is_no_wrong_gradient(dtype: Any) -> None:
+    report = gradcli.check_function(Attends, shapes={"q": (3, 4), "k": (5, 4), "v": (5, 4)}, dtype=dtype)
+    assert report.verdict == "match"

@@ -156,3 +156,26 @@ def test_a_matrix_that_forward_takes_as_a_vector_by_chance_is_said_and_not_held_
     verdict, note = other_shapes(gradcli.check_function(product, shapes={"w": (3, 3), "x": (3,)}))
     assert verdict == "match"
     assert "forward takes w of shape 3, x of shape 3 too" in note
+
+
+class TakesSmallWeightsAlone(torch.autograd.Function):
+    """As an iteration that converges for some matrices only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
+        if (w.abs() > 0.25).any():
+            raise ValueError("the weights are too large")
+        ctx.save_for_backward(x, w)
+        return x * w
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, w = ctx.saved_tensors
+        return g * w, g * x if len(x) != 4 else 2 * g * x
+
+
+def test_other_shapes_have_entries_such_as_those_that_are_given() -> None:
+    w = [[0.125, -0.0625], [0.0625, 0.09375], [-0.03125, 0.0625]]
+    verdict, note = other_shapes(gradcli.check_function(TakesSmallWeightsAlone, {"w": w}, shapes={"x": (3, 2)}))
+    assert verdict == "mismatch"
+    assert "w of shape 4x3, the gradient of 'w' is wrong" in note

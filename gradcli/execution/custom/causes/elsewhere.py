@@ -9,8 +9,9 @@ from torch import Tensor
 
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.recording import Recording
 from gradcli.execution.targets.function.sampling import is_finite, moved
-from gradcli.execution.targets.function.trial import NoReferenceError, Trial
+from gradcli.execution.targets.function.trial import Applied, NoReferenceError, Trial, pulled_back
 
 PROBES = 3
 Pairs = tuple[tuple[Tensor, Tensor], ...]
@@ -22,7 +23,11 @@ def other_pairs(trial: Trial) -> dict[str, Pairs]:
     A place where forward or backward raises, or is not finite, is left out.
     """
     made: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in trial.wanted}
-    for given, right in _probed(trial):
+    for applied, cotangent, right, _ in probed(trial):
+        try:
+            given = applied.gradients(cotangent)
+        except GradcliError:
+            continue
         for name, value in right.items():
             gradient = given[name]
             own = torch.zeros_like(value) if gradient is None else gradient.detach()
@@ -31,15 +36,18 @@ def other_pairs(trial: Trial) -> dict[str, Pairs]:
     return {name: tuple(pairs) for name, pairs in made.items()}
 
 
-def _probed(trial: Trial) -> Iterator[tuple[dict[str, Tensor | None], dict[str, Tensor]]]:
+def probed(trial: Trial) -> Iterator[tuple[Applied, Tensor, dict[str, Tensor], Recording]]:
+    """Yield a Function here and nearby, random upstream gradients, the right gradients, and the reference there."""
     generator = torch.Generator().manual_seed(trial.settings.seed + 1)
     for point in (trial.point, *(moved(trial.point, trial.settings.seed + 1 + number) for number in range(PROBES))):
         try:
             applied = trial.apply(point)
             cotangent = _random(applied.output, generator)
-            yield applied.gradients(cotangent), trial.right(cotangent, point)
+            recording = trial.recorded(point)
+            right = pulled_back(recording, cotangent)
         except (GradcliError, NoReferenceError):
             continue
+        yield applied, cotangent, right, recording
 
 
 def _random(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -11,7 +11,7 @@ from torch.autograd.function import FunctionCtx
 
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.kinds import dense
-from gradcli.execution.targets.function.subject import listed, refusals, same_random_numbers
+from gradcli.execution.targets.function.subject import listed, refusals
 from gradcli.execution.targets.function.trial import Trial, leaves_of
 from gradcli.execution.targets.parameters import has_setup
 
@@ -68,7 +68,7 @@ def _with_saved_values(trial: Trial) -> tuple[list[str], list[Any]]:
     arguments = trial.subject.arguments(inputs)
     context: Any = KeepingContext(inputs, trial.point)
     context.needs_input_grad = tuple(isinstance(item, Tensor) and item.requires_grad for item in arguments)
-    with torch.no_grad(), refusals("forward"), same_random_numbers():
+    with torch.no_grad(), refusals("forward"), trial.subject.as_ever():
         outputs = function.forward(*(arguments if has_setup(function) else [context, *arguments]))
         if has_setup(function):
             function.setup_context(context, tuple(arguments), outputs)

@@ -22,6 +22,7 @@ from gradcli.report.verdict import Verdict
 from gradcli.tolerance import CLOSENESS, Tolerance
 
 RANDOM = noted(NoteKind.SCOPE, "not looked at: backward gives a different gradient each time it runs")
+KEPT = "forward changes {}, which is no argument of it: here each run begins with what the first one left there"
 SUMMED = Note(NoteKind.SHAPE, "PyTorch's engine sums it here, and a call of backward by hand does not")
 
 
@@ -100,7 +101,12 @@ def is_deterministic(trial: Trial) -> Check:
     first, second = _results(trial), _results(trial)
     changed = [label for label, value in first.items() if not same(value, second[label])]
     words = f"{' and '.join(changed)} changed between two runs at the same point" if changed else None
-    return _check("deterministic", noted(NoteKind.CONTRACT, words))
+    kept = trial.subject.state.names
+    return _check(
+        "deterministic",
+        noted(NoteKind.CONTRACT, words),
+        noted(NoteKind.SCOPE, KEPT.format(_list(kept)) if kept else None),
+    )
 
 
 def _results(trial: Trial) -> dict[str, Tensor | None]:

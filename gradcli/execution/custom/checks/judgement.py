@@ -13,7 +13,7 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.numerical import by_all, by_differences
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
-from gradcli.execution.custom.rounding import CEILING, LARGEST, rounding_error, rounding_of_gradients
+from gradcli.execution.custom.rounding import CEILING, LARGEST, is_rounding, rounding_error, rounding_of_gradients
 from gradcli.execution.targets.function.sampling import is_finite, spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import Applied, Trial, apply
@@ -30,6 +30,7 @@ ILL_CONDITIONED = "forward loses most of its digits there"
 # How many times as large a relative change may become, and how many times as steep as usual a function may be.
 LARGEST_CONDITION, STEEPEST = 1e4, 1e6
 NO_TIME = "that takes too long: `--timeout` gives more time"
+ROUNDED = "rounding is all that backward is off by there"
 NOT_TOLD = "finite differences cannot tell there"
 DIFFERS = noted(NoteKind.ENTRY, "it differs")
 TOGETHER = "each may be a choice at a kink, and together they are none"
@@ -186,7 +187,7 @@ class Judge:
         try:
             pairs = self._pairs(applied)
         except ExecutionError as error:
-            if self._has_lost_its_digits(point, spread(applied.output, 0.5, 1.5), applied):
+            if self.has_lost_its_digits(point, applied):
                 findings.miss(label, ILL_CONDITIONED)
             else:
                 findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
@@ -206,6 +207,9 @@ class Judge:
             verdict = self._by_differences(point, name, v, gradient)
             if verdict.passes:
                 continue
+            if is_rounding(self.trial, name, v, point):
+                findings.miss(label, ROUNDED)
+                return False
             if verdict in DENIED and self._by_differences(point, name, v, value).passes:
                 findings.wrong.append(_wrong(where, name, notes))
             else:
@@ -218,8 +222,9 @@ class Judge:
             return False
         return True
 
-    def _has_lost_its_digits(self, point: Values, v: Tensor, applied: Applied) -> bool:
+    def has_lost_its_digits(self, point: Values, applied: Applied) -> bool:
         """Return whether forward loses most digits for a change of one of the inputs."""
+        v = spread(applied.output, 0.5, 1.5)
         output, right = v * applied.output.detach(), self.trial.right(v, point)
         return any(self._is_ill_conditioned(name, value, point, output) for name, value in right.items())
 

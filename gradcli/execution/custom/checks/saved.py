@@ -52,7 +52,8 @@ def _mixed_up(trial: Trial) -> Notes:
     """Return which gradients of two applications are others where both forwards run before the backwards."""
     points = [trial.point, moved(trial.point, trial.settings.seed + 1)]
     try:
-        alone = [_together(trial, [point], [0])[0] for point in points]
+        with trial.subject.state.going_on():
+            alone = [_together(trial, [point], [0])[0] for point in points]
     except ExecutionError:  # it may ask for its very values, or be random
         return ()
     if is_random(trial.apply(), trial.probe):
@@ -72,6 +73,7 @@ def _mixed_up(trial: Trial) -> Notes:
 
 def _together(trial: Trial, points: Sequence[Values], order: Sequence[int]) -> list[Gradients]:
     """Return the gradients at points: all forwards run first, and then the backwards in an order."""
-    applied = [trial.apply(point) for point in points]
-    found = {place: applied[place].gradients(trial.probe) for place in order}
+    with trial.subject.state.going_on():
+        applied = [trial.apply(point) for point in points]
+        found = {place: applied[place].gradients(trial.probe) for place in order}
     return [found[place] for place in range(len(points))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +11,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.custom.checks.judgement import NO_TIME, NOT_FINITE, Findings, Judge
+from gradcli.execution.custom.checks.judgement import ILL_CONDITIONED, NO_TIME, NOT_FINITE, Findings, Judge
 from gradcli.execution.targets.function.sampling import (
     LARGEST,
     broadcasting_shapes,
     draw_point,
     is_finite,
     other_shapes,
+    resampled,
     spread,
 )
 from gradcli.execution.targets.function.subject import Values
@@ -89,6 +91,9 @@ def _look(judge: Judge, findings: Findings, changed: Shapes) -> Refused | None:
         _say_beside(judge, findings, applied, point)
         return None
     wrong = judge.notes(applied, point, f"for {label}")
+    if wrong and judge.has_lost_its_digits(point, applied):
+        findings.miss(label, ILL_CONDITIONED)
+        return None
     findings.wrong += wrong
     findings.say(() if wrong else _summed(judge.trial, applied, label))
     return None
@@ -161,7 +166,10 @@ def _given_constants(trial: Trial) -> list[str]:
 
 
 def _drawn(trial: Trial, shapes: Shapes) -> Values:
-    """Return a random point of other shapes, with the numbers that are given as constants."""
+    """Return a random point of other shapes, with the numbers that are given as constants.
+
+    Where the user gives values, it has such as these, if forward takes them: they may have to be small, or positive.
+    """
     sizes: dict[str | None, tuple[int, ...]] = {**shapes}  # type: ignore[dict-item]  # its keys are only names
     settings = dataclasses.replace(
         trial.settings,
@@ -173,7 +181,16 @@ def _drawn(trial: Trial, shapes: Shapes) -> Values:
         values_file=None,
     )
     kept = {name: trial.point[name].detach() for name in _given_constants(trial)}
-    return draw_point(list(trial.point), settings, kept, lambda point: is_finite(apply(trial.subject, point).outputs))
+    alike = {name: resampled(trial.point[name], shapes[name], settings.seed) for name in trial.given & {*trial.wanted}}
+
+    def fits(point: Values) -> bool:
+        return is_finite(apply(trial.subject, point).outputs)
+
+    with contextlib.suppress(ExecutionError):
+        point = draw_point(list(trial.point), settings, {**kept, **alike}, fits) if alike else {}
+        if point and fits(point):
+            return point
+    return draw_point(list(trial.point), settings, kept, fits)
 
 
 def _refusal(applied: Applied) -> ExecutionError | None:

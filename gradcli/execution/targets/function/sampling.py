@@ -106,6 +106,16 @@ def _moved(value: Tensor, generator: torch.Generator) -> Tensor:
     return changed.requires_grad_(value.requires_grad)
 
 
+def resampled(value: Tensor, shape: Sequence[int], seed: int) -> Tensor:
+    """Return a tensor of another shape whose entries are those of a given one at random, each moved a little."""
+    generator = torch.Generator().manual_seed(seed)
+    own = value.detach().reshape(-1)
+    if not own.numel():
+        return value.detach().new_zeros(tuple(shape))
+    places = torch.randint(own.numel(), tuple(shape), generator=generator).to(own.device)
+    return moved({"": own[places]}, seed)[""]
+
+
 def is_symmetric(value: Tensor) -> bool:
     """Return whether a tensor holds symmetric matrices: a function of these may be defined for no others."""
     return value.ndim > 1 and value.shape[-1] == value.shape[-2] and torch.equal(value, value.mT)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from torch.autograd.function import FunctionCtx
 from gradcli.deadline import TimeIsUpError
 from gradcli.errors import ExecutionError, GradcliError, InterruptionError
 from gradcli.execution.targets.frames import refusal, still_in
+from gradcli.execution.targets.function.state import KeptState
 from gradcli.execution.targets.parameters import ForwardParameter, has_setup
 
 Values = Mapping[str, Tensor]
@@ -28,6 +31,8 @@ class Subject:
     parameters: tuple[ForwardParameter, ...]
     plain: Mapping[str, Any]
     tensors: tuple[str, ...]
+    state: KeptState = field(default_factory=KeptState, compare=False)
+    """What forward keeps from call to call, outside of `ctx`."""
 
     @property
     def name(self) -> str:
@@ -46,13 +51,19 @@ class Subject:
 
     def apply(self, point: Values) -> list[Any]:
         """Return the outputs as PyTorch's `apply` makes them; ExecutionError if forward raises."""
-        with refusals("forward"), same_random_numbers():
+        with refusals("forward"), self.as_ever():
             return listed(self.function.apply(*self.arguments(point)))
 
     def body(self, point: Values) -> list[Any]:
         """Return the outputs of forward's own body, which autograd may record: no custom node is made."""
-        with refusals("forward"), same_random_numbers():
+        with refusals("forward"), self.as_ever():
             return self.forward(point)
+
+    @contextmanager
+    def as_ever(self) -> Iterator[None]:
+        """Let forward begin with the same random numbers, and with what it keeps itself, whenever it runs."""
+        with same_random_numbers(), self.state.as_it_was(self.function):
+            yield
 
     def forward(self, point: Values) -> list[Any]:
         """Return what forward itself gives, and raise what it raises."""
@@ -66,13 +77,20 @@ class Subject:
 
 @contextmanager
 def same_random_numbers() -> Iterator[None]:
-    """Let forward draw the same numbers whenever it runs (a dropout's mask), and nobody else."""
-    state = torch.get_rng_state()
+    """Let forward draw the same numbers whenever it runs (a dropout's mask), and nobody else: PyTorch's and others."""
+    numpy = sys.modules.get("numpy")
+    states = torch.get_rng_state(), random.getstate(), numpy.random.get_state() if numpy else None
     torch.manual_seed(0)
+    random.seed(0)
+    if numpy:
+        numpy.random.seed(0)
     try:
         yield
     finally:
-        torch.set_rng_state(state)
+        torch.set_rng_state(states[0])
+        random.setstate(states[1])
+        if numpy:
+            numpy.random.set_state(states[2])
 
 
 def listed(outputs: Any) -> list[Any]:
