@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import re
 import statistics
 import sys
 import tempfile
@@ -115,6 +116,12 @@ def loaded(code: str) -> Any:
     return next(one for one in space.values() if isinstance(one, type) and issubclass(one, torch.autograd.Function))
 
 
+def constants_of(function: Any) -> list[str]:
+    """Return the arguments of a Function that its docstring calls constants: the program detaches them."""
+    found = re.search(r"Constants, without a gradient: (.*)\.", function.__doc__ or "")
+    return found[1].split(", ") if found else []
+
+
 def outcome(op: str, example: str, folder: Path, limit: float = LIMIT) -> Outcome:
     """Return what comes of one example."""
     started = time.process_time()
@@ -141,14 +148,17 @@ def _tried(program: str, shapes: Shapes, folder: Path, limit: float) -> tuple[st
 def _problem(code: str, inputs: Mapping[str, Tensor], folder: Path) -> str:
     """Return which of the checks a Function does not pass; empty for none."""
     function, apply = loaded(code), called(code)
-    leaves = [one.clone().requires_grad_(one.is_floating_point()) for one in inputs.values()]
+    constants = constants_of(function)
+    leaves = [
+        one.clone().requires_grad_(one.is_floating_point() and name not in constants) for name, one in inputs.items()
+    ]
     if not gradcheck(apply, leaves, check_forward_ad="def jvp" in code, raise_exception=False):
         return "gradcheck"
     if not gradgradcheck(apply, leaves, raise_exception=False):
         return "gradgradcheck"
     file = folder / "derived.py"
     file.write_text(code, encoding="utf-8")
-    report = gradcli.check_function(f"{file}:{function.__name__}", inputs)
+    report = gradcli.check_function(f"{file}:{function.__name__}", inputs, constants=constants)
     return "" if str(report.verdict) == "match" else f"gradcli custom: {report.verdict}"
 
 
