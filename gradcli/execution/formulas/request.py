@@ -137,17 +137,31 @@ class _Graph:
             decomposition.nodes[output]: group.call for group in decomposition.calls for output in group.call.outputs
         }
 
+        # What has no definition is no constant: nothing is known of the gradients of what it was given.
+        self.gaps = {
+            decomposition.nodes[output]: self._given(group.call)
+            for group in decomposition.calls
+            if group.error is not None
+            for output in group.call.outputs
+        }
+
+    def _given(self, call: TracedCall) -> tuple[int, ...]:
+        known = self.decomposition.nodes
+        return tuple(self.numbers[known[traced]] for traced in call.inputs if traced in known)
+
     def call(self, call: TracedCall, nodes: Sequence[Node]) -> CallNodes:
         """Return one call, and the nodes of its definition."""
         known = self.decomposition.nodes
         return CallNodes(
             nodes=tuple(self.numbers[node] for node in nodes),
-            inputs=tuple(self.numbers[known[traced]] for traced in call.inputs if traced in known),
+            inputs=self._given(call),
             outputs=tuple(self.numbers[known[output]] for output in call.outputs),
         )
 
     def node(self, node: Node) -> FormulaNode:
         """Return one node, with its definition if that has an index notation."""
+        if node in self.gaps:
+            return FormulaNode(tuple(node.tensor.shape), self.names.get(node), self.gaps[node])
         matrix = self.matrices.get(node) or self._step(node)
         if matrix is not None:
             shape, inputs = tuple(node.tensor.shape), matrix.operands if node.edges else ()

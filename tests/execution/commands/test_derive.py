@@ -13,10 +13,11 @@ from latex_values import check_latex
 
 import gradcli
 from gradcli.engine import derive_program
-from gradcli.errors import ExitCode, GradcliError
+from gradcli.errors import ExitCode, GradcliError, NotSupportedError
 from gradcli.execution.commands import derive as command
 from gradcli.execution.formulas import checks, derivation_steps
 from gradcli.execution.formulas.closed import closed_forms
+from gradcli.execution.reference import decomposition
 from gradcli.report.schema import derivation_schema
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -872,3 +873,17 @@ def test_steps_are_those_of_first_gradients(options: Any) -> None:
 def test_what_is_no_leaf_is_derived_by() -> None:
     derivation = gradcli.derive("y = x*2; sum(y*y)", {"x": (3,)}, wrt="y")
     assert (derivation["y"].formula, derivation["y"].checked.verdict) == ("4*x", Verdict.MATCH)
+
+
+def test_what_has_no_definition_is_no_constant(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = decomposition._results
+
+    def missing(known: Any, call: Any) -> list[Any]:
+        if call.op.name == "sin":
+            raise NotSupportedError("it has no definition")
+        return results(known, call)
+
+    monkeypatch.setattr(decomposition, "_results", missing)
+    found = gradcli.derive("sin(x)*y + x", {"x": (3,), "y": (3,)})
+    assert (found["x"].formula, found["x"].checked.verdict) == (None, Verdict.UNDECIDED)
+    assert (found["y"].formula, found["y"].checked.verdict) == ("sin(x)*g", Verdict.MATCH)
