@@ -239,9 +239,8 @@ class Emitter:
             module = self.backend.module
             kind = "tensor" if self.backend is TORCH else "asarray"
             found[0] = _parsed(f"{module}.{kind}({text}, dtype={self.like}.dtype{self.there})")
-        where = self.backend.function("where")
-        rest = without_pole(test, found[1], where) if self.backend is TORCH else found[1]
-        return ast.Call(_parsed(where), [test, found[0], rest], [])
+        found[1] = without_pole(test, found[1]) if self.backend is TORCH else found[1]
+        return ast.Call(_parsed(self.backend.function("where")), [test, *found], [])
 
     def _sum(self, node: ast.expr) -> ast.expr:
         assert isinstance(node, ast.GeneratorExp)  # noqa: S101 (what a sum over indices sums)

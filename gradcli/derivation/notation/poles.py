@@ -8,20 +8,21 @@ from __future__ import annotations
 import ast
 
 
-def without_pole(test: ast.expr, branch: ast.expr, where: str) -> ast.expr:
-    """Return the branch for where a value is not 0, with another divisor in the place of that value where it is."""
+def without_pole(test: ast.expr, branch: ast.expr) -> ast.expr:
+    """Return PyTorch's branch for where a value is not 0, with another divisor in the place of that value where it is."""
     match test:
         case ast.Compare(left=value, ops=[ast.Eq()], comparators=[ast.Constant(value=0)]):
-            return ast.fix_missing_locations(_Guarded(test, value, where).visit(branch))
+            found: ast.expr = _Guarded(test, value).visit(branch)
+            return ast.fix_missing_locations(found)
     return branch
 
 
 class _Guarded(ast.NodeTransformer):
     """Puts 1 in the place of a divisor that is 0."""
 
-    def __init__(self, test: ast.expr, value: ast.expr, where: str) -> None:
+    def __init__(self, test: ast.expr, value: ast.expr) -> None:
         self.value = ast.unparse(value)
-        self.divisor = ast.parse(f"{where}({ast.unparse(test)}, 1, {self.value})", mode="eval").body
+        self.divisor = ast.parse(f"torch.where({ast.unparse(test)}, 1, {self.value})", mode="eval").body
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """Return a quotient by another divisor, and any other operation with its operands changed."""
