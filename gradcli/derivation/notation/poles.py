@@ -9,7 +9,7 @@ import ast
 
 
 def without_pole(test: ast.expr, branch: ast.expr) -> ast.expr:
-    """Return PyTorch's branch for where a value is not 0, with another divisor in the place of that value where it is."""
+    """Return PyTorch's branch for where a value is not 0: where it is, another number is in its place as a divisor."""
     match test:
         case ast.Compare(left=value, ops=[ast.Eq()], comparators=[ast.Constant(value=0)]):
             found: ast.expr = _Guarded(test, value).visit(branch)
