@@ -4,6 +4,7 @@ python benchmarks/functions.py                    the first example of every dif
 python benchmarks/functions.py --all              all of their examples
 python benchmarks/functions.py --every 4          every fourth op
 python benchmarks/functions.py --ops cumprod,fft  some of them
+python benchmarks/functions.py --limit 300        more seconds for each derivation than 30: on a loaded machine
 python benchmarks/functions.py --chains           elementwise chains of five ops instead, beside autograd's backward
 
 A Function passes if, at values of another seed, gradcheck and gradgradcheck accept it and `gradcli custom` calls it a
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import re
 import statistics
 import sys
 import tempfile
@@ -45,7 +47,7 @@ from gradcli.settings import Settings
 
 Shapes = Mapping[str, tuple[int, ...]]
 SEED = 7
-# Seconds for one derivation.
+# Seconds for one derivation; more where the machine does other work too.
 LIMIT = 30.0
 # Five ops each, of tensors of one shape.
 CHAINS = (
@@ -114,11 +116,17 @@ def loaded(code: str) -> Any:
     return next(one for one in space.values() if isinstance(one, type) and issubclass(one, torch.autograd.Function))
 
 
-def outcome(op: str, example: str, folder: Path) -> Outcome:
+def constants_of(function: Any) -> list[str]:
+    """Return the arguments of a Function that its docstring calls constants: the program detaches them."""
+    found = re.search(r"Constants, without a gradient: (.*)\.", function.__doc__ or "")
+    return found[1].split(", ") if found else []
+
+
+def outcome(op: str, example: str, folder: Path, limit: float = LIMIT) -> Outcome:
     """Return what comes of one example."""
     started = time.process_time()
     try:
-        kind, reason = _tried(*parse_example(example), folder)
+        kind, reason = _tried(*parse_example(example), folder, limit)
     except gradcli.GradcliError as error:
         kind, reason = "error", error.message.splitlines()[0]
     except Exception as error:  # noqa: BLE001 (what a wrong Function raises)
@@ -126,8 +134,8 @@ def outcome(op: str, example: str, folder: Path) -> Outcome:
     return Outcome(op, example, kind, reason, time.process_time() - started)
 
 
-def _tried(program: str, shapes: Shapes, folder: Path) -> tuple[str, str]:
-    settings = Settings(command="derive", to="function", shapes=dict(shapes), timeout=LIMIT)
+def _tried(program: str, shapes: Shapes, folder: Path, limit: float) -> tuple[str, str]:
+    settings = Settings(command="derive", to="function", shapes=dict(shapes), timeout=limit)
     found = derive_program(program, settings)
     if found.refused is not None:
         return "refused", found.refused
@@ -140,25 +148,28 @@ def _tried(program: str, shapes: Shapes, folder: Path) -> tuple[str, str]:
 def _problem(code: str, inputs: Mapping[str, Tensor], folder: Path) -> str:
     """Return which of the checks a Function does not pass; empty for none."""
     function, apply = loaded(code), called(code)
-    leaves = [one.clone().requires_grad_(one.is_floating_point()) for one in inputs.values()]
+    constants = constants_of(function)
+    leaves = [
+        one.clone().requires_grad_(one.is_floating_point() and name not in constants) for name, one in inputs.items()
+    ]
     if not gradcheck(apply, leaves, check_forward_ad="def jvp" in code, raise_exception=False):
         return "gradcheck"
     if not gradgradcheck(apply, leaves, raise_exception=False):
         return "gradgradcheck"
     file = folder / "derived.py"
     file.write_text(code, encoding="utf-8")
-    report = gradcli.check_function(f"{file}:{function.__name__}", inputs)
+    report = gradcli.check_function(f"{file}:{function.__name__}", inputs, constants=constants)
     return "" if str(report.verdict) == "match" else f"gradcli custom: {report.verdict}"
 
 
-def outcomes(names: list[str], folder: Path, *, every: bool, step: int) -> Iterator[Outcome]:
+def outcomes(names: list[str], folder: Path, *, every: bool, step: int, limit: float) -> Iterator[Outcome]:
     """Yield what comes of the differentiable ops."""
     ops = [op for op in OPS if op.kind is not Kind.CONSTANT and op.examples and not op.name.startswith("_")]
     for op in ops[step // 2 :: step]:
         if names and op.name not in names:
             continue
         for example in op.examples if every else op.examples[:1]:
-            yield outcome(op.name, example, folder)
+            yield outcome(op.name, example, folder, limit)
 
 
 def keep_memory() -> None:
@@ -239,6 +250,7 @@ def main() -> None:
     parser.add_argument("--ops", default="", help="names, with commas between (default: all)")
     parser.add_argument("--all", action="store_true", help="all examples of each op")
     parser.add_argument("--every", type=int, default=1, help="every so many ops alone (default: 1)")
+    parser.add_argument("--limit", type=float, default=LIMIT, help=f"seconds for one derivation (default: {LIMIT:.0f})")
     parser.add_argument("--chains", action="store_true", help="elementwise chains of five ops instead")
     parser.add_argument("--json", type=Path, help="write the outcomes here too, as they come")
     options = parser.parse_args()
@@ -250,7 +262,7 @@ def main() -> None:
     names = [name for name in options.ops.split(",") if name]
     found: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:
-        for one in outcomes(names, Path(folder), every=options.all, step=options.every):
+        for one in outcomes(names, Path(folder), every=options.all, step=options.every, limit=options.limit):
             found.append(one)
             print(f"{one.kind:<11}{one.op:<32}{one.seconds:6.1f} s  {one.example}  {one.reason}", flush=True)
             if options.json:

@@ -114,6 +114,8 @@ class Move:
     """Whether there are no other entries."""
     gathers: tuple[Gathered, ...] = ()
     """Which entries it is made of, where their places follow no line; all others are 0."""
+    band: tuple[int | None, int | None] | None = None
+    """The first and last diagonals that are kept of each matrix of `reshaped`, None at its ends; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class MatrixFunction:
     """A function of matrices."""
 
     name: str
-    """`inv`, `solve`, `exp`, `det`, `logdet` or `slogdet`, whose logarithm this is; `prod` of any tensor."""
+    """`inv`, `solve`, `exp`, `det`, `logdet` or `slogdet`, whose logarithm this is; of any tensor `prod` or `trunc`."""
     operands: tuple[int, ...]
     """The nodes that it is a function of."""
     axis: int | None = None
@@ -276,7 +278,8 @@ def _move(data: dict[str, Any]) -> Move:
         Gathered(item["source"], tuple(item["sources"]), None if item["targets"] is None else tuple(item["targets"]))
         for item in data["gathers"]
     )
-    return Move(data["reshaped"], tuple(writes), data["is_whole"], tuple(gathers))
+    band = None if data["band"] is None else (data["band"][0], data["band"][1])
+    return Move(data["reshaped"], tuple(writes), data["is_whole"], tuple(gathers), band)
 
 
 def _indices(data: Iterable[dict[str, Any]]) -> tuple[AffineIndex, ...]:

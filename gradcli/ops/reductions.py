@@ -221,11 +221,16 @@ c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
     FAMILY.constant("_tied(input, dim, sign)", "where the extreme value stands twice", torch=kernel("general.tied")),
     FAMILY.composite(
         "norm(input, p='fro', dim=None, keepdim=False)",
-        "vector_norm(input, 2 if p == 'fro' else p, dim, keepdim)",
+        """if p == 'nuc':
+    y = linalg.matrix_norm(input, 'nuc', (-2, -1) if dim is None else dim, keepdim)
+else:
+    y = vector_norm(input, 2 if p == 'fro' else p, dim, keepdim)
+y""",
         "norm(x) | x=4",
         "norm(x, dim=1) | x=2x3",
         "norm(x, p=1) | x=4",
-        kinks="False if p == 0 else (amin(abs(input), dim, True) if p != 'fro' and p < 0 else amax(abs(input), dim, True)) == 0",
+        "norm(x, 'nuc') | x=2x3",
+        kinks="_norm_kink(movedim(input, (-2, -1) if dim is None else dim, (-2, -1)), 'nuc') if p == 'nuc' else False if p == 0 else (amin(abs(input), dim, True) if p != 'fro' and p < 0 else amax(abs(input), dim, True)) == 0",
         discontinuities="any(input == 0) if p == 0 else False",
         complex=ALIKE,
         remedy=remedies.NORM,

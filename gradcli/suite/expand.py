@@ -89,9 +89,9 @@ def _settings(said: Mapping[str, Any], base: Settings, folder: Path) -> Settings
     if "constants" in said:
         changes["constants"] = tuple(_listed(said["constants"]))
     if "witnesses" in said:
-        changes["witnesses"] = tuple(said["witnesses"])
+        changes["witnesses"] = tuple(_listed(said["witnesses"]))
     if said.get("under") is not None:
-        changes["under"] = tuple(said["under"])
+        changes["under"] = tuple(_listed(said["under"]))
     if said.get("grad_output") is not None:
         changes["grad_output"] = parse_grad_output(_text(said["grad_output"]), base.limits)
     if said.get("output") is not None:

@@ -74,12 +74,12 @@ class Written(BaseModel):
     claim: dict[str, str | Number] | None = Field(
         default=None, validation_alias=spelt("claim"), description="Gradients derived by hand, by tensor."
     )
-    witnesses: Annotated[list[WitnessName], Field(min_length=1)] | None = Field(
+    witnesses: WitnessName | Annotated[list[WitnessName], Field(min_length=1)] | None = Field(
         default=None,
         validation_alias=spelt("witnesses"),
         description=f"What to compare with; {', '.join(BY_DEFAULT)} by default.",
     )
-    under: Annotated[list[TransformationName], Field(min_length=1)] | None = Field(
+    under: TransformationName | Annotated[list[TransformationName], Field(min_length=1)] | None = Field(
         default=None,
         description="With `target`: transformations under which the gradients are computed once more.",
     )

@@ -239,7 +239,7 @@ def test_what_holds_for_programs_alone_is_left_out(tmp_path: Path) -> None:
     [
         (
             'program = "x*c"\nshapes = "2"\nvalue = {c = 2}\ndtypes = "float32"\nconstant = "c"\nclaims = {x = "c"}\n'
-            'grad_output = [1, 1]\nwitness = ["taylor"]\ntag = "t"'
+            'grad_output = [1, 1]\nwitness = "taylor"\ntag = "t"'
         ),
         (
             'program = "x*c"\nshape = "2"\nvalues = {c = 2}\ndtype = "float32"\nconstants = "c"\n'

@@ -21,6 +21,7 @@ from gradcli.derivation.notation.parsed import (
     is_sum_over_indices,
     names_read,
 )
+from gradcli.derivation.notation.poles import without_pole
 from gradcli.derivation.notation.ranges import Letter, span, stop_of
 from gradcli.derivation.notation.shapes import literal_shape
 from gradcli.derivation.notation.unified import value as value_of
@@ -238,6 +239,7 @@ class Emitter:
             module = self.backend.module
             kind = "tensor" if self.backend is TORCH else "asarray"
             found[0] = _parsed(f"{module}.{kind}({text}, dtype={self.like}.dtype{self.there})")
+        found[1] = without_pole(test, found[1]) if self.backend is TORCH else found[1]
         return ast.Call(_parsed(self.backend.function("where")), [test, *found], [])
 
     def _sum(self, node: ast.expr) -> ast.expr:

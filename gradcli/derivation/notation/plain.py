@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from gradcli.derivation.notation.parsed import is_sum_over_indices, parsed
+from gradcli.derivation.notation.ranges import last_of
 
 PLACE = "sum_over_indices_{}"
 
@@ -50,5 +51,4 @@ def _limits(loop: ast.comprehension) -> str:
     assert isinstance(loop.iter, ast.Call)  # noqa: S101 (range)
     *start, stop = loop.iter.args
     low = ast.unparse(start[0]) if start else "0"
-    high = str(stop.value - 1) if isinstance(stop, ast.Constant) and isinstance(stop.value, int) else None
-    return f"\u03a3[{ast.unparse(loop.target)}={low}..{high or ast.unparse(stop) + ' - 1'}]"
+    return f"\u03a3[{ast.unparse(loop.target)}={low}..{ast.unparse(last_of(stop))}]"

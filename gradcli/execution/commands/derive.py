@@ -24,7 +24,8 @@ from gradcli.execution.formulas.checks import SECOND, checks_of, wanted_of
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, tangent_names, upstream_name
 from gradcli.execution.formulas.codes import check_code, codes_of, markup
 from gradcli.execution.formulas.derivation_steps import steps_of
-from gradcli.execution.formulas.function import function_code
+from gradcli.execution.formulas.detached import without_detached
+from gradcli.execution.formulas.function import DETACHED, function_code
 from gradcli.execution.formulas.lengths import named_lengths, turned_settings, unified_form
 from gradcli.execution.formulas.points import Point, another_point, finite_point, point
 from gradcli.execution.formulas.shaped import layout_of, shown_forms
@@ -119,6 +120,9 @@ def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any]
         others = [other] if other else []
         made = function_code(here, others, given, asked, partial(judged, asked), is_closed=is_closed)
     except NotSupportedError as error:
+        held = without_detached(here, given) if error.message.endswith(DETACHED) else None
+        if held is not None:
+            return _with_function(derivation, held, given, asked)
         return replace(derivation, refused=error.message)
     if not (made.is_closed or here.settings.stable):  # what was rewritten for it is not in it
         plain = tuple(replace(one, rewritten=None) for one in derivation.derivatives)

@@ -14,7 +14,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, RecordedBackward, gradient_name
 from gradcli.derivation.notation.parsed import names_read, parsed
-from gradcli.errors import InputError, NotSupportedError
+from gradcli.errors import InputError, LimitError, NotSupportedError
 from gradcli.execution.formulas.chained import by_steps
 from gradcli.execution.formulas.closed import Target, closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.forward_source import ForwardSource, forward_source, value_source
@@ -85,6 +85,8 @@ def function_code(
             return _cheapest(here, parts, [*points, *tested], derivations, judge)
         except NotSupportedError as error:
             reasons.append(error)
+        except LimitError as error:  # at larger lengths, which another way does without
+            reasons.append(NotSupportedError(f"there is no Function: {error.message}"))
     reason = reasons[0 if is_closed else 1]
     is_detached = any(call.op.name == "detach" for call in here.trace.calls)
     raise NotSupportedError(REFUSED + DETACHED) if is_detached and reason.message == REFUSED else reason

@@ -17,6 +17,7 @@ from gradcli.execution.reference.nodes import Edge, Node
 
 # What is gathered is written out, place by place.
 MOST_PLACES = 600
+MATRIX = 2
 
 
 def moved(node: Node, numbers: Mapping[Node, int]) -> Move | None:
@@ -24,12 +25,34 @@ def moved(node: Node, numbers: Mapping[Node, int]) -> Move | None:
     if len(node.edges) == 1 and _keeps_order(node.edges[0], node):
         return Move(numbers[node.edges[0].source])
     edges = moving(node)
+    band = _band(edges[0], node) if len(edges) == 1 else None
+    if band is not None:
+        return Move(numbers[edges[0].source], band=band)
     writes = [_write(edge, node, numbers) for edge in edges]
     known = tuple(write for write in writes if write is not None)
     if len(known) < len(writes) or not known:
         return _gathered(node, edges, numbers)
     entries = sum(edge.source.tensor.numel() for edge in edges)
     return Move(None, known, entries == node.tensor.numel())
+
+
+def _band(edge: Edge, node: Node) -> tuple[int | None, int | None] | None:
+    """Return the first and last diagonals of matrices that stay in place, all others being 0; None of other moves.
+
+    Each is None where it is that of a corner.
+    """
+    shape, targets = tuple(node.tensor.shape), edge.operands.get("targets")
+    if len(shape) < MATRIX or tuple(edge.source.tensor.shape) != shape or targets is None or not targets.numel():
+        return None
+    if not torch.equal(positions(edge), targets.reshape(-1)):
+        return None
+    kept = torch.zeros(shape, dtype=torch.bool)
+    kept.view(-1)[targets.reshape(-1)] = True
+    diagonals = torch.arange(shape[-1]) - torch.arange(shape[-2])[:, None]
+    low, high = int(diagonals.expand(shape)[kept].min()), int(diagonals.expand(shape)[kept].max())
+    if bool((kept != ((diagonals >= low) & (diagonals <= high))).any()) or bool(node.tensor.detach()[~kept].any()):
+        return None
+    return low if low > 1 - shape[-2] else None, high if high < shape[-1] - 1 else None
 
 
 def moving(node: Node) -> list[Edge]:

@@ -134,6 +134,8 @@ def _scaled_bessel(function: str) -> Callable[[Arguments], str | None]:
 
 
 PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
+    "fmod": lambda _: "input - trunc(input/other)*other",
+    "remainder": lambda _: "input - floor(input/other)*other",
     "scaled_dot_product_attention": _attention,
     "cross_entropy": _cross_entropy,
     "nll_loss": _nll,

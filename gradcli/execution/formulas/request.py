@@ -7,28 +7,28 @@ without a definition: a formula can name it, but none leads through it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from gradcli.derivation.formulas import (
     AffineRead,
-    Axes,
     CallNodes,
     FormulaNode,
     FormulaRequest,
+    MatrixFunction,
     NodeDefinition,
     Operand,
     WantedContribution,
 )
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
+from gradcli.execution.formulas.axes import axes_of
 from gradcli.execution.formulas.inlined import constant
 from gradcli.execution.formulas.matrix_functions import matrix_functions, products_of
 from gradcli.execution.formulas.moves import moved, moving, read_of
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
-from gradcli.execution.reference.layout import AxisView, Layout
+from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import Node, nodes_in, parts
 from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
@@ -43,6 +43,8 @@ POSITIONS = "_positions"
 SUMMED_INTO = "_summed_into"
 # The constants that are named by their calls.
 NAMED = frozenset({"one_hot"})
+# The step functions that sympy has no word for.
+STEPS = frozenset({"trunc"})
 # For all formulas of a program.
 SECONDS = 1.0
 
@@ -135,20 +137,34 @@ class _Graph:
             decomposition.nodes[output]: group.call for group in decomposition.calls for output in group.call.outputs
         }
 
+        # What has no definition is no constant: nothing is known of the gradients of what it was given.
+        self.gaps = {
+            decomposition.nodes[output]: self._given(group.call)
+            for group in decomposition.calls
+            if group.error is not None
+            for output in group.call.outputs
+        }
+
+    def _given(self, call: TracedCall) -> tuple[int, ...]:
+        known = self.decomposition.nodes
+        return tuple(self.numbers[known[traced]] for traced in call.inputs if traced in known)
+
     def call(self, call: TracedCall, nodes: Sequence[Node]) -> CallNodes:
         """Return one call, and the nodes of its definition."""
         known = self.decomposition.nodes
         return CallNodes(
             nodes=tuple(self.numbers[node] for node in nodes),
-            inputs=tuple(self.numbers[known[traced]] for traced in call.inputs if traced in known),
+            inputs=self._given(call),
             outputs=tuple(self.numbers[known[output]] for output in call.outputs),
         )
 
     def node(self, node: Node) -> FormulaNode:
         """Return one node, with its definition if that has an index notation."""
-        matrix = self.matrices.get(node)
+        if node in self.gaps:
+            return FormulaNode(tuple(node.tensor.shape), self.names.get(node), self.gaps[node])
+        matrix = self.matrices.get(node) or self._step(node)
         if matrix is not None:
-            shape, inputs = tuple(node.tensor.shape), tuple(place for place in matrix.operands)
+            shape, inputs = tuple(node.tensor.shape), matrix.operands if node.edges else ()
             return FormulaNode(shape, self.names.get(node), inputs, matrix=matrix)
         definition = read = move = None
         is_movement = node.edges and node.origin is not None and _moves(node.origin[0])
@@ -180,7 +196,7 @@ class _Graph:
     def _defined(
         self, shown: Layout, numbers: Mapping[str, Any], wrt: tuple[str, ...], operands: Mapping[str, Node]
     ) -> NodeDefinition | None:
-        result, axes = _axes(shown.result), {name: _axes(shown.views[name]) for name in operands}
+        result, axes = axes_of(shown.result), {name: axes_of(shown.views[name]) for name in operands}
         seen = [Operand(name, self.numbers[operands[name]], own) for name, own in axes.items() if own is not None]
         if result is None or len(seen) < len(operands):
             return None
@@ -241,19 +257,35 @@ class _Graph:
         if node.edges or node.origin is None or not self.has_texts:
             return None
         op, bound = node.origin
-        if not [*nodes_in(bound)] and node.tensor.is_floating_point() and 0 < node.tensor.numel() <= MOST_WRITTEN:
-            return constant(node.tensor.tolist())
+        if _is_given(node) and node.tensor.is_floating_point() and 0 < node.tensor.numel() <= MOST_WRITTEN:
+            values = node.tensor.reshape(-1).tolist()
+            return constant(values[0] if len({*values}) == 1 else node.tensor.tolist())
         if op.name not in NAMED or any(one not in self.names for one in nodes_in(bound)):
             return None
         ordered = [bound[parameter.name] for parameter in parse_signature(op.signature)]
         arguments = [self.names[value] if isinstance(value, Node) else repr(value) for value in ordered]
         return f"{op.name}({', '.join(arguments)})"
 
+    def _step(self, node: Node) -> MatrixFunction | None:
+        """Return a constant of a definition that is a step function of a value; None of any other node."""
+        if node.edges or node.origin is None or node in self.names or not self.has_texts:
+            return None
+        op, bound = node.origin
+        given = [*nodes_in(bound)]
+        return MatrixFunction(op.name, (self.numbers[given[0]],)) if op.name in STEPS and len(given) == 1 else None
+
     def _made_by(self, node: Node) -> tuple[Op | None, Mapping[str, Any]]:
         if (call := self.calls.get(node)) is None:
             return None, {}
         bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
         return call.op, {**defaults(call.op.signature), **bound}
+
+
+def _is_given(node: Node) -> bool:
+    """Tell whether a constant of a definition is the same whatever the leaves are."""
+    if node.edges or node.origin is None:
+        return False
+    return all(_is_given(one) for one in nodes_in(node.origin[1]))
 
 
 def _moves(op: Op) -> bool:
@@ -266,23 +298,3 @@ def _are_detached(arguments: Mapping[str, Any]) -> bool:
 
 def _constant_formula(op: Op) -> str | None:
     return op.definition if op.kind is Kind.POINTWISE else op.formula
-
-
-@lru_cache(maxsize=1024)
-def _axes(view: AxisView) -> Axes | None:
-    """Return, for each axis that a view presents, the original axes that it stands for; those of length 1 are left out.
-
-    An axis of length 1 is read at index 0, whatever it is called.
-    """
-    waiting = [axis for axis in view.permutation if view.original[axis] != 1]
-    axes: list[tuple[int, ...]] = []
-    for size in view.shape:
-        group: list[int] = []
-        product = 1
-        while product < size and waiting:
-            group.append(waiting.pop(0))
-            product *= view.original[group[-1]]
-        if product != size:
-            return None
-        axes.append(tuple(group))
-    return None if waiting else tuple(axes)

@@ -27,7 +27,7 @@ from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
 from gradcli.symbolic.write.sums import solve_index, total
 from gradcli.symbolic.write.tidy import beside_points, merge_branches
 
-# What a constant without axes is called.
+# What a constant of one number is called.
 NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 # A unit matrix.
 UNIT = re.compile(r"eye\(\d+\)")
@@ -45,6 +45,8 @@ class Composition:
     adjoints: dict[int, Template] = field(default_factory=dict)
     blocked: set[int] = field(default_factory=set)
     softmaxes: dict[int, Softmax] = field(default_factory=dict)
+    is_differentiated: bool = False
+    """Whether what is composed is differentiated once more: no value is a tensor of its own then."""
 
     def with_softmax(self) -> Composition:
         """Write exponentials that are summed as a softmax."""
@@ -95,8 +97,8 @@ class Composition:
     def _opaque(self, place: int, node: FormulaNode) -> Template:
         if node.name is None:
             raise NoFormulaError
-        if not node.shape and NUMBER.fullmatch(node.name):
-            return Template((), with_constants(sympy.Rational(node.name)))
+        if NUMBER.fullmatch(node.name):
+            return Template(self.scope.fresh(node.shape), with_constants(sympy.Rational(node.name)))
         if UNIT.fullmatch(node.name):
             symbols = self.scope.fresh(node.shape)
             return Template(symbols, sympy.KroneckerDelta(*symbols))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import sympy
 from sympy import Expr, Symbol
@@ -67,18 +68,13 @@ def _found(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
     missing = dict(request.wanted)
     composition = _composed(request, softmax=True)
     plain = _composed(request, softmax=False) if request.entries else None
-
-    def whole(place: int) -> Formula | None:
-        formula = _global(composition, place, request.longest)
-        return formula if formula is None or plain is None else _with_entry(formula, plain, place)
-
-    yield from _taken(missing, whole)
+    yield from _taken(missing, partial(_in_leaves, request, composition, plain))
     yield from _mapped(request, composition)
     if request.pushed:
         yield from _pushed(request, request.pushed, composition)
     if request.second or request.curved or (missing and composition.softmaxes):
         plain = plain or _composed(request, softmax=False)
-        yield from _taken(missing, lambda place: _global(plain, place, request.longest))
+        yield from _taken(missing, partial(_in_leaves, request, plain, plain))
         yield from _second(request, plain)
     if request.closed:
         return
@@ -101,7 +97,7 @@ def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
     symmetric = {f"{TENSOR_PREFIX}{place:05d}" for place in request.symmetric}
     positive = {f"{TENSOR_PREFIX}{place:05d}" for place in request.positive}
     scope = Scope(names_constants=request.closed, symmetric=symmetric, positive=positive)
-    composition = Composition(scope, request.nodes, {})
+    composition = Composition(scope, request.nodes, {}, is_differentiated=not softmax)
     if softmax:
         composition.with_softmax()
     composition.run(reversed(range(len(request.nodes))), {request.output: _upstream(request, composition.scope)})
@@ -128,6 +124,14 @@ def _global(composition: Composition, place: int, longest: int) -> Formula | Non
     return None if adjoint is None else write(composition.scope, adjoint, longest)
 
 
+def _in_leaves(
+    request: FormulaRequest, composition: Composition, plain: Composition | None, place: int
+) -> Formula | None:
+    """Return a tensor's formula, if it has one, with its form in index notation if that is wanted."""
+    formula = _global(composition, place, request.longest)
+    return formula if formula is None or plain is None or not request.entries else _with_entry(formula, plain, place)
+
+
 def _with_entry(formula: Formula, composition: Composition, place: int) -> Formula:
     """Return a formula with its form in index notation, where there is one."""
     adjoint = _adjoint(composition, place)
@@ -148,7 +152,6 @@ def _second(request: FormulaRequest, composition: Composition) -> Iterator[tuple
             formula = write(composition.scope, differentiated(composition, adjoint, column), request.longest)
             if formula is not None:
                 yield name, formula
-
     along = _tangents(request, composition)
     for name, place in request.curved:
         with suppress(NoFormulaError):

@@ -19,7 +19,7 @@ from gradcli.derivation.notation.written import Written
 from gradcli.symbolic.write import prods
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
-from gradcli.symbolic.write.standing import by_text, whole
+from gradcli.symbolic.write.standing import by_text, step_of, whole
 from gradcli.symbolic.write.sums import total
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
@@ -43,6 +43,9 @@ def value(composition: Composed, place: int, function: MatrixFunction) -> Templa
         return _solution(composition, place, function)
     if function.name == "prod":
         return prods.value(composition, place, function)
+    if function.name == "trunc":
+        argument = composition.entry(function.operands[0])
+        return step_of(composition.scope, function.name, argument, composition.shape(place))
     return _stand_in(composition, place, function.operands[0], function.name)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 
 import sympy
 from sympy import Expr, Indexed, KroneckerDelta, Symbol
 
 from gradcli.derivation.formulas import AffineIndex, AffineWrite, Move
-from gradcli.symbolic.write import gathers
+from gradcli.symbolic.write import bands, gathers
 from gradcli.symbolic.write.conditions import iverson
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.standing import by_text, length_of, whole
@@ -22,6 +23,8 @@ LONGEST = 1200
 
 def value(composition: Composed, place: int, move: Move) -> Template:
     """Return the entry of a moved tensor; NoFormulaError if it has entries of no node."""
+    if move.reshaped is not None and move.band is not None:
+        return _banded(composition, composition.entry(move.reshaped), move.band, composition.shape(place))
     if move.reshaped is not None:
         return _reshaped(composition, composition.entry(move.reshaped), composition.shape(place))
     if move.gathers:
@@ -30,6 +33,17 @@ def value(composition: Composed, place: int, move: Move) -> Template:
         raise NoFormulaError
     symbols = composition.scope.fresh(composition.shape(place))
     return Template(symbols, sympy.Add(*[_part(composition, write, symbols) for write in move.writes]))
+
+
+def _banded(composition: Composed, entry: Template, band: bands.Band, shape: tuple[int, ...]) -> Template:
+    """Return a band of a tensor: as a tensor of its own where that need not be differentiated, and has a notation."""
+    if not composition.is_differentiated:
+        with suppress(NoFormulaError):
+            text = bands.text(whole(composition.scope, entry.symbols, tidy(entry.body)), band)
+            found = by_text(composition.scope, text, shape)
+            composition.scope.bands |= {str(read.base.label.name): band for read in found.body.atoms(Indexed)}
+            return found
+    return bands.kept(composition.scope, entry, band)
 
 
 def _part(composition: Composed, write: AffineWrite, symbols: Indices) -> Expr:
@@ -50,6 +64,10 @@ def _part(composition: Composed, write: AffineWrite, symbols: Indices) -> Expr:
 def contributions(composition: Composed, place: int, move: Move) -> Iterator[Contribution]:
     """Yield the adjoints of the sources: the moved tensor's, read where their entries are."""
     given = composition.adjoints[place]
+    if move.reshaped is not None and move.band is not None:
+        back = bands.kept(composition.scope, given, move.band)
+        yield move.reshaped, back.symbols, back.body
+        return
     if move.reshaped is not None:
         back = _reshaped(composition, given, composition.shape(move.reshaped))
         yield move.reshaped, back.symbols, back.body

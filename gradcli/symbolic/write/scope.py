@@ -49,6 +49,8 @@ class Scope:
     """What tensors are functions of matrices: which, and the node of the matrix."""
     reshaped: dict[str, tuple[tuple[int, ...], Template]] = field(default_factory=dict)
     """The shapes and entries of what tensors that stand for others in a new shape were before."""
+    bands: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    """The first and last diagonals of matrices whose other entries are 0, None at their ends."""
     names_constants: bool = False
     """Whether small constants, such as what keeps a divisor from 0, stay as they are written."""
     _counter: Any = field(default_factory=count)
@@ -106,6 +108,7 @@ class Composed(Protocol):
 
     scope: Scope
     adjoints: dict[int, Template]
+    is_differentiated: bool
 
     def entry(self, place: int) -> Template:
         """Return a node's value."""

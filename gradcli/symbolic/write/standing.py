@@ -33,11 +33,17 @@ def length_of(text: str) -> int:
     return len(PLACES.sub("[]", text))
 
 
-def by_text(scope: Scope, text: str, shape: tuple[int, ...]) -> Template:
+def by_text(scope: Scope, text: str, shape: tuple[int, ...], prefix: str = "r") -> Template:
     """Return a tensor that is shown by a text; the same one for the same text."""
     known = next((key for key, shown in scope.names.items() if shown == text), None)
     number = len(scope.names) if known is None else int(known[1:])
-    return scope.tensor(number, "r", text, shape)
+    return scope.tensor(number, prefix, text, shape)
+
+
+def step_of(scope: Scope, function: str, entry: Template, shape: tuple[int, ...]) -> Template:
+    """Return a step function of a tensor, by its text; NoFormulaError if the tensor has none."""
+    text = f"{function}({whole(scope, entry.symbols, tidy(scope.ordered(entry.body)))})"
+    return by_text(scope, text, shape, PREFIX)
 
 
 def whole(scope: Scope, symbols: Indices, body: Expr) -> str:

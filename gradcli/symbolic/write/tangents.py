@@ -34,6 +34,7 @@ class Tangents:
 
     scope: Scope = field(init=False)
     """The index symbols of the composition."""
+    is_differentiated: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Share the composition's symbols."""

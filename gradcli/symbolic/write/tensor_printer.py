@@ -8,6 +8,7 @@ from dataclasses import replace
 import sympy
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Piecewise, Sum, Symbol
 
+from gradcli.symbolic.write.bands import triangle
 from gradcli.symbolic.write.branches import is_rectified
 from gradcli.symbolic.write.broadcasting import Axes, align, broadcast, permuted
 from gradcli.symbolic.write.conditions import on_indices
@@ -71,7 +72,28 @@ class TensorNotation(Printer):
         order = [*self.beside, *self.order]
         return order.index(axis) if axis in order else len(order)
 
+    def _triangle(self, node: Expr) -> Printed | None:
+        """Return a product of which only one side of a diagonal is kept; None of any other."""
+        factors = sympy.Mul.make_args(node)
+        found = next(((one, sides) for one in factors if (sides := triangle(one)) is not None), None)
+        if found is None:
+            return None
+        low, high, offset = found[1]
+        rest = self.write(sympy.Mul(*[one for one in factors if one is not found[0]]))
+        if not {low, high} <= {*rest.axes}:
+            raise NotWritableError
+        matrix = sorted((low, high), key=self._position)
+        batch = [axis for axis in rest.axes if axis not in {None, low, high}]
+        if any(self._position(axis) > self._position(matrix[0]) for axis in batch if axis is not None):
+            raise NotWritableError
+        rest = permuted(rest, [axis for axis in (*batch, *matrix) if axis is not None])
+        name, diagonal = ("triu", offset) if matrix == [low, high] else ("tril", -offset)
+        return call(name, rest, *([Printed(str(diagonal), str(diagonal))] if diagonal else [])).with_axes(rest.axes)
+
     def _product(self, node: Expr) -> Printed:
+        return self._triangle(node) or self._full(node)
+
+    def _full(self, node: Expr) -> Printed:
         before = self.beside
         reads = [factor.indices for factor in node.args if isinstance(factor, Indexed)]
         widest = tuple(index for index in max(reads, key=len, default=()) if isinstance(index, Symbol))

@@ -12,7 +12,7 @@ from sympy.core.relational import Relational
 
 from gradcli.symbolic.write.conditions import on_indices
 from gradcli.symbolic.write.known_functions import LARGE, in_known_functions, length
-from gradcli.symbolic.write.sums import settled
+from gradcli.symbolic.write.sums import bound_indices, settled
 
 WORTH_IT = 1  # a formula is left as it is for less
 MOST_TESTS = 3
@@ -183,8 +183,13 @@ def _decided(body: Expr, pieces: list[Any]) -> Expr:
 
 
 def _with_names(body: Expr, kind: Any) -> list[Expr]:
-    """Return ways to write an expression in which the values of a function are names: |x| times itself is no x**2."""
-    names = {value: sympy.Dummy(nonnegative=True) for value in body.atoms(kind)}
+    """Return ways to write an expression in which the values of a function are names: |x| times itself is no x**2.
+
+    A value that reads the index of a sum is none: a sum over names would be of equal terms.
+    """
+    bound = bound_indices(body)
+    values = [value for value in body.atoms(kind) if value.free_symbols.isdisjoint(bound)]
+    names = {value: sympy.Dummy(nonnegative=True) for value in values}
     back = {name: value for value, name in names.items()}
     return [way.xreplace(back) for way in _ways(body.xreplace(names))] if names else []
 

@@ -91,3 +91,8 @@ def test_sympy_reads_the_same_number(text: str, place: dict[str, int], expected:
     at = expression.subs({letters[name]: index for name, index in place.items()}).doit().doit()
     value = at.subs({base[i]: float(x[i]) for i in range(4)}).doit()
     assert float(value) == pytest.approx(float(expected(x)), rel=1e-12)  # type: ignore[operator]
+
+
+def test_a_range_has_its_last_index() -> None:
+    assert unicode("[p]: sum(x[i] for i in range(p + 1))") == "[p]: Σ[i=0..p] x[i]"
+    assert unicode("[p]: sum(x[i] for i in range(p, 4))") == "[p]: Σ[i=p..3] x[i]"

@@ -13,10 +13,11 @@ from latex_values import check_latex
 
 import gradcli
 from gradcli.engine import derive_program
-from gradcli.errors import ExitCode, GradcliError
+from gradcli.errors import ExitCode, GradcliError, NotSupportedError
 from gradcli.execution.commands import derive as command
 from gradcli.execution.formulas import checks, derivation_steps
 from gradcli.execution.formulas.closed import closed_forms
+from gradcli.execution.reference import decomposition
 from gradcli.report.schema import derivation_schema
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -56,6 +57,20 @@ FORMULAS = [
     ("log(prod(X))", X, "X", 1, "1/X"),
     ("prod(X, dim=1)", X, "X", 1, "(prod(X, dim=1)*g)[:, None]/X"),
     ("cumsum(x, dim=0)", {"x": (4,)}, "x", 1, "[p]: sum(g[i] for i in range(p, 4))"),
+    ("norm(x, p=1)*x", {"x": (3,)}, "x", 1, "sign(x)*(x @ g) + g*sum(abs(x))"),
+    ("triu(A)", A, "A", 1, "triu(g)"),
+    ("tril(A, -1)*B", {"A": (2, 3, 4), "B": (2, 3, 4)}, "A", 1, "tril(B*g, -1)"),
+    ("triu(tril(A, 1), -1) @ x", {"A": (4, 4), "x": (4,)}, "A", 1, "triu(tril(outer(g, x), 1), -1)"),
+    ("x @ triu(A, 1) @ y", {"x": (3,), "y": (3,), **A}, "x", 1, "triu(A, 1) @ y"),
+    ("sum(tril(A)**2)", A, "A", 1, "2*tril(A)"),
+    ("sum(tril(A, 1))", A, "A", 1, "[p, q]: 1 if q <= p + 1 else 0"),
+    ("sum(triu(A)**2)", A, "A", 2, "[p, q, r, s]: 2 if p <= q and p == r and q == s else 0"),
+    ("sum(tril(A, 40))", {"A": (50, 50)}, "A", 1, "[p, q]: 1 if q <= p + 40 else 0"),
+    ("frac(x*y)*x", {"x": (3,), "y": (3,)}, "x", 1, "g*(2*x*y - trunc(x*y))"),
+    ("fmod(x, y)", {"x": (3,), "y": (3,)}, "y", 1, "-trunc(x/y)*g"),
+    ("remainder(x, y)", {"x": (3,), "y": (3,)}, "y", 1, "-g*floor(x/y)"),
+    ("sum(fmod(x, y)**2)", {"x": (3,), "y": (3,)}, "y", 2, "2*diag(trunc(x/y)**2)"),
+    ("cov(x)", {"x": (5,)}, "x", 1, "(x - mean(x))/2"),
 ]
 
 
@@ -637,6 +652,8 @@ PRODUCTS: list[tuple[str, dict[str, Any], str, dict[str, str]]] = [
     ("sum(x**3)", {"x": (3,)}, "jvp", {"x": "3*dx @ x**2"}),
     ("x[1:]*2", {"x": (4,)}, "jvp", {"x": "2*dx[1:]"}),
     ("cumsum(x, dim=0)", {"x": (4,)}, "jvp", {"x": "[p]: sum(dx[i] for i in range(p + 1))"}),
+    ("tril(A) @ x", {**A, "x": (3,)}, "jvp", {"A,x": "tril(A) @ dx + tril(dA) @ x"}),
+    ("sum(triu(A)**2)", A, "hvp", {"A": "2*triu(dA)"}),
     (
         "x @ A @ x",
         {"x": (3,), **A},
@@ -739,6 +756,8 @@ def test_a_hessian_vector_product_is_a_scalars() -> None:
         ("mean(x)**2", {"x": ("n", "m")}, "x", "2*sum(x)/(n*n*m*m)"),
         ("sum(x*log(x/y))", {"x": ("n",), "y": ("n",)}, "x", "log(x/y) + 1"),
         ("logdet(X @ X.T)", {"X": ("n", "m")}, "X", "2*inv(X @ X.T) @ X"),
+        ("triu(X) @ y", {"X": ("n", "m"), "y": ("m",)}, "X", "triu(outer(g, y))"),
+        ("cov(x)", {"x": ("n",)}, "x", "(x - mean(x))*2/(n - 1)"),
         ("w/std(x)", {"x": ("n",), "w": ("n",)}, "w", "sqrt(n - 1)*g/norm(x - mean(x))"),
     ],
 )
@@ -854,3 +873,17 @@ def test_steps_are_those_of_first_gradients(options: Any) -> None:
 def test_what_is_no_leaf_is_derived_by() -> None:
     derivation = gradcli.derive("y = x*2; sum(y*y)", {"x": (3,)}, wrt="y")
     assert (derivation["y"].formula, derivation["y"].checked.verdict) == ("4*x", Verdict.MATCH)
+
+
+def test_what_has_no_definition_is_no_constant(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = decomposition._results
+
+    def missing(known: Any, call: Any) -> list[Any]:
+        if call.op.name == "sin":
+            raise NotSupportedError("it has no definition")
+        return results(known, call)
+
+    monkeypatch.setattr(decomposition, "_results", missing)
+    found = gradcli.derive("sin(x)*y + x", {"x": (3,), "y": (3,)})
+    assert (found["x"].formula, found["x"].checked.verdict) == (None, Verdict.UNDECIDED)
+    assert (found["y"].formula, found["y"].checked.verdict) == ("sin(x)*g", Verdict.MATCH)

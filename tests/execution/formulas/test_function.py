@@ -247,7 +247,18 @@ def test_a_vmap_rule_that_is_wrong_where_some_tensors_are_mapped_is_left_out() -
 
 def test_a_program_that_detaches_is_refused_with_the_reason() -> None:
     with pytest.raises(GradcliError, match="the program detaches a tensor"):
-        derived("detach(x)*y", {"x": (3,), "y": (3,)})
+        derived("detach(x)*x", {"x": (3,)})
+
+
+def test_what_a_program_only_reads_detached_is_a_constant() -> None:
+    code = derived("vander(detach(x), 4)*y", {"x": (3,), "y": (3, 4)})
+    x, y = torch.randn(3, dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    found = loaded(code).apply(x.requires_grad_(), y)
+    upstream = torch.randn(3, 4, dtype=torch.float64)
+    gradients = torch.autograd.grad(found, [x, y], upstream, allow_unused=True)
+    assert gradients[0] is None
+    assert torch.allclose(gradients[1], torch.vander(x.detach(), 4) * upstream)
+    assert gradcheck(loaded(code).apply, (x.detach(), y), check_forward_ad=True)
 
 
 def test_a_softmax_over_every_entry_does_not_overflow() -> None:

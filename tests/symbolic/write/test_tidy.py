@@ -6,7 +6,7 @@ import pytest
 import sympy
 from sympy import Expr, Piecewise, Symbol
 
-from gradcli.symbolic.write.tidy import merge_branches
+from gradcli.symbolic.write.tidy import merge_branches, tidy
 
 X, Y = Symbol("x", real=True), Symbol("y", real=True)
 SIGN = Piecewise((1, X > 0), (-1, True))
@@ -29,3 +29,10 @@ def test_choices_that_ask_about_one_value_are_together_what_they_were(whole: Exp
 
 def test_a_smooth_sum_of_choices_has_its_slope_at_their_common_point() -> None:
     assert merge_branches(SMOOTH).subs(X, 0) == -sympy.Rational(1, 2)
+
+
+def test_a_value_in_a_sum_is_not_the_same_for_all_indices() -> None:
+    index, x = Symbol("c000", integer=True, nonnegative=True), sympy.IndexedBase("x", real=True)
+    whole = Y * sympy.Sum(sympy.Abs(x[index]), (index, 0, 2)) + sympy.Abs(Y) * X
+    values = {x[0]: 1, x[1]: -2, x[2]: 4, X: 3, Y: -5}
+    assert tidy(whole).doit().subs(values) == -5 * 7 + 5 * 3
