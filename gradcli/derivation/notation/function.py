@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from gradcli.derivation.notation.backends import RAISING, TORCH
 from gradcli.derivation.notation.code import LETTERS, result_of
 from gradcli.derivation.notation.expressions import Emitter
-from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, OWN, FunctionParts, gradient_name
+from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, OWN, FunctionParts, gradient_name, unpacked
 from gradcli.derivation.notation.function_recorded import recorded_lines
 from gradcli.derivation.notation.function_words import INDENT, docstring, quoted, shown_shape
 from gradcli.derivation.notation.parsed import names_read, parsed
@@ -158,7 +158,7 @@ def _setup(parts: FunctionParts, saved: Sequence[str], pushed: Sequence[str], li
     body = []
     if needed:
         names = [name if name in needed else "_" for name in parts.parameters]
-        body.append(f"{_several(names)} = inputs")
+        body.append(f"{unpacked(names)} = inputs")
     results = OUTPUTS if parts.kept else OUTPUT
     if parts.kept:
         body.append(f"{OUTPUT if OUTPUT in {*saved, *pushed} else '_'}, {', '.join(parts.kept)} = {results}")
@@ -167,10 +167,6 @@ def _setup(parts: FunctionParts, saved: Sequence[str], pushed: Sequence[str], li
     body += [f"ctx.save_for_backward({', '.join(saved)})"] if saved else []
     body += [f"ctx.save_for_forward({', '.join(pushed)})"] if pushed else []
     return ["@staticmethod", f"def setup_context(ctx, inputs, {results}):", *_indented(body or ["pass"])]
-
-
-def _several(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) > 1 else f"({names[0]},)"
 
 
 def _used_sizes(parts: FunctionParts, lines: Sequence[str]) -> list[str]:
@@ -208,7 +204,7 @@ def _method(
     body = [f"{size} = {_seen(parts, size, saved) or f'ctx.{size}'}" for size in _used_sizes(parts, lines)] + [*lines]
     words = {word for line in body for word in re.findall(r"\w+", line)}
     names = [one if one in words else "_" for one in saved]
-    first = [f"{_several(names)} = ctx.saved_tensors"] if words & {*saved} else []
+    first = [f"{unpacked(names)} = ctx.saved_tensors"] if words & {*saved} else []
     return ["@staticmethod", f"def {name}({', '.join(arguments)}):", *_indented([*first, *body])]
 
 

@@ -13,6 +13,11 @@ OWN = RESERVED | {"ctx", "inputs", OUTPUT, OUTPUTS, "F", "gradcheck", "gradgradc
 Lengths = tuple[int | str, ...]
 
 
+def unpacked(names: Sequence[str]) -> str:
+    """Return names as what a tuple is unpacked to."""
+    return ", ".join(names) if len(names) > 1 else f"({names[0]},)"
+
+
 def gradient_name(parameter: str) -> str:
     """Return what backward calls the gradient by a parameter."""
     return f"grad_{parameter}"
