@@ -83,7 +83,7 @@ class Writer:
             case ast.Constant(value=bool(value)):
                 return Piece(rf"\mathrm{{{value}}}")
             case ast.Constant(value=value):
-                return number(str(value))
+                return number(r"\ldots" if value is ... else str(value))
             case ast.Name(id=name):
                 return Piece(CONSTANTS.get(name) or latex_name(name))
 

@@ -39,6 +39,8 @@ def _depth(node: ast.expr) -> int:
 
 
 def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
+    if _is_elided(node):
+        return 0
     name = callee(node)
     if name == "einsum" and isinstance(node.args[0], ast.Constant):
         return len(str(node.args[0].value).rpartition("->")[2])
@@ -57,6 +59,11 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
     if name is None and isinstance(node.func, ast.Attribute):
         return rank(node.func.value, ranks)
     return inner
+
+
+def _is_elided(node: ast.Call) -> bool:
+    """Return whether a call is written without its arguments, `take(...)`, of whose rank nothing is known."""
+    return len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value is ...
 
 
 def _made(name: str | None, node: ast.Call, ranks: Mapping[str, int]) -> int | None:

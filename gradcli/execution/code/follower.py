@@ -29,7 +29,7 @@ from gradcli.execution.code.retraced import checkpointed, note_copies, with_thes
 from gradcli.execution.code.steps import Entry, Steps, gap
 from gradcli.execution.code.transforms import Derived, transforms_seen
 from gradcli.execution.code.values import value_of
-from gradcli.execution.code.writing import assign, bases_of, write_base
+from gradcli.execution.code.writing import assign, bases_of, miscomputed, miswritten, write_base
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.call_kinds import (
     ASSIGNMENTS,
@@ -146,13 +146,17 @@ class Follower(Guarded):
         self.steps.supersede(faces.values(), begun)
         if not faces:
             return result
-        if kind is not None:
-            self._note(call, None, given, result, faces, reason=OF_A_KIND.format(call.short, kind))
+        reason = miswritten(self.steps, call, written) if kind is None else OF_A_KIND.format(call.short, kind)
+        if reason is not None:
+            self._note(call, None, given, result, faces, reason=reason)
         elif definition is not None and drawn is not None:
             self._inside(definition, call, given, faces, drawn)
         else:
             entered = self._other(call, given, drawn) if drawn is not None else entered
-            self._note(call, entered, given, result, faces, draws=drawn is not None and has_drawn(drawn))
+            reason = miscomputed(self.steps, call, entered, written, faces)
+            entered = None if reason else entered
+            draws = drawn is not None and has_drawn(drawn)
+            self._note(call, entered, given, result, faces, reason=reason, draws=draws)
         for tensor, base in bases:
             write_base(self.steps, tensor, base, faces)
         return result

@@ -22,6 +22,7 @@ from gradcli.execution.code.inner import functions_seen
 from gradcli.execution.code.retraced import checkpointed
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.again import Key, Perturb, RefusedError
+from gradcli.execution.forward.aliasing import storage_of
 from gradcli.execution.forward.call_kinds import IDENTITIES
 from gradcli.execution.forward.calls import NOWHERE, MadeCall
 from gradcli.execution.forward.composites import is_python, unasked
@@ -112,7 +113,7 @@ class Replay(TorchFunctionMode):
         is_constant = call.name in IDENTITIES or call.short in DETACHING or not torch.is_grad_enabled()
         if is_constant and self._depth == 0:
             return self._constant(result, made, written)
-        return result if self._perturb is None or not made else self._moved(call.short, result)
+        return result if self._perturb is None or not made else self._moved(call, result)
 
     def _see(self, tensors: Sequence[Tensor]) -> None:
         self.read.update((id(tensor), tensor) for tensor in tensors if tensor.requires_grad and tensor.is_leaf)
@@ -144,11 +145,16 @@ class Replay(TorchFunctionMode):
         values = {id(tensor): old.clone() for tensor, old in zip(made, kept, strict=False)}
         return tree.map(lambda leaf: values.get(id(leaf), leaf), result)
 
-    def _moved(self, name: str, result: Any) -> Any:
+    def _moved(self, call: MadeCall, result: Any) -> Any:
+        """Return a result with its numbers perturbed; a view rounds nothing, and is written through."""
         perturb, self._count = self._perturb, self._count + 1
         assert perturb is not None  # noqa: S101 (asked before)
-        key = name, NOWHERE, self._count
-        return tree.map(lambda leaf: perturb(key, leaf) if isinstance(leaf, Tensor) else leaf, result)
+        key, held = (call.short, NOWHERE, self._count), set(map(storage_of, call.tensors))
+
+        def moved(leaf: Any) -> Any:
+            return perturb(key, leaf) if isinstance(leaf, Tensor) and storage_of(leaf) not in held else leaf
+
+        return tree.map(moved, result)
 
 
 @dataclass(frozen=True, slots=True)

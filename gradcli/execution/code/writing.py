@@ -8,12 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.execution.code.steps import Steps, base_of
+from gradcli.execution.code.places import place_of
+from gradcli.execution.code.steps import Entry, Steps, base_of, gap
+from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
-from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
+from gradcli.execution.forward.aliasing import Patch, StorageView, assigned, overlap
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.overlapping import SAME_MEMORY, clashes, reads_what_it_assigns
+from gradcli.execution.forward.trace import Autocast, invocation
+from gradcli.execution.forward.twins import is_same
 
+OTHERWISE = "{} does not leave in memory what it computes where nothing is written in place"
 Known = Mapping[int, Followed]  # by the identity of the tensors
 
 
@@ -30,12 +36,51 @@ def assign(steps: Steps, call: MadeCall, target: Tensor) -> Any:
     if not target.requires_grad:
         return result
     patch = assigned(target, index, tuple(new.tensor.shape))
-    made = steps.patched(old, steps.cast(new, target.dtype), patch)
-    made = steps.apply("clone", made) if made in {old, new} else made
+    made = _assigned(steps, call, [old, new], patch, value)
     steps.settle(target, made)
     for tensor, base in bases:
         write_base(steps, tensor, base, {id(target): made})
     return result
+
+
+def _assigned(steps: Steps, call: MadeCall, given: Sequence[Followed], patch: Patch, value: Any) -> Followed:
+    """Return what a call that has run assigned, of the old value and the new one; unknown if memory holds another."""
+    (old, new), target = given, call.args[0]
+    made = steps.patched(old, steps.cast(new, target.dtype), patch)
+    made = steps.apply("clone", made) if made in {old, new} else made
+    is_there = is_same(value_of(target).detach(), made.tensor.detach())
+    has_clashed = isinstance(value, Tensor) and reads_what_it_assigns(target, patch, value)
+    if is_there and not has_clashed:
+        return made
+    unknown = Followed(value_of(target), None, made.text)
+    steps.note([gap(_said(SAME_MEMORY if has_clashed else OTHERWISE, steps, call), given, unknown)], [unknown])
+    return unknown
+
+
+def miswritten(steps: Steps, call: MadeCall, written: Sequence[Tensor]) -> str | None:
+    """Return why a call that has run is no function of its operands, if it reads memory that it writes to."""
+    return _said(SAME_MEMORY, steps, call) if clashes(call, written) else None
+
+
+def miscomputed(
+    steps: Steps, call: MadeCall, entered: Entry | None, written: Sequence[Tensor], faces: Known
+) -> str | None:
+    """Return why a call is not the op that it is entered as, if it left in memory what that does not compute."""
+    return _said(OTHERWISE, steps, call) if written and entered and _differs(entered, written[0], faces) else None
+
+
+def _said(words: str, steps: Steps, call: MadeCall) -> str:
+    place = place_of(steps.frame)
+    return words.format(f"`{call.shown}`" + (f" at {place.file}:{place.line}" if place else ""))
+
+
+def _differs(entered: Entry, target: Tensor, faces: Known) -> bool:
+    if Autocast.now(target.device.type) is not None:  # it converts operands where nothing is written in place
+        return False
+    with torch.no_grad():
+        result = tree.tensors(invocation(*entered, lambda traced: traced.tensor.detach())())[0]
+    written = faces[id(target)].tensor.detach()
+    return not is_same(written, result.to(written.dtype))
 
 
 def bases_of(steps: Steps, written: Sequence[Tensor]) -> list[tuple[Tensor, Followed]]:

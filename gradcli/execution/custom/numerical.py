@@ -16,7 +16,7 @@ from gradcli.execution.witnesses.numerical_verdict import checked
 from gradcli.execution.witnesses.question import Question, witnesses
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
-from gradcli.witnesses import DIFFERENCES, WITNESSES
+from gradcli.witnesses import ADJOINT, DIFFERENCES, WITNESSES
 
 # What all inputs together are called.
 ALL = "all inputs"
@@ -27,7 +27,7 @@ def numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witness
     if trial.settings.dtype != "float64" or trial.precision is not None or not trial.settings.verify:
         return {}
     point = {name: value.detach().cpu() for name, value in trial.point.items()}
-    asked, reports = witnesses(list(WITNESSES)), {}
+    asked, reports = witnesses([name for name in WITNESSES if name != ADJOINT or _is_followed(trial)]), {}
     for name in trial.wanted:
         given = gradients.get(name)
         gradient = torch.zeros_like(point[name]) if given is None else given.detach().cpu()
@@ -42,6 +42,11 @@ def numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witness
         )
         reports[name] = checked(asked, question, gradient, trial.tolerance)
     return reports
+
+
+def _is_followed(trial: Trial) -> bool:
+    """Return whether autograd has the derivative of what forward computes: its forward mode is asked for that."""
+    return trial.settings.surrogate is not None or trial.reference(trial.point, trial.places).left is None
 
 
 def _function(trial: Trial) -> Callable[[Values], Tensor]:

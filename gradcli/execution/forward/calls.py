@@ -80,6 +80,11 @@ class MadeCall:
         """Return the tensors that `out=` names."""
         return tree.tensors(self.keywords.get("out"))
 
+    @property
+    def targets(self) -> list[Tensor]:
+        """Return the tensors that the call says it writes to."""
+        return self.outs or ([self.first] if self.is_in_place and self.first is not None else [])
+
     def run(self) -> Any:
         """Run the call as it was made."""
         return self.func(*self.args, **self.keywords)
@@ -115,6 +120,11 @@ class MadeCall:
     def is_known(self) -> bool:
         """Return whether the table has a function of that name."""
         return self._op is not None
+
+    @property
+    def written_as(self) -> str:
+        """Return the function's name in a program: `add` for `add_`, `__iadd__`."""
+        return self._written()[0]
 
     @property
     def _op(self) -> Op | None:

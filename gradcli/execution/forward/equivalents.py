@@ -84,6 +84,12 @@ def entry(name: str, *values: TracedTensor | Sequence[TracedTensor]) -> tuple[Op
     return bound(op, list(values), {}, method=False)
 
 
+def conversion(value: TracedTensor, converted: TracedTensor) -> tuple[Op, BoundCall] | None:
+    """Return a change of the dtype as a call of the table: all is in double precision there, and it is a copy."""
+    same_kind = value.tensor.is_complex() == converted.tensor.is_complex()
+    return entry("clone", value) if same_kind else None
+
+
 def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     """Return v with the norm g along all axes but one, as in Salimans and Kingma (2016)."""
     others = [axis for axis in range(v.ndim) if axis != dim % v.ndim]

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
+from gradcli.execution.forward.aliasing import Patch
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.overlapping import reads_what_it_assigns, reads_what_it_writes
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.makers import CALL
 from gradcli.language.notebook import IN_PLACE_ALONE
@@ -19,6 +21,8 @@ from gradcli.language.program import Call
 
 LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
 BUILT = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
+CLASH = "{} reads and writes the same memory: what it computes depends on the order in which PyTorch takes the entries"
+CLONE = "copy what it reads: `.clone()`"
 IN_PLACE: Mapping[str, Callable[..., Any]] = {
     row.sign: getattr(operator, f"i{row.python}") for row in (*ARITHMETIC, *INTEGER, PRODUCT)
 }
@@ -45,6 +49,30 @@ def check_overwrite(
     given = [item.detach() if isinstance(item, Tensor) else item for item in operands]
     with refusals(f"`{sign}=`"), torch.no_grad():
         IN_PLACE[sign](tensor.detach().clone(), *given)
+    refuse_clash(f"`{sign}=`", call.node.function, tensor, operands)
+
+
+def refuse_clash(what: str, name: str, target: Tensor, operands: Sequence[Any]) -> None:
+    """Refuse a call in place that reads memory which it writes to; the name is that of its op.
+
+    A tensor has no `@=` of its own: Python makes a new one of `y @ z`.
+    """
+    if name == PRODUCT.function:
+        return
+    if reads_what_it_writes(name, target, [item for item in operands if isinstance(item, Tensor)]):
+        raise ExecutionError(CLASH.format(what), hint=CLONE)
+
+
+def refuse_assignment(target: Tensor, places: Tensor, value: Any) -> None:
+    """Refuse an assignment that reads memory which it writes to; `places` are the numbers of the entries."""
+    if not isinstance(value, Tensor):
+        return
+    mask, source = torch.zeros(target.numel(), dtype=torch.bool), torch.zeros(target.numel(), dtype=torch.int64)
+    mask[places] = True
+    source[places] = torch.arange(value.numel()).reshape(value.shape).expand(places.shape)
+    patch = Patch(mask.reshape(target.shape), source.reshape(target.shape), tuple(value.shape))
+    if reads_what_it_assigns(target, patch, value):
+        raise ExecutionError(CLASH.format("the assignment"), hint=CLONE)
 
 
 def _instead(name: str, sign: str, node: Call) -> str:

@@ -28,9 +28,10 @@ from gradcli.execution.forward.call_kinds import (
 )
 from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
-from gradcli.execution.forward.equivalents import AFFINE, definition_of, entry, equivalent, is_random
+from gradcli.execution.forward.equivalents import AFFINE, conversion, definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.kinds import dense, kind_of
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.overlapping import SAME_MEMORY, clashes, reads_what_it_assigns
 from gradcli.execution.forward.sparse import PLACES, Form, dense_form, is_storing
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in, wrapped
 from gradcli.execution.forward.twins import (
@@ -114,7 +115,9 @@ class Recorder(TorchFunctionMode):
             return self._constants(call)
         if call.short in ASSIGNMENTS and call.first is not None:
             return self._assign(call, call.first)
-        return self._follow(call, dict(zip(map(id, call.tensors), given, strict=True)))
+        result = self._follow(call, dict(zip(map(id, call.tensors), given, strict=True)))
+        self._clash(call, is_so=clashes(call, call.targets))
+        return result
 
     def _identity(self, call: MadeCall, first: Tensor) -> Any:
         value = self.traced(call.args[1] if call.name == SET_DATA else first)
@@ -154,6 +157,7 @@ class Recorder(TorchFunctionMode):
         new = self.traced(value) if isinstance(value, Tensor) else _constant(torch.as_tensor(value, dtype=target.dtype))
         result = call.run()
         patch = assigned(target, before, shape if isinstance(value, Tensor) else tuple(new.tensor.shape))
+        self._clash(call, is_so=isinstance(value, Tensor) and reads_what_it_assigns(target, patch, value))
         self.aliases.write(target, self._patched(old, self._cast(new, target.dtype), patch))
         return result
 
@@ -167,6 +171,7 @@ class Recorder(TorchFunctionMode):
         with torch._C.DisableTorchFunction():  # noqa: SLF001 (it is no call of the body's)
             view = target[index]
         patch = assigned(view, ..., tuple(new.tensor.shape))
+        self._clash(call, is_so=is_tensor and reads_what_it_assigns(view, patch, value))
         self.aliases.store(view, self._patched(None, self._cast(new, target.dtype), patch))
         return result
 
@@ -234,7 +239,7 @@ class Recorder(TorchFunctionMode):
         """Note what tensors hold now: those that a call has made, or those that it has written."""
         values = wrapped(twins, text_of(*entered) if entered else f"{call.short}(...)")
         if call.short in CONVERSIONS and call.first is not None:
-            entered = self._conversion(self.traced(call.first), traced_in(values)[0])
+            entered = conversion(self.traced(call.first), traced_in(values)[0])
         if any(value.tensor.requires_grad for value in traced_in(values)):
             self._enter(entered, values, call.short)
         given = set(map(id, call.tensors))
@@ -251,19 +256,15 @@ class Recorder(TorchFunctionMode):
         with apart():
             converted = TracedTensor(value.tensor.to(dtype), None, value.text)
         if converted.tensor.requires_grad:
-            self._enter(self._conversion(value, converted), converted, "to")
+            self._enter(conversion(value, converted), converted, "to")
         return converted
-
-    def _conversion(self, value: TracedTensor, converted: TracedTensor) -> Entry | None:
-        """Return a change of the dtype as a call of the table: all is in double precision there, and it is a copy."""
-        same_kind = value.tensor.is_complex() == converted.tensor.is_complex()
-        return entry("clone", value) if same_kind else None
 
     def _enter(self, entered: Entry | None, values: Any, short: str) -> None:
         """Put a call into the trace; one that the table does not have is a gap."""
         made = traced_in(values)
         for value in made:
-            self._measure(value.tensor)
+            if eps_of(value.tensor) > self._rounding:
+                self._rounding, self.precision = eps_of(value.tensor), value.tensor.dtype
         if entered is None or any(kind_of(value.tensor) is not None for value in made):
             self._miss(UNDEFINED.format(f"{short}()"))
             return
@@ -283,9 +284,9 @@ class Recorder(TorchFunctionMode):
                 self.trace.leaves.append(value)
                 self._entered.add(value)
 
-    def _measure(self, tensor: Tensor) -> None:
-        if eps_of(tensor) > self._rounding:
-            self._rounding, self.precision = eps_of(tensor), tensor.dtype
+    def _clash(self, call: MadeCall, *, is_so: bool) -> None:
+        if is_so:
+            self._lose(SAME_MEMORY.format(f"forward calls {call.short}(), which"))
 
     def _miss(self, reason: str) -> None:
         self.gap = self.gap or reason

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, GradcliError
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.draws import handed_on
 from gradcli.execution.forward.expressions import Evaluator
 from gradcli.execution.forward.fills import check_place, numbers
+from gradcli.execution.forward.in_place import refuse_assignment, refuse_clash
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.modules import Instance, Module, Pending
 from gradcli.execution.forward.refusals import refusals
@@ -114,6 +116,8 @@ class Writes(Evaluator):
             made = make()
             if self.machine.tensor(made).shape != tensor.shape:
                 raise ExecutionError(SHAPE, hint="write a new name: `y = ...`, with the call without `_`")
+            operands = tree.leaves([call.positional[1:], call.keywords])
+            refuse_clash(f"`{node.function}_`", node.function, tensor, list(map(self.machine.tensor, operands)))
         except GradcliError as error:
             raise self.located(error, node) from None
         if node.arguments and isinstance(node.arguments[0], Name):
@@ -148,7 +152,7 @@ class Writes(Evaluator):
         """Run `x[index] = value`: of a tensor as `index_put`, by all the names that it has."""
         target = statement.index.value
         owner, items = self.evaluate(target), tuple(self._item(item) for item in statement.index.items)
-        value = self.evaluate(statement.value)
+        value, operand = self._set_value(statement)
         tensor = self.machine.tensor(owner)
         if tensor is None:
             return self._set_entry(owner, items, value, statement)
@@ -158,12 +162,35 @@ class Writes(Evaluator):
                 with refusals(f"'{self.program.text(statement.index)}'"):
                     found[self._plain_index(items)] = self._plain_tensor(value)
                 return self._refill(owner, found, statement)
+            self._refuse_clash(tensor, items, value, operand, statement)
             made = self._put(owner, tensor, items, value, statement)
             if made is not owner:  # there are no such places
                 self.replaced[id(owner)] = owner, made
         except GradcliError as error:
             raise self.located(error, statement) from None
         return None
+
+    def _set_value(self, statement: SetItem) -> tuple[Any, Any]:
+        """Return what `x[i] = value` assigns; of `x[i] += y` also what y is."""
+        node = statement.value
+        is_augmented = isinstance(node, Call) and node.arguments[:1] and node.arguments[0].span == statement.index.span
+        if not (is_augmented and isinstance(node, Call)):
+            return self.evaluate(node), None
+        given = [self.evaluate(part) for part in node.arguments]
+        return self.call(node, given, {}), given[1]
+
+    def _refuse_clash(
+        self, tensor: Tensor, items: tuple[Any, ...], value: Any, operand: Any, statement: SetItem
+    ) -> None:
+        """Refuse an assignment, or a change in place, that reads what it writes to."""
+        index, node = self._plain_index(items), statement.value
+        with refusals(f"'{self.program.text(statement.index)}'"):
+            part = tensor.detach()[index]
+            if operand is None:
+                places = torch.arange(tensor.numel()).reshape(tensor.shape)[index]
+                refuse_assignment(tensor, places, self.machine.tensor(value))
+            elif isinstance(node, Call):
+                refuse_clash(f"`{node.operator}=`", node.function, part, [self.machine.tensor(operand)])
 
     def _put(self, owner: Any, tensor: Tensor, items: tuple[Any, ...], value: Any, statement: SetItem) -> Any:
         """Return a tensor with other values at some places."""

@@ -27,6 +27,7 @@ LATEX = [
     ("A @ B*X", r"A B \odot X"),
     ("mean(A, dim=1)", r"\operatorname{mean}_{1}\left(A\right)"),
     ("s*A", "s A"),
+    ("take(...)*s", r"\operatorname{take}\left(\ldots\right) s"),
     ("2*(A + B)", r"2 \left(A + B\right)"),
     ("x[:, None]*y", r"x y^{\top}"),
     ("sum(A, dim=1)", r"A \mathbf{1}"),

@@ -104,3 +104,37 @@ def test_choices_of_several_inputs_at_a_kink_are_judged_together(function: Any, 
     assert report.verdict == wanted
     notes = [check.note or "" for check in report.details.checks if check.name == "other points"]
     assert ("together they are none" in notes[0]) == (wanted == "mismatch")
+
+
+class Shifted(torch.autograd.Function):
+    """Adds to each entry the sum of those before it, as PyTorch goes through them: a write in place that overlaps."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        y = x.clone()
+        y[:, 1:] += y[:, :-1]
+        return y
+
+    @staticmethod
+    def backward(_: Any, grad_output: Tensor) -> Tensor:
+        return grad_output.flip(-1).cumsum(-1).flip(-1)
+
+
+class ShiftedOnce(Shifted):
+    """The same with autograd's gradient, which is not that of what forward computes."""
+
+    @staticmethod
+    def backward(_: Any, grad_output: Tensor) -> Tensor:
+        found = grad_output.clone()
+        found[:, :-1] += grad_output[:, 1:]
+        return found
+
+
+def test_a_forward_that_reads_what_it_writes_is_not_held_against_its_backward() -> None:
+    x = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(Shifted.apply(x), x.cumsum(-1))
+    report = gradcli.check_function(Shifted, {"x": x})
+    assert report.verdict == "undecided"
+    assert "reads and writes the same memory" in str(report["x"].note)
+    assert "refuses" not in str(report.to_dict()["checks"])
+    assert gradcli.check_function(ShiftedOnce, {"x": x})["x"].verdict == "mismatch"

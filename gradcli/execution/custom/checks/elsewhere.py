@@ -171,7 +171,9 @@ def dtypes(trial: Trial) -> Check | None:
         with default_dtype(settings):
             judge = Judge(lower, Tolerance.of(LOWER), {name: trial.scale(name) for name in trial.wanted})
             findings.wrong += judge.notes(apply(trial.subject, point), point, f"in {LOWER}")
-    except (ExecutionError, NoReferenceError, RuntimeError):
+    except NoReferenceError as error:
+        findings.miss(LOWER, str(error))
+    except (ExecutionError, RuntimeError):
         findings.miss(LOWER, "forward refuses it")
     for dtype in UNTRIED:
         findings.miss(dtype, "`--dtype` asks for it")
