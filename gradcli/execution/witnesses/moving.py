@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.execution.comparison.nonfinite import at_jump, discontinuities
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.comparison.vanishing import definitions_factor
+from gradcli.execution.forward.overlapping import is_entrywise
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.layout import broadcast
@@ -116,8 +117,9 @@ class Moving:
         if len(moving) == 1 and call.op.kind is Kind.CONSTANT:
             return {moving[0]: _next(call, own[moving[0]], self.tangents[moving[0]])}
         moved = {}
+        speeds = _speeds(call, {traced: self.tangents[traced] for traced in moving}, fastest)
         for traced, size in _sizes(call, own, self.tangents) if fastest else ():
-            value, speed = own[traced], self.tangents[traced] / fastest
+            value, speed = own[traced], speeds[traced]
             if call.op.kind is Kind.COMPOSITE and bool((size < UNDERFLOW).any()):
                 raise UnknownError
             moved[traced] = value + self.step * size * speed
@@ -232,6 +234,19 @@ def _kinks(group: DecomposedCall) -> Tensor | None:
     if call.op.kind is not Kind.POINTWISE or at_jump(call) or len(masks) != 1:
         return None
     return masks[0]
+
+
+def _speeds(call: TracedCall, tangents: Tangents, fastest: float) -> Tangents:
+    """Return how fast the operands' entries go: relative to the fastest that they are read with.
+
+    These are the operands' entries at its place if the call is one entry by entry: 1 beside 1e17 has to move too.
+    """
+    shapes = {tuple(tangent.shape) for tangent in tangents.values()}
+    alone = is_entrywise(call.op.name) and shapes == {tuple(traced.tensor.shape) for traced in call.outputs}
+    if not alone or not fastest:
+        return {traced: tangent / (fastest or 1.0) for traced, tangent in tangents.items()}
+    most = torch.stack([tangent.abs() for tangent in tangents.values()]).amax(0)
+    return {traced: tangent / most.where(most > 0, 1.0) for traced, tangent in tangents.items()}
 
 
 def _sizes(call: TracedCall, own: Tangents, tangents: Tangents) -> Iterator[tuple[TracedTensor, Tensor]]:

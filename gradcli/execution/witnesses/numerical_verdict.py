@@ -122,7 +122,8 @@ class NumericalVerdict:
     def unsure(self) -> bool:
         """Return whether the program decides something at the point, and quotients cannot tell what comes of it."""
         found = self.witnesses.get(DIFFERENCES)
-        return self.decides and found is not None and found.verdict is Verdict.UNDECIDED
+        vague = {Verdict.UNDECIDED} if self._is_within(self.size or 1.0) else {Verdict.UNDECIDED, Verdict.MATCH}
+        return self.decides and found is not None and found.verdict in vague
 
     @property
     def level(self) -> bool:
@@ -148,9 +149,8 @@ class NumericalWitnesses:
     @staticmethod
     def of(run: Run, names: Sequence[str]) -> NumericalWitnesses:
         """Return the numerical witnesses among `names`."""
-        settings = run.settings
-        rerun = again(run.program, settings, run.trace)
-        return NumericalWitnesses(run, rerun, settings.tolerance, witnesses(names))
+        rerun = again(run.program, run.settings, run.trace)
+        return NumericalWitnesses(run, rerun, run.settings.tolerance, witnesses(names))
 
     @property
     def cotangent(self) -> Tensor:
