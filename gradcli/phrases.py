@@ -17,6 +17,11 @@ def either(names: Iterable[str]) -> str:
     return " or ".join(", ".join(names).rsplit(", ", 1))
 
 
+def every(names: Iterable[str]) -> str:
+    """Return names that are all meant: `a, b and c`."""
+    return " and ".join(", ".join(names).rsplit(", ", 1))
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word nearest to `word`, or None if none is near."""
     import difflib

@@ -10,6 +10,7 @@ from gradcli.derivation.connection import Failure, Outcome
 from gradcli.derivation.formulas import Formula, FormulaRequest, formulas_from_data
 from gradcli.derivation.messages import Arbitrated, Arbitration, DerivativeRequest, Derived
 from gradcli.derivation.proof import Proof, ProofRequest
+from gradcli.derivation.single_entries import EntriesRequest
 from gradcli.derivation.store import Store
 from gradcli.errors import defect
 
@@ -130,6 +131,14 @@ class Derivations:
         if isinstance(outcome, Failure):
             return outcome.reason.replace("derivative", "proof")
         return outcome.error if outcome.error is not None else Proof.from_data(outcome.data)
+
+    def entries(self, request: EntriesRequest) -> list[float] | str:
+        """Return the entries that sympy's text comes to, or why it comes to none."""
+        (outcome,) = self.worker.ask("entries", [request.to_data()], self.seconds)
+        _require_sound(outcome)
+        if isinstance(outcome, Failure):
+            return outcome.reason.replace("derivative", "text")
+        return outcome.error if outcome.error is not None else [float(value) for value in outcome.data]
 
     def arbitrate(self, request: Arbitration) -> Arbitrated | None:
         """Return a derivative to many digits; None if sympy has none."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-QueryKind: TypeAlias = Literal["derive", "formulas", "arbitrate", "prove"]
+QueryKind: TypeAlias = Literal["derive", "formulas", "arbitrate", "prove", "entries"]
 # The number of the line by which the process says that sympy is loaded.
 READY = 0
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gradcli.escaping import escape
-from gradcli.phrases import show_shape
+from gradcli.phrases import every, show_shape
 from gradcli.render.cases import case_lines
 from gradcli.render.coloured import BAD, GOOD, OPEN, coloured, plain
 from gradcli.render.style import Style
@@ -154,19 +154,11 @@ def _latex(derivation: Derivation) -> list[str]:
 
 def _sympy(derivation: Derivation) -> list[str]:
     """Return an expression a line, after what its names are."""
-    bases = [name for name, shape in derivation.all_shapes.items() if shape]
-    scalars = [name for name, shape in derivation.all_shapes.items() if not shape]
-    lines = ["from sympy import *", ""]
-    lines += [f'{name} = IndexedBase("{name}", real=True)' for name in bases]
-    lines += [f'{name} = Symbol("{name}", real=True)' for name in scalars]
-    letters = sorted({letter for one in derivation.derivatives for letter in one.indices})
-    if letters:
-        several = ", ".join(letters) if len(letters) > 1 else letters[0]
-        lines.append(f'{several} = symbols("{" ".join(letters)}", integer=True, nonnegative=True)')
+    lines = [*derivation.declarations]
     for one in derivation.derivatives:
         lines.append("")
         lines.append(f"# by {one.wrt}" + (f", at [{', '.join(one.free)}]" if one.free else ""))
-        lines.append(one.sympy or f"# none: {one.reason or 'it holds a function that sympy has no word for'}")
+        lines.append(one.sympy or f"# none: {one.reason}")
     return lines
 
 
@@ -207,7 +199,7 @@ def _checked(checked: Checked) -> str:
     if not checked.points or checked.verdict is Verdict.UNVERIFIED:
         return f"not checked{'' if checked.note == 'not checked' else note}"
     sizes = "; ".join(_shapes(shapes) for shapes in checked.shapes)
-    where = f"at {checked.points} random points ({sizes}), run as {' and '.join(checked.ran)}{note}"
+    where = f"at {checked.points} random points ({sizes}), run as {every(checked.ran)}{note}"
     if checked.verdict is Verdict.MATCH:
         return f"checked: equal to autograd's {where}"
     return f"mismatch: {checked.max_rel_error:.1e} from autograd's {where}"

@@ -65,7 +65,7 @@ class DerivedFormula:
     left_out: tuple[str, ...] | None = optional()
     """What the formula leaves out that is far from usual values, such as what `eps` is for, and whether code has it."""
     reason: str | None = optional()
-    """Why there is no formula."""
+    """Why there is no formula, or no expression of sympy's where that is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,8 @@ class Derivation:
     """How the Function was checked, in words."""
     refused: str | None = optional()
     """Why there is no Function, or no code for the library that was asked for."""
+    declarations: tuple[str, ...] = ()
+    """The lines that declare what sympy's expressions hold, where these are asked for."""
     verify: bool = True
     schema: str = DERIVATION_SCHEMA
 
@@ -163,7 +165,7 @@ class Derivation:
     def to_dict(self) -> dict[str, Any]:
         """Return the derivation as strict JSON data: the schema first, the verdict last."""
         data: dict[str, Any] = jsonable(self)
-        del data["verify"], data["codes"], data["markup"]
+        del data["verify"], data["codes"], data["markup"], data["declarations"]
         code = (self.codes | self.markup).get(self.to)
         return {"schema": data.pop("schema"), **data, "code": code, "verdict": str(self.verdict)}
 

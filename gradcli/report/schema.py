@@ -65,7 +65,7 @@ NAMED: dict[str, Any] = {"name": str, "file": str, "line": int, "expect": str, "
 NAMED |= {"passed": bool}
 REQUIRED = ["name", "seconds", "passed"]
 # What a derivation holds for the Python API alone.
-INSIDE = ("verify", "codes", "markup")
+INSIDE = ("verify", "codes", "markup", "declarations")
 
 
 def report_schema() -> JsonSchema:

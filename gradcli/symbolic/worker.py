@@ -18,6 +18,7 @@ from gradcli.derivation.formulas import FormulaRequest, formulas_to_data
 from gradcli.derivation.messages import Arbitration, DerivativeRequest
 from gradcli.derivation.proof import ProofRequest
 from gradcli.derivation.protocol import READY, Answer, Query
+from gradcli.derivation.single_entries import EntriesRequest
 
 
 def main() -> None:
@@ -82,6 +83,10 @@ def _data(question: Query) -> tuple[Any, bool]:
             return prove(ProofRequest.from_data(question.data)).to_data(), False
         case "arbitrate":
             return arbitrate(Arbitration.from_data(question.data)).to_data(), False
+        case "entries":
+            from gradcli.symbolic.evaluate import entries  # only sympy's own text needs it
+
+            return entries(EntriesRequest.from_data(question.data)), False
 
 
 def _limit_memory(limit: int) -> None:

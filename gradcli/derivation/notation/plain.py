@@ -6,6 +6,7 @@ import ast
 
 from gradcli.derivation.notation.parsed import is_sum_over_indices, parsed
 from gradcli.derivation.notation.ranges import last_of
+from gradcli.derivation.notation.written import text_of
 
 PLACE = "sum_over_indices_{}"
 
@@ -16,7 +17,7 @@ def unicode(text: str) -> str:
     if not any(isinstance(node, ast.expr) and is_sum_over_indices(node) for node in ast.walk(formula.body)):
         return text
     shown = _Sums()
-    body = ast.unparse(shown.visit(formula.body))
+    body = text_of(shown.visit(formula.body))
     for place, written in reversed([*shown.found.items()]):
         body = written if body == place else body.replace(place, f"({written})")
     return body if formula.indices is None else f"[{', '.join(formula.indices)}]: {body}"
@@ -36,7 +37,7 @@ class _Sums(ast.NodeTransformer):
         inner = node.args[0]
         assert isinstance(inner, ast.GeneratorExp)  # noqa: S101 (what a sum over indices sums)
         signs = "".join(_limits(loop) for loop in inner.generators)
-        body = ast.unparse(inner.elt)
+        body = text_of(inner.elt)
         body = f"({body})" if isinstance(inner.elt, ast.IfExp) or _is_sum(inner.elt) else body
         name = PLACE.format(len(self.found))
         self.found[name] = f"{signs} {body}"
@@ -50,5 +51,5 @@ def _is_sum(node: ast.expr) -> bool:
 def _limits(loop: ast.comprehension) -> str:
     assert isinstance(loop.iter, ast.Call)  # noqa: S101 (range)
     *start, stop = loop.iter.args
-    low = ast.unparse(start[0]) if start else "0"
-    return f"\u03a3[{ast.unparse(loop.target)}={low}..{ast.unparse(last_of(stop))}]"
+    low = text_of(start[0]) if start else "0"
+    return f"\u03a3[{ast.unparse(loop.target)}={low}..{text_of(last_of(stop))}]"

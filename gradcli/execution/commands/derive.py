@@ -13,10 +13,10 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import LETTERS
 from gradcli.derivation.notation.latex import latex_of
 from gradcli.derivation.notation.mathml import mathml
-from gradcli.derivation.notation.parsed import bound_names, parsed
+from gradcli.derivation.notation.parsed import parsed
 from gradcli.derivation.notation.plain import unicode
 from gradcli.derivation.notation.sharing import shared
-from gradcli.derivation.notation.sympy import sympy
+from gradcli.derivation.notation.sympy import Entry
 from gradcli.errors import GradcliError, InputError, NotSupportedError
 from gradcli.escaping import latex_name
 from gradcli.execution.comparison.judged import judged
@@ -29,12 +29,13 @@ from gradcli.execution.formulas.function import DETACHED, function_code
 from gradcli.execution.formulas.lengths import named_lengths, turned_settings, unified_form
 from gradcli.execution.formulas.points import Point, another_point, finite_point, point
 from gradcli.execution.formulas.shaped import layout_of, shown_forms
+from gradcli.execution.formulas.single_entries import entry_of, sympy_text
 from gradcli.execution.formulas.verified import arguments
 from gradcli.execution.forward.source import Source
 from gradcli.execution.process import torch_version
 from gradcli.phrases import show_shape
 from gradcli.report.derivation import Abbreviations, Checked, Derivation, DerivedFormula, DerivedOutput
-from gradcli.report.verdict import Verdict
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 NO_FORMULA = "it has no formula in terms of the leaves alone"
@@ -164,6 +165,7 @@ def _derivation(
     """Return the report."""
     leaves, output = here.shapes, here.output
     codes, denied = codes_of(here, wanted, forms)
+    entries = {target: _entry(here, target, form) for target, form in forms.items()} if settings.to == "sympy" else {}
     check_code(settings.to, codes | denied, wanted, forms)
     return Derivation(
         gradcli=__version__,
@@ -173,11 +175,14 @@ def _derivation(
         leaves=leaves,
         upstream=upstream_name(here) if here.has_upstream and settings.product not in {"jvp", "jacobian"} else None,
         layout=layout_of(here, forms, _ranks(here)),
-        derivatives=tuple(_shown(here, target, forms.get(target), checks[target], settings) for target in wanted),
+        derivatives=tuple(
+            _shown(here, target, forms.get(target), entries.get(target), checks[target]) for target in wanted
+        ),
         where=_where(here, wanted, forms),
         to=settings.to,
         codes=codes,
         refused=denied.get(settings.to),
+        declarations=_declarations(here, wanted, entries),
         verify=settings.verify,
         product=settings.product,
         tangents={traced.name or traced.text: name for traced, name in tangent_names(here).items()}
@@ -187,28 +192,33 @@ def _derivation(
     )
 
 
-def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, settings: Settings) -> DerivedFormula:
+def _shown(
+    here: Point, target: Target, formula: Form | None, entry: Entry | str | None, checked: Checked
+) -> DerivedFormula:
     tree = None if formula is None else parsed(formula.text)
     latex = None if tree is None else latex_of(tree, _ranks(here))
-    entry = None if formula is None or settings.to != "sympy" else _entry(formula, target)
+    known = entry if isinstance(entry, Entry) else None
+    no_text = entry if isinstance(entry, str) else None
+    if no_text is not None:
+        checked = replace(checked, verdict=worst([checked.verdict, Verdict.UNDECIDED]), note=no_text)
     return DerivedFormula(
         wrt=target.label,
-        order=settings.order,
+        order=here.settings.order,
         shape=target.shape,
         formula=None if formula is None else formula.text,
         latex=latex,
         mathml=None if latex is None else mathml(latex),
         unicode=None if formula is None else unicode(formula.text),
-        sympy=None if entry is None else entry[0],
+        sympy=None if known is None else known.text,
         notation=None if tree is None else "matrix" if tree.indices is None else "index",
         names_latex=tuple(latex_name(name) for name in target.names),
-        indices=() if entry is None else entry[1],
-        free=() if entry is None else entry[2],
+        indices=() if known is None else known.letters,
+        free=() if known is None else known.free,
         checked=checked,
         rewritten=None if formula is None or not formula.rewritten else formula.rewritten,
         exception=None if formula is None else formula.exception,
         left_out=None if formula is None or not formula.cases else _left_out(formula),
-        reason=(COMPLEX if here.is_complex else NO_FORMULA) if formula is None else None,
+        reason=(COMPLEX if here.is_complex else NO_FORMULA) if formula is None else no_text,
     )
 
 
@@ -232,14 +242,17 @@ def _ranks(here: Point) -> dict[str, int]:
     return {name: value.ndim for name, value in arguments(here, moving=True).items()}
 
 
-def _entry(formula: Form, target: Target) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
-    """Return an entry as sympy's expression, all its indices and those that are free; None if sympy has no word."""
-    tree = parsed(formula.entry or formula.code)
-    if tree.indices is None and target.shape:
-        return None
-    free = tree.indices or ()
-    letters = tuple(dict.fromkeys([*(letter for letter in free if letter != "0"), *bound_names(tree.body)]))
+def _entry(here: Point, target: Target, form: Form) -> Entry | str:
+    """Return an entry as sympy's expression, or why there is none."""
     try:
-        return sympy(tree), letters, free  # which turns the tree into another one
-    except NotSupportedError:
-        return None
+        return entry_of(here, target, form)
+    except NotSupportedError as error:
+        return error.message
+
+
+def _declarations(here: Point, wanted: Sequence[Target], entries: Mapping[Target, Entry | str]) -> tuple[str, ...]:
+    """Return the lines that declare what sympy's expressions hold; none where these are not asked for."""
+    if here.settings.to != "sympy":
+        return ()
+    known = [entry for entry in entries.values() if isinstance(entry, Entry)]
+    return tuple(sympy_text(here, known, moving=wanted[0].is_moving))

@@ -12,6 +12,7 @@ from gradcli.execution.formulas.points import Point, another_point, enlarged, va
 from gradcli.execution.formulas.regions import beyond
 from gradcli.execution.formulas.remarks import Judge
 from gradcli.execution.formulas.shaped import shown_forms
+from gradcli.execution.formulas.single_entries import compare_entries, wrong_entries
 from gradcli.execution.formulas.verified import Findings, compare, compare_beyond, expected, new_findings
 from gradcli.report.derivation import Checked
 from gradcli.report.verdict import Verdict
@@ -43,24 +44,34 @@ def checks_of(
     """
     wanted = wanted_of(here)
     found = new_findings(wanted)
-    compare(here, forms, expected(here, [*forms]), found)
-    several = [here, *_again(here, wanted, forms, given, found)]
+    _compare(here, forms, asked, found)
+    several = [here, *_again(here, wanted, forms, given, found, asked=asked)]
     for other in others:
-        _compare_same(other, wanted, forms, found)
+        _compare_same(other, wanted, forms, asked, found)
     if forms and not others:
         _compare_larger(here, given, asked, found)
-    _compare_beyond(several, wanted, forms, found, judge)
+    _compare_beyond(several, wanted, forms, found, asked=asked, judge=judge)
     undecided = Checked(Verdict.UNDECIDED, 0, (), None, ())
     return {target: found[target].checked() if target in forms else undecided for target in wanted}
 
 
+def _compare(point: Point, forms: Mapping[Target, Form], asked: Derivations, found: Mapping[Target, Findings]) -> None:
+    references = expected(point, [*forms])
+    compare(point, forms, references, found)
+    compare_entries(asked, point, forms, references, found)
+
+
 def _compare_same(
-    other: Point, wanted: Sequence[Target], forms: Mapping[Target, Form], found: Mapping[Target, Findings]
+    other: Point,
+    wanted: Sequence[Target],
+    forms: Mapping[Target, Form],
+    asked: Derivations,
+    found: Mapping[Target, Findings],
 ) -> None:
     """Compare formulas at another point."""
     own = dict(zip(wanted, wanted_of(other), strict=True))
     same = {own[target]: form for target, form in forms.items()}
-    compare(other, same, expected(other, [*same]), {own[target]: found[target] for target in wanted})
+    _compare(other, same, asked, {own[target]: found[target] for target in wanted})
 
 
 def _compare_beyond(
@@ -68,6 +79,8 @@ def _compare_beyond(
     wanted: Sequence[Target],
     forms: Mapping[Target, Form],
     found: Mapping[Target, Findings],
+    *,
+    asked: Derivations,
     judge: Judge,
 ) -> None:
     """Compare code beyond the constants that ops compare with, and say who errs where formulas are not autograd's."""
@@ -76,7 +89,8 @@ def _compare_beyond(
         same = {target: forms[mine] for target, mine in own.items() if mine in forms}
         references = expected(there, [*same])
         mine = {target: found[own[target]] for target in same}
-        note_mistakes(judge, there, compare_beyond(there, same, references, mine), references, mine)
+        wrong = compare_beyond(there, same, references, mine)
+        note_mistakes(judge, there, wrong_entries(asked, there, same, references) | wrong, references, mine)
     name_who_errs(judge, several[0], forms, found)
 
 
@@ -92,8 +106,8 @@ def _compare_larger(
     own = wanted_of(larger)
     there = shown_forms(larger, own, given, asked, with_cases=False)
     mine = {new: found[old] for old, new in zip(found, own, strict=True)}
-    compare(larger, there, expected(larger, [*there]), mine)
-    _again(larger, own, there, given, mine)
+    _compare(larger, there, asked, mine)
+    _again(larger, own, there, given, mine, asked=asked)
 
 
 def _larger(here: Point, given: Mapping[str, Any]) -> Point | None:
@@ -107,6 +121,8 @@ def _again(
     forms: Mapping[Target, Form],
     given: Mapping[str, Any],
     found: Mapping[Target, Findings],
+    *,
+    asked: Derivations,
 ) -> list[Point]:
     """Compare the same formulas at other points of the same size, and return these."""
     others = []
@@ -117,5 +133,5 @@ def _again(
                 findings.notes.append(ONE_POINT)
         else:
             others.append(other.explicit() if here.is_explicit else other)
-            _compare_same(others[-1], wanted, forms, found)
+            _compare_same(others[-1], wanted, forms, asked, found)
     return others

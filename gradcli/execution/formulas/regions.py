@@ -48,7 +48,7 @@ class _Move:
     def of(self, here: Point) -> dict[str, Tensor]:
         """Return the leaves' values; what is assumed of a leaf stays as it is."""
         assumed = {*here.settings.orthogonal, *here.settings.symmetric, *here.settings.positive}
-        moving = {leaf for leaf in here.wanted if leaf.is_leaf and leaf.name not in assumed}
+        moving = {leaf for leaf in here.trace.leaves if leaf.tensor.requires_grad and leaf.name not in assumed}
         factor, changed = self.sign * FACTOR**self.power, torch.mul if self.is_whole else _first
         values = {leaf: leaf.tensor.detach() for leaf in here.trace.leaves}
         return {

@@ -71,7 +71,9 @@ def _with_case(form: Form, whole: Form | None, cases: tuple[str, ...]) -> Form:
     if whole is not None and whole.text == form.text:
         return form
     has_cases = whole is not None and _functions(whole.code) <= _functions(form.text) | CHOICES
-    return replace(form, code=whole.code if whole is not None and has_cases else form.code, cases=cases)
+    if whole is None or not has_cases:
+        return replace(form, cases=cases)
+    return replace(form, code=whole.code, entry=whole.entry or form.entry, cases=cases)
 
 
 def _functions(text: str) -> set[str]:

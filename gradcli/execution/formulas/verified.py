@@ -223,12 +223,17 @@ def _compare(point: Point, target: Target, text: str, reference: Tensor, found: 
         except REFUSALS as error:
             found.failed[to] = first_line(error)
             continue
-        apart = difference(value.detach(), reference.detach())
-        if apart > CLOSENESS and is_noise(point, target, reference):
-            apart = float((value - reference).abs().max())
-            found.notes.append(NOISE)
-        found.errors.append(apart)
-        found.ran[to] = None
+        note_value(point, target, value, reference, found=found, to=to)
+
+
+def note_value(point: Point, target: Target, value: Tensor, reference: Tensor, *, found: Findings, to: str) -> None:
+    """Note how far what a language's text comes to is from autograd's derivative."""
+    apart = difference(value.detach(), reference.detach())
+    if apart > CLOSENESS and is_noise(point, target, reference):
+        apart = float((value - reference).abs().max())
+        found.notes.append(NOISE)
+    found.errors.append(apart)
+    found.ran[to] = None
 
 
 def is_denied(point: Point, to: str, code: str, wanted: Sequence[Target]) -> bool:

@@ -47,6 +47,8 @@ class Composition:
     softmaxes: dict[int, Softmax] = field(default_factory=dict)
     is_differentiated: bool = False
     """Whether what is composed is differentiated once more: no value is a tensor of its own then."""
+    is_spelled: bool = False
+    """Whether a tensor of others' entries, such as a diagonal matrix, is written by these even where it has a name."""
 
     def with_softmax(self) -> Composition:
         """Write exponentials that are summed as a softmax."""
@@ -90,7 +92,8 @@ class Composition:
         return self.entries[place]
 
     def _put_together(self, place: int, node: FormulaNode, move: Move) -> Template:
-        if move.reshaped is None and node.name is not None:
+        is_spelled = self.is_spelled and move.is_whole and not move.gathers
+        if move.reshaped is None and node.name is not None and not is_spelled:
             return self._opaque(place, node)
         return checked(moves.value(self, place, move))
 

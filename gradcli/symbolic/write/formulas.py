@@ -12,13 +12,13 @@ A formula is one of these, the first that can be written:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr
 
 from gradcli.derivation.formulas import (
     LONGEST,
@@ -31,20 +31,20 @@ from gradcli.derivation.formulas import (
 )
 from gradcli.symbolic.derive.translate import number
 from gradcli.symbolic.write.compose import Composition
-from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
 from gradcli.symbolic.write.polished import polished
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
 from gradcli.symbolic.write.second import curved, differentiated, mapped, pushed
+from gradcli.symbolic.write.single_entries import with_entry, written_entry
 from gradcli.symbolic.write.softmax import has_nameless
 from gradcli.symbolic.write.tangents import Tangents
 from gradcli.symbolic.write.tensor_printer import TensorNotation
-from gradcli.symbolic.write.tidy import tidy
 from gradcli.symbolic.write.time_limit import OutOfTimeError, time_limit
 
 UPSTREAM_PREFIX = "u"
 TENSOR_PREFIX = "t"
 TANGENT_PREFIX = "d"
+Derivative: TypeAlias = Callable[[Composition], Template]
 
 
 def formulas(request: FormulaRequest) -> dict[str, Formula]:
@@ -68,14 +68,19 @@ def _found(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
     missing = dict(request.wanted)
     composition = _composed(request, softmax=True)
     plain = _composed(request, softmax=False) if request.entries else None
-    yield from _taken(missing, partial(_in_leaves, request, composition, plain))
-    yield from _mapped(request, composition)
+
+    def whole(composed: Composition, place: int) -> Formula | None:
+        return _shown(request, partial(_adjoint, place=place), composed, plain)
+
+    yield from _taken(missing, lambda place: whole(composition, place))
+    jacobians = [(name, partial(_jacobian, request, place=place)) for name, place in request.mapped]
+    yield from _each(request, jacobians, composition, plain)
     if request.pushed:
-        yield from _pushed(request, request.pushed, composition)
+        yield from _pushed(request, request.pushed, composition, plain)
     if request.second or request.curved or (missing and composition.softmaxes):
-        plain = plain or _composed(request, softmax=False)
-        yield from _taken(missing, partial(_in_leaves, request, plain, plain))
-        yield from _second(request, plain)
+        other = plain or _composed(request, softmax=False)
+        yield from _taken(missing, lambda place: whole(other, place))
+        yield from _second(request, other)
     if request.closed:
         return
     leading = _leading_to_output(request)
@@ -97,9 +102,10 @@ def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
     symmetric = {f"{TENSOR_PREFIX}{place:05d}" for place in request.symmetric}
     positive = {f"{TENSOR_PREFIX}{place:05d}" for place in request.positive}
     scope = Scope(names_constants=request.closed, symmetric=symmetric, positive=positive)
-    composition = Composition(scope, request.nodes, {}, is_differentiated=not softmax)
-    if softmax:
-        composition.with_softmax()
+    composition = Composition(
+        scope, request.nodes, {}, is_differentiated=not softmax, is_spelled=request.entries and not softmax
+    )
+    composition = composition.with_softmax() if softmax else composition
     composition.run(reversed(range(len(request.nodes))), {request.output: _upstream(request, composition.scope)})
     return composition
 
@@ -111,78 +117,77 @@ def _upstream(request: FormulaRequest, scope: Scope) -> Template:
     return Template(scope.fresh(shape), number(request.upstream))
 
 
-def _adjoint(composition: Composition, place: int) -> Template | None:
-    """Return a node's adjoint, 0 where the output does not depend on it; None if it has none in index notation."""
+def _adjoint(composition: Composition, *, place: int) -> Template:
+    """Return a node's adjoint, 0 where the output does not depend on it; NoFormulaError if it has none."""
     if place in composition.blocked:
-        return None
+        raise NoFormulaError
     zero = Template(composition.scope.fresh(composition.shape(place)), sympy.S.Zero)
     return composition.adjoints.get(place, zero)
 
 
-def _global(composition: Composition, place: int, longest: int) -> Formula | None:
-    adjoint = _adjoint(composition, place)
-    return None if adjoint is None else write(composition.scope, adjoint, longest)
-
-
-def _in_leaves(
-    request: FormulaRequest, composition: Composition, plain: Composition | None, place: int
+def _shown(
+    request: FormulaRequest,
+    derivative: Derivative,
+    composition: Composition,
+    plain: Composition | None,
 ) -> Formula | None:
-    """Return a tensor's formula, if it has one, with its form in index notation if that is wanted."""
-    formula = _global(composition, place, request.longest)
-    return formula if formula is None or plain is None or not request.entries else _with_entry(formula, plain, place)
+    """Return the formula of a derivative, with one entry as it is of the `plain` composition where that is asked for.
+
+    None if it has none in this composition.
+    """
+    with suppress(NoFormulaError):
+        formula = write(composition.scope, derivative(composition), request.longest)
+        if formula is None or plain is None:
+            return formula
+        with suppress(NoFormulaError):
+            return with_entry(formula, plain.scope, derivative(plain))
+        return formula
+    return None
 
 
-def _with_entry(formula: Formula, composition: Composition, place: int) -> Formula:
-    """Return a formula with its form in index notation, where there is one."""
-    adjoint = _adjoint(composition, place)
-    if adjoint is not None:
-        with suppress(NotWritableError, NoFormulaError):
-            text, _ = _entry(composition.scope, adjoint.symbols, tidy(adjoint.body))
-            return replace(formula, entry=text)
-    return formula
+def _each(
+    request: FormulaRequest,
+    derivatives: Iterable[tuple[str, Derivative]],
+    composition: Composition,
+    plain: Composition | None,
+) -> Iterator[tuple[str, Formula]]:
+    """Yield the formulas of derivatives, of each that can be written."""
+    for name, derivative in derivatives:
+        formula = _shown(request, derivative, composition, plain)
+        if formula is not None:
+            yield name, formula
 
 
-def _second(request: FormulaRequest, composition: Composition) -> Iterator[tuple[str, Formula]]:
+def _second(request: FormulaRequest, plain: Composition) -> Iterator[tuple[str, Formula]]:
     """Yield the second derivatives that are wanted, each that can be written."""
-    for name, row, column in request.second:
-        adjoint = _adjoint(composition, row)
-        if adjoint is None:
-            continue
-        with suppress(NoFormulaError):
-            formula = write(composition.scope, differentiated(composition, adjoint, column), request.longest)
-            if formula is not None:
-                yield name, formula
-    along = _tangents(request, composition)
-    for name, place in request.curved:
-        with suppress(NoFormulaError):
-            formula = write(composition.scope, curved(composition, along, place), request.longest)
-            if formula is not None:
-                yield name, formula
+    along = _tangents(request, plain)
+    twice = [(name, partial(_differentiated, row=row, column=column)) for name, row, column in request.second]
+    moved = [(name, partial(curved, along=along, place=place)) for name, place in request.curved]
+    yield from _each(request, [*twice, *moved], plain, plain if request.entries else None)
 
 
-def _mapped(request: FormulaRequest, composition: Composition) -> Iterator[tuple[str, Formula]]:
-    """Yield the Jacobians that are wanted, each that can be written."""
-    upstream = _upstream(request, composition.scope)
-    for name, place in request.mapped:
-        with suppress(NoFormulaError):
-            formula = write(composition.scope, mapped(composition, upstream, request.output, place), request.longest)
-            if formula is not None:
-                yield name, formula
+def _differentiated(composition: Composition, *, row: int, column: int) -> Template:
+    return differentiated(composition, _adjoint(composition, place=row), column)
 
 
-def _pushed(request: FormulaRequest, name: str, composition: Composition) -> Iterator[tuple[str, Formula]]:
+def _jacobian(request: FormulaRequest, composition: Composition, *, place: int) -> Template:
+    return mapped(composition, _upstream(request, composition.scope), request.output, place)
+
+
+def _pushed(
+    request: FormulaRequest, name: str, composition: Composition, plain: Composition | None
+) -> Iterator[tuple[str, Formula]]:
     """Yield the output's derivative along the tangents in the first of the ways in which it can be written.
 
     It is composed forward, else it is the transpose of the gradients; with softmaxes, else without.
     """
     for softmax in dict.fromkeys([bool(composition.softmaxes), False]):
         there = composition if softmax == bool(composition.softmaxes) else _composed(request, softmax=False)
-        for way in (_forward, _transposed):
-            with suppress(NoFormulaError):
-                formula = write(there.scope, way(request, there), request.longest)
-                if formula is not None:
-                    yield name, formula
-                    return
+        ways = [(name, partial(way, request)) for way in (_forward, _transposed)]
+        found = next(_each(request, ways, there, plain), None)
+        if found is not None:
+            yield found
+            return
 
 
 def _forward(request: FormulaRequest, composition: Composition) -> Template:
@@ -283,7 +288,7 @@ def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | 
 def _written(scope: Scope, symbols: tuple[Expr, ...], body: Expr, longest: int) -> Formula | None:
     if has_nameless(scope, body):
         return None
-    for notation in (_whole, _entry):
+    for notation in (_whole, written_entry):
         with suppress(NotWritableError, NoFormulaError):
             text, latex = notation(scope, symbols, body)
             return Formula(text, latex) if len(text) <= longest else None
@@ -293,8 +298,3 @@ def _written(scope: Scope, symbols: tuple[Expr, ...], body: Expr, longest: int) 
 def _whole(scope: Scope, symbols: tuple[Expr, ...], body: Expr) -> tuple[str, str]:
     shown = TensorNotation(scope, symbols).whole(body)
     return shown.text, shown.latex
-
-
-def _entry(scope: Scope, symbols: tuple[Expr, ...], body: Expr) -> tuple[str, str]:
-    notation = IndexNotation(scope, [index for index in symbols if isinstance(index, Symbol)])
-    return entry_text(notation.write(body), notation, symbols)

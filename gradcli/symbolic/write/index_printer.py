@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -98,7 +99,7 @@ class IndexNotation(Printer):
     def condition(self, test: Any) -> Printed:
         """Return a condition."""
         if isinstance(test, sympy.And):
-            parts = [self.condition(part) for part in sorted(test.args, key=_order)]
+            parts = [self._conjunct(part) for part in sorted(test.args, key=_order)]
             return Printed(" and ".join(part.text for part in parts), r" \wedge ".join(part.latex for part in parts))
         if isinstance(test, sympy.Or):
             parts = [self.condition(part) for part in test.args]
@@ -109,6 +110,12 @@ class IndexNotation(Printer):
         if isinstance(test, sympy.Eq) and sides[0].is_number:
             return self.write(sympy.Eq(sides[1], sides[0], evaluate=False))
         return self.write(test)
+
+    def _conjunct(self, test: Any) -> Printed:
+        """Return one of the conditions that must all hold; `or` binds less tightly than the `and` beside it."""
+        shown = self.condition(test)
+        is_choice = isinstance(test, sympy.Or)
+        return replace(shown, precedence=Precedence.CHOICE).parenthesised(Precedence.SUM) if is_choice else shown
 
     def _remainder(self, test: Any) -> Printed:
         above, below = test.lhs.args

@@ -63,7 +63,8 @@ def test_latex_is_as_papers_have_it(text: str, expected: str) -> None:
     [
         ("A.T @ g", "A.T @ g"),
         ("[p]: sum(x[i] for i in range(p, 4))", "[p]: \u03a3[i=p..3] x[i]"),
-        ("[p]: 2*sum(x[i] + y[i] for i in range(4))", "[p]: 2 * (\u03a3[i=0..3] (x[i] + y[i]))"),
+        ("[p]: 2*sum(x[i] + y[i] for i in range(4))", "[p]: 2*(\u03a3[i=0..3] (x[i] + y[i]))"),
+        ("[p]: y[p]*sum(x[i] for i in range(p + 1))", "[p]: y[p]*(\u03a3[i=0..p] x[i])"),
     ],
 )
 def test_sums_have_their_limits(text: str, expected: str) -> None:
@@ -88,7 +89,7 @@ def test_sympy_reads_the_same_number(text: str, place: dict[str, int], expected:
     x = torch.randn(4, dtype=torch.float64)
     base = sympy.IndexedBase("x", real=True)
     letters = {name: sympy.Symbol(name, integer=True, nonnegative=True) for name in "pqij"}
-    expression = eval(as_sympy(parsed(text)), {**vars(sympy), "x": base, **letters})  # noqa: S307 (ours)
+    expression = eval(as_sympy(parsed(text), {}).text, {**vars(sympy), "x": base, **letters})  # noqa: S307 (ours)
     at = expression.subs({letters[name]: index for name, index in place.items()}).doit().doit()
     value = at.subs({base[i]: float(x[i]) for i in range(4)}).doit()
     assert float(value) == pytest.approx(float(expected(x)), rel=1e-12)  # type: ignore[operator]
