@@ -206,8 +206,8 @@ def complement(vectors: Tensor, matrix: Tensor, right: bool) -> Tensor:
 
 
 def triangular_root(matrix: Tensor) -> Tensor:
-    """Return R of A = Q R: an upper triangular root of AᵀA."""
-    return torch.linalg.qr(matrix, mode="r").R
+    """Return R of A = Q R: an upper triangular root of AᵀA. PyTorch does not differentiate R without Q."""
+    return torch.linalg.qr(matrix).R
 
 
 def root_near_one(matrix: Tensor) -> Tensor:
