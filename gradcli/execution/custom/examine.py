@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.deadline import OverdueError, share_of_time
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.autograd.backward import cotangent_of
@@ -61,6 +62,8 @@ AGAIN: Mapping[str, Checking] = {
     "in float32": elsewhere.dtypes,
     "double backward": double_backward.double_backward,
 }
+# The part of the time that is left which one check may take: the others are to be looked at too.
+SHARE = 0.5
 # What a complex output is multiplied by: for a real number a conjugate that is missing may not show.
 COMPLEX_ONE = 1 + 0.5j
 
@@ -192,7 +195,11 @@ def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
     found: list[Check] = []
     for name, check in checks.items():
         try:
-            result = check(trial)
+            with share_of_time(SHARE * trial.time_left):
+                result = check(trial)
+        except OverdueError as error:
+            words = f"not looked at: it takes too long{error.where}: `--timeout` gives more time"
+            result = Check(name, Verdict.UNDECIDED, noted(NoteKind.LIMIT, words))
         except ExecutionError as error:
             result = Check(name, Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
         except NoReferenceError as error:
