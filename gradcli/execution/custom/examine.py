@@ -23,6 +23,7 @@ from gradcli.execution.custom.unsteady import is_unsteady, left_undecided
 from gradcli.execution.forward.recording import Recording
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.value_files import read_values
+from gradcli.execution.process import state_kept
 from gradcli.execution.run import report_with
 from gradcli.execution.targets.frames import defined_at
 from gradcli.execution.targets.function.mirrored import mirrored
@@ -195,7 +196,7 @@ def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
     found: list[Check] = []
     for name, check in checks.items():
         try:
-            with share_of_time(SHARE * trial.time_left):
+            with state_kept(), share_of_time(SHARE * trial.time_left):
                 result = check(trial)
         except OverdueError as error:
             words = f"not looked at: it takes too long{error.where}: `--timeout` gives more time"

@@ -16,6 +16,7 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.numerical import by_all, by_differences
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
 from gradcli.execution.custom.rounding import CEILING, LARGEST, is_rounding, rounding_error, rounding_of_gradients
+from gradcli.execution.process import state_kept
 from gradcli.execution.targets.function.sampling import is_finite, spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import Applied, Trial, apply
@@ -69,7 +70,7 @@ class Findings:
     def in_time(self, trial: Trial, label: str) -> Iterator[None]:
         """Look at something for no more than a part of the time, and note if it takes longer."""
         try:
-            with share_of_time(LOOK * trial.settings.timeout):
+            with state_kept(), share_of_time(LOOK * trial.settings.timeout):
                 yield
         except OverdueError as error:
             self.miss(label, f"{NO_TIME}{error.where}")
