@@ -50,16 +50,19 @@ def seed_random_numbers(seed: int) -> None:
 
 def random_states() -> tuple[Tensor, Any, Any]:
     """Return where the random numbers of PyTorch, of Python and of NumPy's global generator are."""
-    numpy = sys.modules.get("numpy")
-    return torch.get_rng_state(), random.getstate(), None if numpy is None else numpy.random.get_state(legacy=False)
+    numpys = sys.modules.get("numpy.random")  # which NumPy itself loads when it is asked for, in milliseconds
+    return torch.get_rng_state(), random.getstate(), None if numpys is None else numpys.get_state(legacy=False)
 
 
 def restore_random_states(states: tuple[Tensor, Any, Any]) -> None:
     """Let random numbers go on from where they were."""
     torch.set_rng_state(states[0])
     random.setstate(states[1])
-    if states[2] is not None:
-        sys.modules["numpy"].random.set_state(states[2])
+    numpys = sys.modules.get("numpy.random")
+    if numpys is not None and states[2] is not None:
+        numpys.set_state(states[2])
+    elif numpys is not None:
+        numpys.seed()  # nobody had drawn from it
 
 
 @contextmanager
