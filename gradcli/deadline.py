@@ -17,6 +17,7 @@ from typing import Any
 from gradcli import progress
 from gradcli.errors import ExitCode, GradcliError, InterruptionError
 
+_running = threading.local()
 # Seconds until the error is raised again, and until a caller's timer goes off that has run out meanwhile.
 AGAIN, SOON = 1.0, 1e-3
 
@@ -44,6 +45,14 @@ class TimeIsUpError(InterruptionError):
     """In whose code it was raised, as the end of a sentence."""
 
 
+class OverdueError(Exception):
+    """A part of a run took longer than its share of the time; `where` says in whose code, as the end of a sentence."""
+
+    def __init__(self, where: str = "") -> None:
+        super().__init__(where)
+        self.where = where
+
+
 def out_of_time(seconds: float, where: str = "") -> DeadlineError:
     """Return the error that a run has had so many seconds."""
     return DeadlineError(f"no verdict within {seconds:g} s{where}", hint="`--timeout` raises the limit")
@@ -55,6 +64,8 @@ class _Limit:
 
     end: float
     struck: bool = False
+    rearm: Callable[[], None] = lambda: None
+    """Lets the time be looked at by the new end."""
 
     def is_up(self) -> bool:
         """Return whether the time is up once more, and set the next one."""
@@ -75,6 +86,7 @@ def deadline(seconds: float, *, spent: float = 0.0) -> Iterator[None]:
     """
     limit = _Limit(time.monotonic() + max(seconds - spent, 0.0))
     progress.limit(limit.end, seconds)
+    outer, _running.limit = getattr(_running, "limit", None), limit
     try:
         with unheard_ones_ignored(InterruptionError), _by_alarm(limit) if _has_alarm() else _by_thread(limit):
             yield
@@ -86,8 +98,35 @@ def deadline(seconds: float, *, spent: float = 0.0) -> Iterator[None]:
         raise
     finally:
         progress.limit(math.inf, 0.0)
+        _running.limit = outer
     if limit.struck:
         raise out_of_time(seconds)
+
+
+@contextmanager
+def share_of_time(seconds: float) -> Iterator[None]:
+    """Raise OverdueError out of the block after a number of seconds; the deadline around it stays as it is.
+
+    Without a deadline there is no limit. Inside it is a TimeIsUpError, as that of the deadline.
+    """
+    limit: _Limit | None = getattr(_running, "limit", None)
+    if limit is None or time.monotonic() + seconds >= limit.end:
+        yield
+        return
+    whole, where = limit.end, ""
+    try:
+        limit.end = time.monotonic() + seconds
+        limit.rearm()
+        yield
+    except BaseException as error:
+        if not limit.struck or isinstance(error, KeyboardInterrupt) or time.monotonic() >= whole:
+            raise
+        where = error.where if isinstance(error, TimeIsUpError) else ""
+    finally:
+        limit.end = max(whole, limit.end) if limit.struck and time.monotonic() >= whole else whole
+    if limit.struck and time.monotonic() < whole:
+        limit.struck = False
+        raise OverdueError(where)
 
 
 @contextmanager
@@ -164,6 +203,7 @@ def _by_alarm(limit: _Limit) -> Iterator[None]:
             raise TimeIsUpError
 
     signal.signal(signal.SIGALRM, strike)
+    limit.rearm = arm
     try:
         try:
             arm()
@@ -183,7 +223,7 @@ def _by_thread(limit: _Limit) -> Iterator[None]:
     raising, over = threading.Lock(), threading.Event()
 
     def watch() -> None:
-        while not over.wait(max(limit.end - time.monotonic(), 0.0)):
+        while not over.wait(min(max(limit.end - time.monotonic(), 0.0), AGAIN)):  # it may come nearer
             with raising:
                 if not over.is_set() and limit.is_up():
                     raise_here(TimeIsUpError)

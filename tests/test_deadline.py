@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import gradcli
-from gradcli.deadline import DeadlineError, deadline, out_of_time
+from gradcli.deadline import DeadlineError, OverdueError, deadline, out_of_time, share_of_time
 from gradcli.errors import boundary
 
 
@@ -264,3 +264,37 @@ sys.settrace(lambda *_: None)
 """
     done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, timeout=30.0, check=True)
     assert done.stdout == "on\n"
+
+
+def raise_another_error() -> None:
+    try:
+        pause(10)
+    except BaseException as error:
+        raise ValueError from error
+
+
+@ANYWHERE
+def test_a_share_of_the_time_ends_a_part_of_a_run_and_no_more(run: Callable[[Callable[[], None]], None]) -> None:
+    def block() -> None:
+        with deadline(60):
+            with pytest.raises(OverdueError), share_of_time(0.1):
+                pause(10)
+            with pytest.raises(OverdueError), share_of_time(0.1):
+                raise_another_error()
+            with share_of_time(0.1):
+                pass
+            pause(0.3)
+
+    run(block)
+
+
+def test_the_deadline_holds_within_a_longer_share() -> None:
+    with deadline(60), pytest.raises(OverdueError), share_of_time(0.1), share_of_time(5):
+        pause(10)
+    with pytest.raises(DeadlineError), deadline(0.2), share_of_time(5):
+        pause(10)
+
+
+def test_without_a_deadline_a_share_is_no_limit() -> None:
+    with share_of_time(0.05):
+        pause(0.1)

@@ -7,13 +7,18 @@ import random
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch._C import _functorch
 from torch.distributions import Distribution
 from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode  # there is no public way
 from torch.utils import _device
+
+# NumPy's seeds are below this.
+NUMPY_SEEDS = 1 << 32
 
 
 def torch_version() -> str:
@@ -28,7 +33,7 @@ def use_one_thread() -> None:
 
 
 def seed_random_numbers(seed: int) -> None:
-    """Start PyTorch's and Python's random numbers at a seed.
+    """Start the random numbers of PyTorch, of Python and of NumPy's global generator at a seed.
 
     `torch.manual_seed` also notes a traceback for each kind of device that is not there, which takes milliseconds: as
     long as a small network.
@@ -38,6 +43,46 @@ def seed_random_numbers(seed: int) -> None:
     else:
         torch.default_generator.manual_seed(seed)
     random.seed(seed)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        with suppress(TypeError):  # another generator in the place of the global one has no seed
+            numpy.random.seed(seed % NUMPY_SEEDS)
+
+
+def random_states() -> tuple[Tensor, Any, Any]:
+    """Return where the random numbers of PyTorch, of Python and of NumPy's global generator are."""
+    numpys = sys.modules.get("numpy.random")  # which NumPy itself loads when it is asked for, in milliseconds
+    return torch.get_rng_state(), random.getstate(), None if numpys is None else numpys.get_state(legacy=False)
+
+
+def restore_random_states(states: tuple[Tensor, Any, Any]) -> None:
+    """Let random numbers go on from where they were."""
+    torch.set_rng_state(states[0])
+    random.setstate(states[1])
+    numpys = sys.modules.get("numpy.random")
+    if numpys is not None and states[2] is not None:
+        numpys.set_state(states[2])
+    elif numpys is not None:
+        numpys.seed()  # nobody had drawn from it
+
+
+@contextmanager
+def random_numbers_kept() -> Iterator[None]:
+    """Leave the random numbers as they were."""
+    states = random_states()
+    try:
+        yield
+    finally:
+        restore_random_states(states)
+
+
+def has_drawn(seed: int) -> bool:
+    """Return whether random numbers were drawn since they were started at a seed."""
+    now = random_states()
+    with random_numbers_kept():
+        seed_random_numbers(seed)
+        fresh = random_states()
+    same = all(repr(one) == repr(other) for one, other in zip(now[1:], fresh[1:], strict=True))
+    return not (same and torch.equal(now[0], fresh[0]))
 
 
 def is_watched() -> bool:
@@ -96,12 +141,11 @@ def _restore_modes(modes: Sequence[object]) -> None:
 @contextmanager
 def _python_kept() -> Iterator[None]:
     """Leave the random numbers, where modules are looked for, and the collector as they were."""
-    drawn, chosen, path, collected = torch.get_rng_state(), random.getstate(), [*sys.path], gc.isenabled()
+    states, path, collected = random_states(), [*sys.path], gc.isenabled()
     try:
         yield
     finally:
-        torch.set_rng_state(drawn)
-        random.setstate(chosen)
+        restore_random_states(states)
         sys.path[:] = path
         if collected:
             gc.enable()

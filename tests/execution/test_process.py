@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch._C import _functorch
@@ -11,7 +13,7 @@ from torch.overrides import BaseTorchFunctionMode, TorchFunctionMode, _get_curre
 
 import gradcli
 from gradcli.execution.forward import interpreter
-from gradcli.execution.process import seed_random_numbers, state_kept
+from gradcli.execution.process import has_drawn, seed_random_numbers, state_kept
 
 
 class LeftError(BaseException):
@@ -95,3 +97,24 @@ def test_seeding_draws_what_torch_does_and_writes_no_traceback(monkeypatch: pyte
         monkeypatch.setattr("traceback.format_stack", lambda *_: pytest.fail("for a device that is not there"))
         seed_random_numbers(7)
         assert torch.equal(torch.rand(3), theirs)
+
+
+def test_drawing_is_told_of_every_source_of_random_numbers() -> None:
+    with state_kept():
+        for draw in (lambda: torch.rand(1), random.random, np.random.rand):
+            seed_random_numbers(1 << 40)
+            assert not has_drawn(1 << 40)
+            draw()
+            assert has_drawn(1 << 40)
+
+
+def test_a_generator_of_ones_own_in_the_place_of_numpys_is_no_error() -> None:
+    own = np.random.get_bit_generator()
+    np.random.set_bit_generator(np.random.PCG64(5))
+    try:
+        with state_kept():
+            first = np.random.rand()  # noqa: NPY002
+            seed_random_numbers(7)
+        assert np.random.rand() == first  # noqa: NPY002
+    finally:
+        np.random.set_bit_generator(own)

@@ -4,7 +4,8 @@ import pytest
 
 from gradcli.deadline import DeadlineError, out_of_time
 from gradcli.errors import ExitCode, GradcliError, InputError
-from gradcli.report.suite import error_report
+from gradcli.report.suite import SuiteReport, error_report
+from gradcli.report.verdict import Verdict
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,8 @@ def test_an_error_of_one_run_says_the_verdict_and_where_it_was_still_running() -
     assert error.message == "undecided: no verdict within 1 s; it was still in forward (f.py:3)"
     assert error.reason == "no verdict within 1 s; it was still in forward (f.py:3)"
     assert error.hint == "`--timeout` raises the limit"
+
+
+def test_a_part_without_checks_fails_nothing_and_is_no_match() -> None:
+    empty = SuiteReport((), 0)
+    assert (empty.verdict, empty.exit_code) == (Verdict.UNVERIFIED, ExitCode.OK)

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcli.errors import GradcliError
 from gradcli.execution.code.compiled import as_written
+from gradcli.execution.code.held import found_again, holding
 from gradcli.execution.code.higher_order import HigherOrder, higher_order_seen
 from gradcli.execution.code.inner import functions_seen
 from gradcli.execution.code.retraced import checkpointed
@@ -27,13 +28,14 @@ from gradcli.execution.forward.call_kinds import IDENTITIES
 from gradcli.execution.forward.calls import NOWHERE, MadeCall
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.forward.followed import held_by, is_given
+from gradcli.execution.forward.followed import is_given
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.forward.twins import changed, made_by, versions
 from gradcli.execution.process import use_one_thread
 from gradcli.settings import Settings
+from gradcli.tolerance import is_close
 
 # Code on fewer entries than this runs faster on one thread, and much faster beside a busy core.
 FEW_ENTRIES = 1 << 20
@@ -170,6 +172,8 @@ class CodeAgain:
     may_decide: bool = True
     is_refused: bool = False
     """Whether the code does not run a second time, or draws what depends on its leaves."""
+    is_unsteady: bool = False
+    """Whether it computes another value each time it runs."""
     held: Mapping[TracedTensor, Tensor] = field(default_factory=dict)
     """The leaves that the code is not given, and has from elsewhere; not those that it makes whenever it runs."""
 
@@ -186,13 +190,25 @@ class CodeAgain:
             use_one_thread()
         replay = Replay()
         try:
-            found._ran({}, replay)
+            is_unsteady = found._is_unsteady(found._ran({}, replay))
         except RuntimeError:
-            return CodeAgain(code, settings, trace, leaves, is_refused=True)
-        held = _found_again(own, replay.read)
-        return CodeAgain(
-            code, settings, trace, leaves, replay.made, replay.decisions, bool(replay.decisions), held=held
+            return replace(found, is_refused=True)
+        return replace(
+            found,
+            kept=replay.made,
+            decisions=replay.decisions,
+            may_decide=bool(replay.decisions),
+            is_unsteady=is_unsteady,
+            held=found_again(own, replay.read),
         )
+
+    def _is_unsteady(self, output: Tensor) -> bool:
+        """Return whether an output is not the trace's, nor what the code gives once more.
+
+        One that is the same once more is off by another way to round alone.
+        """
+        before = double(self.trace.output.tensor.detach()).to(output.device)
+        return not _near(before, output) and not _near(output, self._ran({}, Replay()))
 
     @property
     def calls(self) -> list[TracedCall]:
@@ -240,7 +256,7 @@ class CodeAgain:
         own += [(tensor, values[leaf]) for leaf, tensor in self.held.items() if leaf in changed]
         inputs = {name: _fresh(value, device) for name, value in given.items() if name not in parameters}
         try:
-            with _holding(own), double_precision(), torch.enable_grad(), replay.seeing():
+            with holding(own), double_precision(), torch.enable_grad(), replay.seeing():
                 output = self.code.run(inputs, self.settings)[1]
         except (*REFUSALS, GradcliError) as error:
             raise RefusedError(error.message if isinstance(error, GradcliError) else str(error)) from error
@@ -265,28 +281,8 @@ def _alike(one: Any, other: Any) -> bool:
     return isinstance(one, float) or one == other
 
 
-def _found_again(leaves: Sequence[TracedTensor], read: Mapping[int, Tensor]) -> dict[TracedTensor, Tensor]:
-    """Return the leaves that code has from elsewhere, which it has read again, in double precision."""
-    known = {leaf: held_by(leaf) for leaf in leaves if leaf.tensor.requires_grad}
-    wide = {torch.float64, torch.complex128}
-    return {
-        leaf: tensor
-        for leaf, tensor in known.items()
-        if tensor is not None and id(tensor) in read and tensor.dtype in wide
-    }
-
-
-@contextmanager
-def _holding(own: Sequence[tuple[Tensor, Tensor]]) -> Iterator[None]:
-    """Let tensors hold other values meanwhile."""
-    before = [(tensor, tensor.data) for tensor, _ in own]
-    try:
-        for tensor, value in own:
-            tensor.data = value.to(tensor)
-        yield
-    finally:
-        for tensor, data in before:
-            tensor.data = data
+def _near(one: Tensor, other: Tensor) -> bool:
+    return is_close(one.nan_to_num(0.0, 0.0, 0.0), other.nan_to_num(0.0, 0.0, 0.0))
 
 
 def _fresh(value: Tensor, device: str) -> Tensor:

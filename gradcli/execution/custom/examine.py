@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.deadline import OverdueError, share_of_time
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.autograd.backward import cotangent_of
@@ -22,6 +23,7 @@ from gradcli.execution.custom.unsteady import is_unsteady, left_undecided
 from gradcli.execution.forward.recording import Recording
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.value_files import read_values
+from gradcli.execution.process import state_kept
 from gradcli.execution.run import report_with
 from gradcli.execution.targets.frames import defined_at
 from gradcli.execution.targets.function.mirrored import mirrored
@@ -61,6 +63,8 @@ AGAIN: Mapping[str, Checking] = {
     "in float32": elsewhere.dtypes,
     "double backward": double_backward.double_backward,
 }
+# The part of the time that is left which one check may take: the others are to be looked at too.
+SHARE = 0.5
 # What a complex output is multiplied by: for a real number a conjugate that is missing may not show.
 COMPLEX_ONE = 1 + 0.5j
 
@@ -192,7 +196,11 @@ def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
     found: list[Check] = []
     for name, check in checks.items():
         try:
-            result = check(trial)
+            with state_kept(), share_of_time(SHARE * trial.time_left):
+                result = check(trial)
+        except OverdueError as error:
+            words = f"not looked at: it takes too long{error.where}: `--timeout` gives more time"
+            result = Check(name, Verdict.UNDECIDED, noted(NoteKind.LIMIT, words))
         except ExecutionError as error:
             result = Check(name, Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
         except NoReferenceError as error:

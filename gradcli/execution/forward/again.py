@@ -36,6 +36,10 @@ class Again(Protocol):
         """Return whether the program may decide anything by the values of tensors."""
 
     @property
+    def is_unsteady(self) -> bool:
+        """Return whether it computes another value each time it runs."""
+
+    @property
     def calls(self) -> Sequence[TracedCall]:
         """Return the calls at the trace's own point."""
 

@@ -51,6 +51,11 @@ class Retrace:
         """Return the value of a tensor of the trace in double precision."""
         return double(traced.tensor.detach())
 
+    @property
+    def is_unsteady(self) -> bool:
+        """Return that it computes one value."""
+        return False
+
     def output(self, changed: Mapping[TracedTensor, Tensor]) -> Tensor:
         """Return the output with other values of some tensors; RefusedError where a call does not run."""
         return self.result(self.trace.output, changed)

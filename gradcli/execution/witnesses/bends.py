@@ -32,6 +32,7 @@ from gradcli.execution.witnesses.decisions import decides
 from gradcli.execution.witnesses.jumps import is_continuous, is_hidden, is_level, shortest_steps, steep
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses
+from gradcli.execution.witnesses.unsteady import left_open
 from gradcli.language.branching import may_branch
 from gradcli.language.program import Program
 from gradcli.report.report import TensorReport
@@ -117,6 +118,8 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
     report, gradient = evaluation.reports[traced], evaluation.gradients.get(traced)
     if gradient is None:
         return report
+    if witnesses.rerun.is_unsteady:
+        return left_open(report, witnesses.witnesses) if traced in witnesses.rerun.leaves else report
     comparisons, against = evaluation.comparisons, contradicted_by(report)
     jumps = comparisons is not None and traced in comparisons.jumping
     if jumps and not all_finite(witnesses.run.output.tensor):

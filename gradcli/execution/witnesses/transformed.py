@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import random
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,8 +28,10 @@ from gradcli.execution.forward.followed import held_by
 from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.process import has_drawn
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.transformations import Transformation
+from gradcli.execution.witnesses.unsteady import OTHER_VALUE
 from gradcli.phrases import show_shape
 from gradcli.progress import stage
 from gradcli.report.comparison import Comparison
@@ -54,10 +55,16 @@ class Ran:
     gradients: Mapping[TracedTensor, Tensor | None] = dataclasses.field(default_factory=dict)
     """None of one that the output does not depend on."""
     refused: str | None = None
+    output: Tensor | None = None
     off: Comparison | None = None
     """How the output compares with the one that it had."""
     drew: bool = False
     """Whether random numbers were drawn."""
+
+    @property
+    def is_off(self) -> bool:
+        """Return whether the output is another than it was."""
+        return self.off is not None and not self.off.verdict.passes
 
 
 def transformed(run: Run, evaluation: Evaluation, reports: Reports) -> dict[TracedTensor, TensorReport]:
@@ -90,12 +97,13 @@ def _ran(run: Run, program: CodeProgram, how: Transformation) -> Ran:
     with _at_its_point(run, program, how) as inputs, default_dtype(settings):
         target = dataclasses.replace(program.target, call=how.call(program.target.call))
         output = dataclasses.replace(program, target=target).run(inputs, settings)[1]
-        drew = _drew(settings.seed)
+        drew = has_drawn(settings.seed)
         output = output if settings.reduce == "none" else reduction_of(settings)(output)
         if output.shape != run.output.tensor.shape:
             raise ExecutionError(f"the output has shape {show_shape(tuple(output.shape))} there")
         gradients = _gradients(run, output, {**program.parameters, **inputs})
-    return Ran(gradients, off=compare(double(output), double(run.output.tensor), _tolerance(run, how)), drew=drew)
+    off = compare(double(output), double(run.output.tensor), _tolerance(run, how))
+    return Ran(gradients, output=output.detach(), off=off, drew=drew)
 
 
 @contextmanager
@@ -139,12 +147,6 @@ def _holding(module: nn.Module | None, values: Mapping[str, Tensor], how: Transf
             tensor.data = data
 
 
-def _drew(seed: int) -> bool:
-    """Return whether random numbers were drawn since the seed was set, as it is before each run."""
-    fresh = torch.Generator().manual_seed(seed).get_state()
-    return not torch.equal(torch.get_rng_state(), fresh) or random.getstate() != random.Random(seed).getstate()  # noqa: S311 (to compare)
-
-
 def _tolerance(run: Run, how: Transformation) -> Tolerance:
     return run.tolerance if how.precision is None else Tolerance.of(how.precision)
 
@@ -181,6 +183,15 @@ class _Judge:
         return gradient
 
     @cached_property
+    def is_unsteady(self) -> bool:
+        """Return whether the code as it is, not followed, gives another output each time: no transformation's doing."""
+        assert isinstance(self.run.program, CodeProgram)  # noqa: S101 (nothing else is transformed)
+        first, again = (_tried(self.run, self.run.program, Transformation()).output for _ in range(2))
+        if first is None or again is None:
+            return False
+        return not compare(double(first), double(again), self.run.tolerance).verdict.passes
+
+    @cached_property
     def _noise(self) -> Noise[TracedTensor]:
         """Return how far the rounding of the transformation's precision may move the leaves' symbolic gradients."""
         comparisons, precision = self.evaluation.comparisons, self.how.precision
@@ -213,8 +224,11 @@ def _witness(judge: _Judge, traced: TracedTensor) -> WitnessReport:
         return _undecided(MADE_INSIDE)
     gradient = torch.zeros_like(judge.own(traced)) if gradient is None else gradient
     found = judge.compared(traced, double(plain(gradient)))
-    if found.verdict is Verdict.MISMATCH and ran.drew and ran.off is not None and not ran.off.verdict.passes:
-        return _undecided(OTHER_NUMBERS)
+    if found.verdict is Verdict.MISMATCH and ran.is_off:
+        if ran.drew:
+            return _undecided(OTHER_NUMBERS)
+        if judge.is_unsteady:
+            return _undecided(OTHER_VALUE[0].words)
     if found.verdict is Verdict.MISMATCH and judge.is_kinked(traced):
         return _undecided(KINKED)
     arose = found.verdict is Verdict.UNDEFINED and not has_nan(judge.own(traced))

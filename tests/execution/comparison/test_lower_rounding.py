@@ -151,3 +151,26 @@ def test_a_gradient_that_overflows_where_autocast_computes_is_too_large_for_that
     assert bias.gradient.isinf().any()
     assert bias.verdict is Verdict.UNDEFINED
     assert "too large for the dtype that it is computed in" in str(bias.note)
+
+
+def column_norms(x: Tensor) -> Tensor:
+    return (torch.linalg.svd(x, full_matrices=False)[0].pow(2) * torch.arange(3.0)).sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_zero_in_every_entry_may_be_off_by_as_much_as_in_the_worst(seed: int) -> None:
+    """The columns of U are unit vectors, whatever x is: a sum of their squares is constant."""
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(seed))
+    report = gradcli.check(column_norms, {"x": x}, dtype="float32", witnesses=("symbolic",))
+    assert report.verdict is Verdict.MATCH
+    assert "within rounding" in (report["x"].note or "")
+
+
+def test_what_is_zero_and_off_by_more_than_that_is_a_mismatch() -> None:
+    def code(x: Tensor) -> Tensor:
+        y = x * 1
+        y.register_hook(lambda gradient: gradient + 2e-5)
+        return column_norms(y)
+
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    assert gradcli.check(code, {"x": x}, dtype="float32", witnesses=("symbolic",)).verdict is Verdict.MISMATCH

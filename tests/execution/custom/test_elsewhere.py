@@ -5,17 +5,23 @@ Each gradient planted here is wrong by hand: the right one is known from calculu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from made import function
 from torch import Tensor
+from torch.autograd import Function
 
 import gradcli
-from gradcli.report.custom import CustomDetails
+from gradcli.deadline import deadline
+from gradcli.execution.custom import examine
+from gradcli.report.custom import Check, CustomDetails
 from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 
 Formula = Callable[[Tensor, Tensor], Tensor]
 
@@ -337,3 +343,38 @@ def test_what_equal_values_make_wrong_is_not_said_of_strides(function: Any, shap
     report = gradcli.check_function(function, shapes={"x": shape})
     checks = report.details.checks
     assert [one.name for one in checks if one.verdict == "mismatch"] == ["other points"]
+
+
+class Endless(Function):
+    """Is sin, and does not end in single precision: an iteration to more digits than it has."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        while x.dtype is torch.float32:
+            time.sleep(0.01)
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return grad * x.cos()
+
+
+def test_a_dtype_in_which_forward_does_not_end_is_not_looked_at() -> None:
+    report = gradcli.check_function(Endless, {"x": [0.5, 1.5]}, timeout=5)
+    checks = {check.name: check for check in report.details.checks}
+    assert report.verdict == "match"
+    assert "float32 (that takes too long" in checks["in float32"].note
+    assert "it was still in forward (test_elsewhere.py" in checks["in float32"].note
+    assert checks["double backward"].verdict == "match"
+
+
+def test_a_check_that_does_not_end_is_undecided_and_the_others_are_kept() -> None:
+    trial: Any = SimpleNamespace(time_left=0.2)
+    checks: dict[str, Any] = {"endless": lambda _: time.sleep(60), "quick": lambda _: Check("quick", Verdict.MATCH)}
+    with deadline(60):
+        first, second = examine._run(checks, trial)
+    assert (first.verdict, second.verdict) == (Verdict.UNDECIDED, Verdict.MATCH)
+    assert first.name == "endless"
+    assert "not looked at: it takes too long" in str(first.note)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -425,3 +426,68 @@ def test_a_row_names_what_makes_it(name: str) -> None:
     make: Callable[[Settings], Any] = function(row.implementation)
     assert row.name == name
     assert isinstance(make(Settings()), Transformation)
+
+
+class Counted(nn.Module):
+    """Computes 3x², then 4x², then 5x² …: each run is right, and another function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.count += 1
+        return (self.count * x * x).sum()
+
+
+@pytest.mark.parametrize("names", [("eager",), ("checkpoint", "vmap", "autocast", "channels_last")])
+def test_code_that_computes_another_value_each_time_is_not_compared(names: tuple[str, ...]) -> None:
+    report = checked(Counted(), {"x": drawn(4, 3)}, *names)
+    found = report["x"].witnesses or {}
+    assert report.verdict is Verdict.UNDECIDED
+    assert all("the code computes another value each time it runs" in (found[name].note or "") for name in names)
+
+
+def test_the_witnesses_say_so_of_it_too() -> None:
+    report = gradcli.check(Counted(), {"x": drawn(4, 3)})
+    found = report["x"].witnesses or {}
+    assert {found[name].note for name in ("finite-difference", "taylor")} == {report["x"].note}
+    assert report["x"].note == "the code computes another value each time it runs"
+    alone = gradcli.check(Counted(), {"x": drawn(4, 3)}, witnesses=("finite-difference",))
+    assert alone.verdict is Verdict.UNDECIDED
+
+
+class Wrong(Function):
+    """Is x² forward, and off where a transformation of the code is told by single precision."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x if x.dtype is torch.float64 else 2 * x * x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return 2 * grad * x if x.dtype is torch.float64 else 4 * grad * x
+
+
+def test_another_value_that_the_transformation_alone_makes_is_its_fault() -> None:
+    report = checked(lambda x: Wrong.apply(x).sum(), {"x": drawn(4, 3)}, "autocast")
+    assert report.verdict is Verdict.MISMATCH
+    assert dissenters(report) == {"x": "autocast"}
+
+
+def numpys(x: Tensor) -> Tensor:
+    return (x * x * float(np.random.rand())).sum()  # noqa: NPY002 (the global generator)
+
+
+def test_numpys_random_numbers_are_the_same_in_each_run_and_go_on_after_it() -> None:
+    np.random.seed(3)  # noqa: NPY002
+    theirs = np.random.rand(2)  # noqa: NPY002
+    np.random.seed(3)  # noqa: NPY002
+    first = np.random.rand()  # noqa: NPY002
+    report = gradcli.check(numpys, {"x": drawn(4, 3)}, under=("eager", "vmap"))
+    assert [first, np.random.rand()] == list(theirs)  # noqa: NPY002
+    found = report["x"].witnesses or {}
+    assert report.verdict is Verdict.MATCH
+    assert {found[name].verdict for name in ("finite-difference", "eager", "vmap")} == {Verdict.MATCH}

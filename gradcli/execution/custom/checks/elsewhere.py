@@ -61,11 +61,12 @@ def other_points(trial: Trial) -> Check:
         if not trial.has_time(SHARE):
             findings.miss(label, NO_TIME)
             continue
-        together = judge.look(findings, label, spot.point)
-        # Where all of them may not be changed, one input is; and numbers, which tie if all are.
-        others = spot.others if single or not together else ()
-        if not any([together, *(judge.look(findings, label, other) for other in others)]):
-            findings.miss(label, NOT_FINITE)
+        with findings.in_time(trial, label):
+            together = judge.look(findings, label, spot.point)
+            # Where all of them may not be changed, one input is; and numbers, which tie if all are.
+            others = spot.others if single or not together else ()
+            if not any([together, *(judge.look(findings, label, other) for other in others)]):
+                findings.miss(label, NOT_FINITE)
     equal = _dense(expanded(trial.point))
     if equal is not None:
         judge.look(findings, "inputs that are equal along their first axis", equal)
@@ -168,7 +169,7 @@ def dtypes(trial: Trial) -> Check | None:
     lower = dataclasses.replace(trial, settings=settings, probe=trial.probe.to(torch.float32))
     point = {name: _single(value) for name, value in moved(trial.point, trial.settings.seed).items()}
     try:
-        with default_dtype(settings):
+        with findings.in_time(trial, LOWER), default_dtype(settings):
             judge = Judge(lower, Tolerance.of(LOWER), {name: trial.scale(name) for name in trial.wanted})
             findings.wrong += judge.notes(apply(trial.subject, point), point, f"in {LOWER}")
     except NoReferenceError as error:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from gradcli.deadline import OverdueError, share_of_time
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.numerical import by_all, by_differences
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
 from gradcli.execution.custom.rounding import CEILING, LARGEST, is_rounding, rounding_error, rounding_of_gradients
+from gradcli.execution.process import state_kept
 from gradcli.execution.targets.function.sampling import is_finite, spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import Applied, Trial, apply
@@ -29,6 +32,8 @@ NOT_FINITE = "forward is not finite there"
 ILL_CONDITIONED = "forward loses most of its digits there"
 # How many times as large a relative change may become, and how many times as steep as usual a function may be.
 LARGEST_CONDITION, STEEPEST = 1e4, 1e6
+# The part of the time limit that one point, or one dtype, may take.
+LOOK = 0.1
 NO_TIME = "that takes too long: `--timeout` gives more time"
 ROUNDED = "rounding is all that backward is off by there"
 NOT_TOLD = "finite differences cannot tell there"
@@ -60,6 +65,15 @@ class Findings:
     def miss(self, label: str, reason: str) -> None:
         """Note that something was not looked at."""
         self.missed.setdefault(reason, []).append(label)
+
+    @contextmanager
+    def in_time(self, trial: Trial, label: str) -> Iterator[None]:
+        """Look at something for no more than a part of the time, and note if it takes longer."""
+        try:
+            with state_kept(), share_of_time(LOOK * trial.settings.timeout):
+                yield
+        except OverdueError as error:
+            self.miss(label, f"{NO_TIME}{error.where}")
 
     def check(self, name: str) -> Check:
         """Return the check that these findings make."""

@@ -53,13 +53,15 @@ def shapes(trial: Trial) -> Check | None:
         return findings.check("other shapes")
     others = other_shapes(_shapes(trial.point))
     for changed in _in_time(trial, findings, others):
-        item = _look(judge, findings, changed)
-        refused += [item] if item else []
+        with findings.in_time(trial, _label(changed)):
+            item = _look(judge, findings, changed)
+            refused += [item] if item else []
     if refused:
         _judge(judge, findings, refused)
     beside = [changed for changed in broadcasting_shapes(_shapes(trial.point)) if changed not in others]
     for changed in _in_time(trial, findings, beside):
-        _look_beside(judge, findings, changed)
+        with findings.in_time(trial, _label(changed)):
+            _look_beside(judge, findings, changed)
     return findings.check("other shapes")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from torch.autograd.function import FunctionCtx
 
 from gradcli.deadline import TimeIsUpError
 from gradcli.errors import ExecutionError, GradcliError, InterruptionError
+from gradcli.execution.process import random_numbers_kept, seed_random_numbers
 from gradcli.execution.targets.frames import refusal, still_in
 from gradcli.execution.targets.function.state import KeptState
 from gradcli.execution.targets.parameters import ForwardParameter, has_setup
@@ -78,19 +77,9 @@ class Subject:
 @contextmanager
 def same_random_numbers() -> Iterator[None]:
     """Let forward draw the same numbers whenever it runs (a dropout's mask), and nobody else: PyTorch's and others."""
-    numpy = sys.modules.get("numpy")
-    states = torch.get_rng_state(), random.getstate(), numpy.random.get_state() if numpy else None
-    torch.manual_seed(0)
-    random.seed(0)
-    if numpy:
-        numpy.random.seed(0)
-    try:
+    with random_numbers_kept():
+        seed_random_numbers(0)
         yield
-    finally:
-        torch.set_rng_state(states[0])
-        random.setstate(states[1])
-        if numpy:
-            numpy.random.set_state(states[2])
 
 
 def listed(outputs: Any) -> list[Any]:

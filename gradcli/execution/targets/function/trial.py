@@ -152,6 +152,11 @@ class Trial:
         finite = right[right.isfinite()]
         return float(finite.max()) if finite.numel() else 0.0
 
+    @property
+    def time_left(self) -> float:
+        """Return how many seconds of the time limit are left."""
+        return max(self.settings.timeout - (time.monotonic() - self.begun), 0.0)
+
     def has_time(self, share: float) -> bool:
         """Return whether less than a share of the time limit has passed: a slow Function is left some for the rest."""
         return time.monotonic() - self.begun < share * self.settings.timeout
