@@ -12,7 +12,7 @@ from functools import cache, cached_property
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.compare import compare, largest_size
 from gradcli.execution.comparison.derivatives import LOST
 from gradcli.execution.comparison.other_values import with_other_values
 from gradcli.execution.comparison.rounding import UNKNOWN_WIDTH, Point
@@ -130,11 +130,11 @@ def _loses(call: TracedCall, exact: frozenset[TracedTensor]) -> bool:
     if not (_is_sum(call.op.definition) if is_pointwise else call.op.kind in SUMMING):
         return False
     terms = list(filter(_is_inexact, call.inputs))
-    totals = [_sizes(traced) for traced in filter(_is_inexact, call.outputs)]
+    totals = list(filter(_is_inexact, call.outputs))
     if is_pointwise:
-        return any(_loses_digits(total, terms, exact) for total in totals)
-    largest = max(map(_largest, map(_sizes, terms)), default=0.0)
-    return any(_largest(total) < CANCELLED * largest for total in totals)
+        return any(_loses_digits(_sizes(total), terms, exact) for total in totals)
+    largest = max(map(_largest_entry, terms), default=0.0)
+    return any(_largest_entry(total) < CANCELLED * largest for total in totals)
 
 
 def _loses_digits(total: Tensor, terms: list[TracedTensor], exact: frozenset[TracedTensor]) -> bool:
@@ -161,9 +161,9 @@ def _sizes(traced: TracedTensor) -> Tensor:
     return traced.tensor.detach().abs()
 
 
+def _largest_entry(traced: TracedTensor) -> float:
+    return _size(traced.tensor.detach())
+
+
 def _size(tensor: Tensor) -> float:
-    return _largest(tensor.abs())
-
-
-def _largest(sizes: Tensor) -> float:
-    return float(sizes.amax()) if sizes.numel() else 0.0
+    return largest_size(tensor) if tensor.numel() else 0.0

@@ -28,6 +28,7 @@ DTYPES: Mapping[str, torch.dtype] = {
     "complex64": torch.complex64,
     "complex128": torch.complex128,
 }
+_DOUBLE = frozenset({torch.float64, torch.complex128})
 
 
 def converted(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
@@ -61,6 +62,8 @@ def double(tensor: Tensor) -> Tensor:
     """
     tensor = tensor.detach()
     tensor = tensor if tensor.device.type in {"cpu", "meta"} else tensor.cpu()
+    if tensor.dtype in _DOUBLE:
+        return tensor
     if tensor.is_complex():
         return tensor.to(torch.complex128)
     return tensor.to(torch.float64) if tensor.is_floating_point() else tensor

@@ -137,6 +137,32 @@ def test_a_match_tells_whether_every_entry_is_finite() -> None:
     assert not compare(tensor(INF, 2.0), tensor(INF, 2.0), DOUBLE).is_finite
 
 
+@pytest.mark.parametrize(("entry", "verdict"), [(2.0, Verdict.MATCH), (INF, Verdict.MATCH), (NAN, Verdict.UNDEFINED)])
+def test_a_gradient_that_is_the_reference_itself_is_compared_as_any_other(entry: float, verdict: Verdict) -> None:
+    one = tensor(1.0, entry)
+    found = compare(one, one, DOUBLE)
+    assert (found.verdict, found.is_finite) == (verdict, entry == 2.0)
+    assert verdict is Verdict.UNDEFINED or (found.max_abs_error, found.max_rel_error, found.worst_index) == (0, 0, (0,))
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_an_entry_that_differs_is_found_among_parts_that_are_the_same(
+    place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradcli.execution.comparison.compare.BLOCK", 2)
+    reference = tensor(1, 2, 4, 8, 16, 32)
+    gradient = reference.clone()
+    gradient[place] += 2.0**-40
+    found = compare(gradient, reference, DOUBLE)
+    assert (found.verdict, found.worst_index, found.max_abs_error) == (Verdict.MATCH, (place,), 2.0**-40)
+    assert found.max_rel_error == 2.0 ** (-40 - place)
+
+
+def test_precisions_may_differ() -> None:
+    assert compare(tensor(1.0, 2.0).float(), tensor(1.0, 2.0), DOUBLE).verdict is Verdict.MATCH
+    assert compare(tensor(1.0, 0.1).float(), tensor(1.0, 0.1), DOUBLE).verdict is Verdict.MISMATCH
+
+
 @pytest.mark.parametrize("noise", [0.0, 1e-6, torch.tensor(1e-6), tensor(0, 1e-6, 1e-3, 0), tensor(1e-6, 0, 1e-6, 1)])
 @pytest.mark.parametrize("tolerance", [DOUBLE, Tolerance.of("float32")], ids=str)
 @pytest.mark.parametrize("place", range(4))
