@@ -57,15 +57,20 @@ def _is_absorbed(calls: list[TracedCall], result: TracedTensor, limit: Tensor, l
             continue
         own = {traced: double(traced.tensor) for traced in call.inputs}
         there = call.run({**own, **{traced: moved[traced] for traced in call.inputs if traced in moved}})
-        same = {traced: _is_same(there[traced], traced) & live[traced] for traced in call.outputs if traced in live}
-        if any(map(_any, same.values())):
-            changes = hidden_changes(call, own, moved)
-            if any(
-                _any(same[one] & (change > 0) & (change <= _rounding(one))) for one, change in changes if one in same
-            ):
-                return True
+        if _hides_change(
+            call, own, moved, {one: _is_same(there[one], one) & live[one] for one in there if one in live}
+        ):
+            return True
         moved |= {traced: there[traced].detach() for traced in call.outputs}
     return False
+
+
+def _hides_change(call: TracedCall, own: Tangents, moved: Tangents, same: Tangents) -> bool:
+    """Return whether a result that stays the `same` should change, by no more than its rounding."""
+    if not any(map(_any, same.values())):
+        return False
+    changes = ((one, change) for one, change in hidden_changes(call, own, moved) if one in same)
+    return any(_any(same[one] & (change > 0) & (change <= _rounding(one))) for one, change in changes)
 
 
 def _is_same(value: Tensor, traced: TracedTensor) -> Tensor:
