@@ -49,6 +49,20 @@ def jumps_of(call: TracedCall) -> Iterator[tuple[TracedTensor, Tensor]]:
     yield from zip([traced for traced in call.outputs if not traced.tensor.is_complex()], found, strict=True)
 
 
+def limits_of(call: TracedCall) -> Iterator[tuple[TracedTensor, Tensor]]:
+    """Yield the real results of a call that jump with their values next to the point, by each operand to each side."""
+    values = {traced: double(traced.tensor.detach()) for traced in call.inputs}
+    before, results = _results(call, values), [traced for traced in call.outputs if not traced.tensor.is_complex()]
+    for traced, value in values.items():
+        for side in (torch.ones_like(value), -torch.ones_like(value)) if value.is_floating_point() else ():
+            pairs = _far_and_near(call, values, traced, side, before)
+            there = _results(call, {**values, traced: value + STEPS[-1] * side * value.abs().clamp_min(1.0)})
+            for result, pair, old, new, size in zip(results, pairs, before, there, _sizes(call, before), strict=True):
+                jumps = _lasts(*pair, size)
+                if bool(jumps.any()):
+                    yield result, torch.where(jumps, new, old)
+
+
 def _sides(value: Tensor) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(0)
     signs = 2.0 * torch.randint(0, 2, value.shape, generator=generator) - 1

@@ -1,7 +1,7 @@
 """Jumps of ops whose way to the output is 0 in double precision alone: tanh(floor(x)) at 40 jumps by 1e-34.
 
 A gradient of 0 says that the output does not depend on a value, or that its derivative underflowed. For pointwise calls
-the derivative to 50 digits tells which.
+the derivative to 50 digits tells which. Or it is 0 at the point alone, and the jump is absorbed: hypot(floor(x), 1e9).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.comparison.absorbed_jumps import is_absorbed
 from gradcli.execution.comparison.nonfinite import at_jump, discontinuities
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.comparison.vanishing import MOST_ENTRIES, is_small
@@ -28,8 +29,19 @@ def lost_jumps(point: Point, gradients: Gradients) -> frozenset[TracedTensor]:
         return frozenset()
     with double_precision():
         live = _live(point, suspects)
-    found = [call for call in suspects if any(map(_any, _at_jumps(call, gradients, live)))]
+        found = [call for call in suspects if _is_lost(point, call, gradients, live)]
     return frozenset(output for call in found for output in call.outputs)
+
+
+def _is_lost(point: Point, call: TracedCall, gradients: Gradients, live: Mapping[TracedTensor, Tensor]) -> bool:
+    if any(map(_any, _at_jumps(call, gradients, live))):
+        return True
+    stopped = {output: discontinuities(call) & (gradients[output] == 0) for output in _with_gradients(call, gradients)}
+    return is_absorbed(point.decomposition.trace, call, stopped, dict(live))
+
+
+def _with_gradients(call: TracedCall, gradients: Gradients) -> list[TracedTensor]:
+    return [output for output in call.outputs if gradients.get(output) is not None]
 
 
 def _is_stopped(call: TracedCall, gradients: Gradients) -> bool:

@@ -23,6 +23,8 @@ from gradcli.tolerance import Tolerance
 
 # At a kink a gradient is looked at along so many directions at most, beside all ones and random ones.
 MOST_KINKS = 12
+# Some of MORE_POINTS points around so few entries are on every piece that is not very narrow.
+FEW = 3
 
 NO_STEP = "no step can be taken here"
 UNCLEAR = noted(NoteKind.ROUNDING, "the differences are not accurate enough here to tell")
@@ -264,7 +266,7 @@ def _at_a_kink(
     doubted = directions[beyond] if bool(beyond.any()) else _across_kinks(line, compared)
     claimed = dataclasses.replace(quotients, directions=doubted).of(gradient)
     near, still = outside(partial(slopes, line, doubted, sides, MORE_POINTS), claimed, compared.granted)
-    if bool((still & near.straight).any()):
+    if bool((still & (near.straight | (line.start.numel() <= FEW))).any()):
         return Verdict.MISMATCH, ()
     return (Verdict.UNDECIDED, CROWDED) if bool(still.any()) else (Verdict.SUBGRADIENT, ())
 
@@ -272,9 +274,10 @@ def _at_a_kink(
 def _across_kinks(line: Line, compared: Compared) -> Tensor:
     """Return the direction along which a gradient seems to claim most beyond those nearby, of the entries at kinks.
 
-    No row if there is none, or where too many entries are.
+    So is one by which the gradient has another slope than to both sides of the point: it may have that nearby. No row
+    if there is none, or where too many entries are.
     """
-    rows = compared.kinked.nonzero()[:, 0]
+    rows = (compared.kinked | (compared.wrong & ~compared.unclear)).nonzero()[:, 0]
     if compared.quotients.directions is not None or not 1 < len(rows) <= MOST_KINKS:
         return torch.zeros(0, line.start.numel(), dtype=torch.float64)
     found = separating(line, rows, compared.claimed[rows], compared.granted)

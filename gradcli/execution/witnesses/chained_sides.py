@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gradcli.execution.comparison.jump_sizes import at_jumps_after
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.slopes_of_calls import is_real, largest
 from gradcli.execution.comparison.vanishing import vanishes
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.refusals import REFUSALS
@@ -29,7 +30,6 @@ from gradcli.execution.reference.nodes import Node
 from gradcli.execution.witnesses.grain import LEAST, hides_steps_of
 from gradcli.execution.witnesses.line import random_directions
 from gradcli.execution.witnesses.moving import Moving, UnknownError
-from gradcli.execution.witnesses.slopes_of_calls import is_real, largest
 
 # How far next to the point is, relative to the entries: what both say is believed.
 NEXT = (2.0**-22, 2.0**-27)

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gradcli.execution.comparison.absorbed_jumps import hidden_changes
 from gradcli.execution.comparison.nonfinite import at_jump, discontinuities
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.slopes_of_calls import Tangents, forward, is_real, is_repeated, largest, still, terms
 from gradcli.execution.comparison.vanishing import definitions_factor
 from gradcli.execution.forward.overlapping import is_entrywise
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
@@ -19,7 +21,6 @@ from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.witnesses.grain import LARGEST_WITH_STAIRS
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.quotients import UNDERFLOW
-from gradcli.execution.witnesses.slopes_of_calls import Tangents, forward, is_real, is_repeated, largest, still, terms
 from gradcli.ops.record import Kind
 
 # Results are the same within this, relative to the largest.
@@ -153,7 +154,8 @@ class Moving:
         """Return whether a result stays the same by rounding alone where an operand jumps: 1e17 + floor(x) does.
 
         To first order it changes then, by no more than its rounding: by PyTorch's derivative, or by the definition's,
-        as that of sigmoid at 40 is lost in PyTorch. The one of cos at pi is rounding itself: far larger next to it.
+        as that of sigmoid at 40 is lost in PyTorch; or by its slope on the way, as that of hypot(x, 1e9) is 0 at 0. The
+        one of cos at pi is rounding itself: far larger next to it.
         """
         jumps = {t: self.limits[t] - t.tensor.detach() for t in call.inputs if t in self.limits and is_real(t)}
         if not jumps:
@@ -164,7 +166,11 @@ class Moving:
         sizes = {t: torch.where(jump == 0, 0.0, own[t].abs() + jump.abs()) for t, jump in jumps.items()}
         change = change.maximum(self._defined(call, jumps, change))
         lost = (RESIDUE * further).maximum(CANCELLED * terms(call, own, sizes)[result])
-        return bool(((change > lost) & (change <= allowed)).any())
+        if bool(((change > lost) & (change <= allowed)).any()):
+            return True
+        limits = {traced: self.limits[traced] for traced in jumps}
+        found = (change for one, change in hidden_changes(call, own, limits) if one is result)
+        return any(bool(((change > 0) & (change <= allowed)).any()) for change in found)
 
     def _defined(self, call: TracedCall, tangents: Tangents, like: Tensor) -> Tensor:
         """Return the size of a pointwise call's slopes by its definition at the point; 0 where they are not known."""

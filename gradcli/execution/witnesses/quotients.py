@@ -217,8 +217,12 @@ def _rounding(line: Line, step: Tensor, moved: Tensor | float = 0.0) -> Tensor:
 
 
 def _lost(line: Line, changes: Tensor) -> Tensor:
-    """Return where nothing of a function is seen beside its rounding."""
-    if line.grain.noise <= COARSE * line.magnitude:
+    """Return where nothing of a function is seen beside its rounding.
+
+    Its size is that of its terms or, where it is 0, of what it changes by along any direction.
+    """
+    size = max(line.magnitude, float(changes.abs().nan_to_num(0.0, 0.0, 0.0).max()))
+    if line.grain.noise <= COARSE * size:
         return torch.zeros(len(changes), dtype=torch.bool)
     return changes.abs().amax(1) <= LOST * line.rounding
 

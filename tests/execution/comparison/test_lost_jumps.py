@@ -23,6 +23,14 @@ CASES: list[tuple[str, Any, list[str]]] = [
     ("relu(tanh(floor(x)) - 2)", 40.0, []),  # what follows does not depend on it
     ("sum(3*tanh(floor(x))*1e-200)", [40.0, 1.0], ["floor(x)"]),
     ("relu(-x) * floor(x)", 1.0, []),
+    # absorbed: the root of 1e18 + 1 is 5e-10 above 1e9
+    ("hypot(floor(x), tensor(1e9))", 0.0, ["floor(x)"]),
+    ("hypot(floor(x), tensor(1.0))", 0.0, []),  # which is seen
+    ("norm(stack([floor(x), x + 1e9]))", 0.0, ["floor(x)"]),
+    ("sum(floor(x)**2 + 1e20)", [0.0, 0.5], ["floor(x)"]),
+    ("sum(relu(floor(x))**2 + 1e20)", [0.0], []),  # 0 below as well
+    ("(floor(x) + 0.5)**2 * 0 + x", 0.0, []),
+    ("cos(6.283185307179586*floor(x))", 0.0, []),  # a whole period later
 ]
 
 

@@ -33,6 +33,11 @@ def ends(x: Tensor) -> Tensor:
     return x.amax() + x.amin()
 
 
+def running(x: Tensor) -> Tensor:
+    largest = torch.cummax(x, 0)[0]
+    return torch.where(largest > x, largest, 2 * x).amin()
+
+
 KINKS: list[tuple[Callable[[Tensor], Tensor], list[float], list[float], str]] = [
     # a maximum at a tie: the convex combinations of unit vectors
     (torch.amax, [1.0, 1.0], [0.5, 0.5], "subgradient"),
@@ -53,6 +58,9 @@ KINKS: list[tuple[Callable[[Tensor], Tensor], list[float], list[float], str]] = 
     # a derivative along every line, and no gradient: e_i + e_j for i other than j, and what is between
     (ends, [2.0, 2.0, 2.0], [2 / 3, 2 / 3, 2 / 3], "subgradient"),
     (ends, [2.0, 2.0, 2.0], [1.0, 1.0, 0.5], "mismatch"),
+    # the gradients nearby are [1, 0], [2, 0] and [0, 1]; to both sides the slope by the second entry is 0
+    (running, [0.0, 0.0, -2.0], [4 / 3, 1 / 3, 0.0], "subgradient"),
+    (running, [0.0, 0.0, -2.0], [2 / 3, 1.0, 0.0], "mismatch"),
     # kinks that cancel leave a smooth function
     (lambda x: (torch.relu(x) - torch.relu(-x)).sum(), [0.0], [1.0], "match"),
     (lambda x: (torch.relu(x) - torch.relu(-x)).sum(), [0.0], [0.0], "mismatch"),

@@ -288,3 +288,17 @@ def test_an_infinite_output_does_not_hide_that_an_op_jumps(command: Any) -> None
     """Nothing is seen of the jump from 0 to 1 beside -inf, and it is one."""
     report = command("y/relu(y) + round(x)", {"y": -3.0, "x": 0.5})
     assert {name: report[name].verdict for name in "xy"} == {"x": "undefined", "y": "undefined"}
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_gradient_beyond_every_piece_at_a_tie_of_zeros_is_wrong(command: Any) -> None:
+    """The pieces next to 0 have the gradients [1, 0], [2, 0] and [0, 1]; PyTorch's is [2/3, 1], beyond a + 2*b = 2."""
+    program = "where(cummax(x, 0)[0] > x, cummax(x, 0)[0], 2*x).min()"
+    assert command(program, {"x": [0.0, 0.0, -1.90625]})["x"].verdict == "mismatch"
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(1e9, {"undecided", "undefined"}), (1.0, {"undefined"})])
+@pytest.mark.parametrize("program", ["norm(stack([floor(y), x]))", "hypot(floor(y), x)"])
+def test_a_jump_that_a_root_of_squares_absorbs_is_no_match(program: str, size: float, wanted: set[str]) -> None:
+    """The root of x² + 1 is 1/(2*x) above x: below y = 0 the program is larger by that."""
+    assert gradcli.evaluate(program, {"x": size, "y": 0.0})["y"].verdict in wanted

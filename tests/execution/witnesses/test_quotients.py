@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -284,3 +285,12 @@ def test_a_slope_that_no_step_is_short_enough_for_is_not_known(steepness: float)
     function = lambda x: torch.tanh(steepness * x["x"])  # noqa: E731
     found = by_entries(Line.of(function, {"x": tensor(0.0)}, ["x"], torch.ones((), dtype=torch.float64)))
     assert abs(float(found.value) - steepness) <= float(found.error) or float(found.error) == math.inf
+
+
+@pytest.mark.parametrize(("slope", "known"), [(1.0, True), (0.0, False)])
+def test_where_an_output_is_0_its_size_is_what_it_changes_by(slope: float, known: bool) -> None:
+    """Beside an entry of slope 1 one of slope 0 is told by differences that rounding moves by 1e-28, and alone not."""
+    point = {"x": tensor([0.0, 0.0])}
+    line = Line.of(lambda tensors: slope * tensors["x"][..., 0], point, ["x"], tensor(1.0))
+    found = by_entries(dataclasses.replace(line, grain=dataclasses.replace(line.grain, noise=1e-28)))
+    assert bool(found.error[1] < 1e-8) == known
