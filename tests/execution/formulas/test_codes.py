@@ -46,3 +46,24 @@ def test_code_of_a_jacobian_has_no_upstream_gradient() -> None:
     derivation = gradcli.derive("x**3", {"x": (3,)}, grad_output=UPSTREAM, product="jacobian")
     assert derivation.upstream is None
     torch.testing.assert_close(gradient_of(derivation.code())(X), torch.diag(3 * X**2))
+
+
+@pytest.mark.parametrize(
+    ("program", "shape", "factor"),
+    [
+        ("cat([x, -x])*y", (6,), [0.5, -1.5, 2.0, -0.5, 1.5, -2.0]),
+        ("stack([x, 2*x], dim=1)*y", (3, 2), [[0.5, 1.0], [-1.5, -3.0], [2.0, 4.0]]),
+        ("tile(x, (2,))*y", (6,), [0.5, -1.5, 2.0, 0.5, -1.5, 2.0]),
+        ("repeat_interleave(x, 2)*y", (6,), [0.5, 0.5, -1.5, -1.5, 2.0, 2.0]),
+        ("sort(x).values*y", (3,), [-1.5, 0.5, 2.0]),
+        ("sort(x, descending=True).values*y", (3,), [2.0, 0.5, -1.5]),
+        ("masked_fill(x, x > 0, 7)*y", (3,), [7.0, -1.5, 7.0]),
+    ],
+)
+def test_numpy_has_the_words_that_rearrange_a_factor(program: str, shape: Any, factor: Any) -> None:
+    derivation = gradcli.derive(program, {"x": (3,), "y": shape}, wrt="y")
+    assert derivation.verdict is Verdict.MATCH
+    assert "jax" in derivation.codes
+    upstream = np.arange(1.0, 1 + np.prod(shape)).reshape(shape)
+    found = gradient_of(derivation.code("numpy"))(X.numpy(), np.ones(shape), upstream)
+    np.testing.assert_allclose(found, upstream * np.array(factor))
