@@ -7,6 +7,7 @@ import keyword
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gradcli.derivation.notation.backends import BACKENDS, Backend
 from gradcli.derivation.notation.expressions import Emitter
@@ -40,10 +41,12 @@ def source(
     wanted: Sequence[Wanted],
     *,
     sizes: Mapping[str, int] | None = None,
+    held: Mapping[str, Sequence[Any]] | None = None,
 ) -> str:
     """Return the source of `gradient(...)`, which returns a gradient, or a tuple of several.
 
-    `parameters` are what it takes, with their shapes; `sizes` are the lengths that have names.
+    `parameters` are what it takes, with their shapes, but for those that are `held`, whose numbers it holds itself;
+    `sizes` are the lengths that have names.
     Raises NotSupportedError for a function that the library lacks.
     """
     backend = BACKENDS[to]
@@ -67,8 +70,11 @@ def source(
             lines.append(f"{result} = {expression}")
             expression = result
         results.append(expression)
-    body = [*_lengths(known, shapes, [*lines, *results]), *lines, f"return {', '.join(results)}"]
-    head = f"def {NAME}({', '.join(shapes)}):"
+    numbers = {names[name]: values for name, values in (held or {}).items()}
+    taken = {name: shape for name, shape in shapes.items() if name not in numbers}
+    first = [*_lengths(known, taken, [*lines, *results]), *_held(numbers, emitter)]
+    body = [*first, *lines, f"return {', '.join(results)}"]
+    head = f"def {NAME}({', '.join(taken)}):"
     text = [head, *(f"    {line}" for line in body)]
     blocks = [*(backend.helpers[name] for name in helpers), "\n".join(text)]
     imports = [*(["import math"] if any("math." in block for block in blocks) else []), *backend.imports]
@@ -90,6 +96,13 @@ def _lengths(sizes: Mapping[str, int], shapes: Mapping[str, Sequence[int]], line
         for axis, length in enumerate(shape)
     }
     return [f"{name} = {homes[length]}" for name, length in sizes.items() if name in read]
+
+
+def _held(numbers: Mapping[str, Sequence[Any]], emitter: Emitter) -> list[str]:
+    """Return the statements that make the tensors that the function holds."""
+    word, like = emitter.backend.function("tensor"), emitter.like
+    there = f", device={like}.device" if emitter.backend.module == "torch" else ""
+    return [f"{name} = {word}({values}, dtype={like}.dtype{there})" for name, values in numbers.items()]
 
 
 def _unlike(name: str, taken: Collection[str]) -> str:

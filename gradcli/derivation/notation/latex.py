@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gradcli.derivation.notation.choices import RELATIONS, cases, connective, is_delta, is_new
+from gradcli.derivation.notation.leading import number_first
 from gradcli.derivation.notation.parsed import Parsed, callee, is_sum_over_indices
 from gradcli.derivation.notation.pieces import (
     ATOM,
     CHOICE,
+    CONSTANTS,
     HADAMARD,
     POWER,
     PRODUCT,
@@ -18,20 +20,16 @@ from gradcli.derivation.notation.pieces import (
     SUM,
     Piece,
     binds,
+    function_name,
     number,
     side_by_side,
+    times,
 )
 from gradcli.derivation.notation.ranges import last_of
 from gradcli.derivation.notation.ranks import MATRIX, rank
 from gradcli.errors import NotSupportedError
 from gradcli.escaping import escape_latex, latex_name
 
-CONSTANTS = {"pi": r"\pi", "inf": r"\infty", "nan": r"\mathrm{nan}"}
-PLAIN = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det"})
-FUNCTIONS = {"sigmoid": r"\sigma", "trace": r"\operatorname{tr}", "diagonal": r"\operatorname{diag}"}
-FUNCTIONS |= {"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "lgamma": r"\log\Gamma"}
-FUNCTIONS |= {"clamp_min": r"\max", "clamp_max": r"\min", "digamma": r"\psi", "expm_frechet": r"L_{\exp}"}
-NEW = r"\mathrm{None}"  # an axis that is made
 ONES = r"\mathbf{1}"
 CASES = 3  # a condition, and what it chooses between
 
@@ -115,13 +113,17 @@ class Writer:
             case ast.Pow():
                 return self._power(node, left, right)
             case ast.MatMult():
-                return self._matrix_product(node.left, node.right)
+                return self._matrix_product(node)
             case ast.Mod():
                 return Piece(rf"{left.at_least(PRODUCT)} \bmod {right.at_least(POWER)}", PRODUCT)
         return self._product(node, left, right)
 
-    def _matrix_product(self, left: ast.expr, right: ast.expr) -> Piece:
-        """Return a product; every vector is a column: `x @ A` is the transpose of A times x."""
+    def _matrix_product(self, node: ast.BinOp) -> Piece:
+        """Return a product, its number first; every vector is a column: `x @ A` is the transpose of A times x."""
+        factor, rest = number_first(node)
+        if factor is not None:
+            return times(self.write(factor), self._matrix_product(rest))
+        left, right = node.left, node.right
         if rank(left, self.ranks) != 1:
             first = self.write(left)
             return side_by_side(first, self.write(right))
@@ -180,7 +182,7 @@ class Writer:
             return Piece(rf"{self.write(node.value).at_least(PRODUCT)} {ONES}^{{\top}}", PRODUCT)
         if rank(node.value, self.ranks) == 1 and len(items) == MATRIX and is_new(items[0]):
             return self._row(node.value)
-        places = escape_latex(", ".join(ast.unparse(item) for item in items)).replace("None", NEW)
+        places = escape_latex(", ".join(ast.unparse(item) for item in items)).replace("None", r"\mathrm{None}")
         read = self.write(node.value).at_least(ATOM)
         read = f"{{{read}}}" if "_" in read else read
         return Piece(rf"{read}_{{[{places}]}}")
@@ -225,8 +227,7 @@ class Writer:
         name = callee(node)
         if name is None:
             return self._method(node)
-        special = self._special(name, node)
-        return special or self._function(name, node.args, node.keywords)
+        return self._special(name, node) or self._function(name, node.args, node.keywords)
 
     def _special(self, name: str, node: ast.Call) -> Piece | None:
         """Return what has a notation of its own."""
@@ -275,7 +276,7 @@ class Writer:
         return Piece(rf"{inner.at_least(ATOM)}^{{\top}} {ONES}", PRODUCT) if axes else None
 
     def _function(self, name: str, arguments: Sequence[ast.expr], words: Sequence[ast.keyword]) -> Piece:
-        own = FUNCTIONS.get(name) or (rf"\{name}" if name in PLAIN else rf"\operatorname{{{escape_latex(name)}}}")
+        own = function_name(name)
         axes = [ast.unparse(word.value).strip("()") for word in words if word.arg == "dim"]
         own += "".join(f"_{{{escape_latex(axis)}}}" for axis in axes if axis != "-1" or name in {"sum", "mean"})
         inside = ", ".join(self.write(argument).text for argument in arguments)

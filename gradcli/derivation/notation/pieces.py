@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gradcli.escaping import escape_latex
+
 # How tightly the outermost operation binds.
 CHOICE, SUM, SIGN, HADAMARD, PRODUCT, POWER, ATOM = range(7)
+
+# What LaTeX calls numbers and functions.
+CONSTANTS = {"pi": r"\pi", "inf": r"\infty", "nan": r"\mathrm{nan}"}
+PLAIN = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det"})
+FUNCTIONS = {"sigmoid": r"\sigma", "trace": r"\operatorname{tr}", "diagonal": r"\operatorname{diag}"}
+FUNCTIONS |= {"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "lgamma": r"\log\Gamma"}
+FUNCTIONS |= {"clamp_min": r"\max", "clamp_max": r"\min", "digamma": r"\psi", "expm_frechet": r"L_{\exp}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +47,14 @@ def side_by_side(left: Piece, right: Piece) -> Piece:
 def binds(left: Piece) -> int:
     """Return how tightly a product binds that begins with a piece."""
     return max(min(left.binds, PRODUCT), SIGN)
+
+
+def times(factor: Piece, product: Piece) -> Piece:
+    """Return a product with a number in front."""
+    sign = r" \cdot " if product.text[:1].isdigit() else " "
+    return Piece(f"{factor.at_least(SIGN)}{sign}{product.at_least(PRODUCT)}", binds(factor))
+
+
+def function_name(name: str) -> str:
+    """Return what LaTeX calls a function."""
+    return FUNCTIONS.get(name) or (rf"\{name}" if name in PLAIN else rf"\operatorname{{{escape_latex(name)}}}")

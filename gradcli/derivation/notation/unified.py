@@ -20,6 +20,8 @@ APART = frozenset("()[],:")
 MOST_FACTORS = 4
 OFFSETS = (0, -1, 1, -2, 2, -3, 3)
 MULTIPLES = (1, 2, 3, 4, 6, 8)
+# Of a length, where nothing plainer is found: what a slope of 0.01 divides by.
+LARGEST = 1000
 CLOSE = 1e-12
 
 
@@ -55,6 +57,16 @@ def _number(texts: Sequence[str], sizes: Sequence[Sizes]) -> str | None:
     for text in _candidates([*sizes[0]]):
         if all(_is(text, size, number) for size, number in zip(sizes, numbers, strict=True)):
             return text
+    return _multiple(numbers, sizes)
+
+
+def _multiple(numbers: Sequence[float], sizes: Sequence[Sizes]) -> str | None:
+    """Return the product of lengths that several numbers are the same multiple of: `110` at n = 11 is `10*n`."""
+    for text in _products([*sizes[0]]):
+        ratios = [number / value(text, size) for size, number in zip(sizes, numbers, strict=True)]
+        factor = round(ratios[0])
+        if 1 < factor <= LARGEST and all(math.isclose(ratio, factor, rel_tol=CLOSE) for ratio in ratios):
+            return f"{factor}*{text}"
     return None
 
 

@@ -21,7 +21,7 @@ from gradcli.errors import GradcliError, InputError, NotSupportedError
 from gradcli.escaping import latex_name
 from gradcli.execution.comparison.judged import judged
 from gradcli.execution.formulas.checks import SECOND, checks_of, wanted_of
-from gradcli.execution.formulas.closed import COMPLEX, Form, Target, tangent_names, upstream_name
+from gradcli.execution.formulas.closed import COMPLEX, NONE_READ, Form, Target, tangent_names, upstream_name
 from gradcli.execution.formulas.codes import check_code, codes_of, markup
 from gradcli.execution.formulas.derivation_steps import steps_of
 from gradcli.execution.formulas.detached import without_detached
@@ -173,7 +173,7 @@ def _derivation(
         program=here.program.source,
         output=DerivedOutput(output.name or output.text, tuple(output.tensor.shape)),
         leaves=leaves,
-        upstream=upstream_name(here) if here.has_upstream and settings.product not in {"jvp", "jacobian"} else None,
+        upstream=None if settings.product in NONE_READ else upstream_name(here),
         layout=layout_of(here, forms, _ranks(here)),
         derivatives=tuple(
             _shown(here, target, forms.get(target), entries.get(target), checks[target]) for target in wanted

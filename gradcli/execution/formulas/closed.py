@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, combinations_with_replacement, count
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -34,6 +34,8 @@ LONGEST = 2000  # characters of one formula
 LONGEST_CODE = 20_000
 NOTATIONS = frozenset({"unicode", "ascii", "latex", "mathml", "typst", "sympy"})
 Product = Literal["", "jvp", "hvp", "jacobian"]
+# The products that no upstream gradient is a factor of.
+NONE_READ = frozenset({"jvp", "jacobian"})
 COMPLEX = "a formula of complex numbers is not supported yet"
 
 
@@ -129,6 +131,12 @@ def upstream_name(point: Point) -> str | None:
         return None
     names = chain(("g", "grad_output"), (f"grad_output{number}" for number in count(2)))
     return next(name for name in names if name not in point.shapes)
+
+
+def given_upstream(point: Point) -> dict[str, list[Any]]:
+    """Return the upstream gradient by its name where it is numbers that differ, which code holds; else nothing."""
+    name = None if point.has_upstream or point.settings.product in NONE_READ else upstream_name(point)
+    return {} if name is None else {name: point.cotangent.tolist()}
 
 
 def known_shapes(point: Point, *, moving: bool = False) -> dict[str, tuple[int, ...]]:

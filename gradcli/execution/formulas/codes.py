@@ -10,7 +10,7 @@ from gradcli.derivation.notation.code import source
 from gradcli.derivation.notation.mathml import mathml
 from gradcli.derivation.notation.typst import typst
 from gradcli.errors import NotSupportedError
-from gradcli.execution.formulas.closed import Form, Target
+from gradcli.execution.formulas.closed import Form, Target, given_upstream
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.verified import fitted, is_denied, shapes_of
 from gradcli.report.derivation import Derivation
@@ -28,10 +28,11 @@ def codes_of(
     if any(target not in forms for target in wanted):
         return {}, {}
     asked = [fitted(here, target, forms[target].code) for target in wanted]
+    shapes, held = shapes_of(here, moving=wanted[0].is_moving), given_upstream(here)
     found = {}
     for to in BACKENDS:
         with suppress(NotSupportedError):
-            found[to] = source(to, shapes_of(here, moving=wanted[0].is_moving), asked, sizes=here.settings.sizes)
+            found[to] = source(to, shapes, asked, sizes=here.settings.sizes, held=held)
     denied = {to: DENIED.format(to) for to, code in found.items() if is_denied(here, to, code, wanted)}
     return {to: code for to, code in found.items() if to not in denied}, denied
 

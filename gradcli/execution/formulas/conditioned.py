@@ -14,6 +14,8 @@ from gradcli.ops.record import Kind
 FAMILIES = frozenset({"factorisations"})
 # By how much, relative to the entry, a value is changed, and how far a gradient may go with that.
 NUDGE, MOST = 2.0**-44, 1e-6
+# How far, relative to the largest entry, gradients may be from those in single precision.
+SINGLE = 1e-2
 
 
 def may_be_singular(trace: Trace) -> bool:
@@ -32,3 +34,9 @@ def is_settled(gradients: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
     largest = max((float(one.abs().max()) for one in gradients if one.numel()), default=0.0)
     apart = (float((one - other).abs().max()) for one, other in zip(gradients, others, strict=True) if one.numel())
     return all(size <= MOST * max(largest, 1.0) for size in apart)
+
+
+def keep_digits(gradients: Sequence[Tensor], singles: Sequence[Tensor]) -> bool:
+    """Tell whether each gradient keeps two digits in single precision, and so more than nine in double precision."""
+    pairs = [(one, single.to(one.dtype)) for one, single in zip(gradients, singles, strict=True) if one.numel()]
+    return all(float((one - single).abs().max()) <= SINGLE * float(one.abs().max()) for one, single in pairs)

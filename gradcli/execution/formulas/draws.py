@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
+from gradcli.errors import InputError
 from gradcli.execution.reference.tensor_eval import identity
+from gradcli.phrases import show_shape
+from gradcli.settings import Settings
 
 Draw = Callable[[Tensor], Tensor]
 # How much smaller, or larger, numbers are for each axis.
@@ -41,3 +45,18 @@ def graded(value: Tensor) -> Tensor:
 
 
 DRAWS: tuple[Draw, ...] = (identity, positive, small, large, graded)
+
+
+def assumed(name: str, value: Tensor, settings: Settings) -> Tensor:
+    """Return a value as it is assumed to be: symmetric, orthogonal, positive; InputError if none can be so."""
+    if name in settings.positive:
+        value = value.abs()
+    if name in settings.orthogonal:
+        return torch.linalg.qr(_square(name, value, "--orthogonal"))[0]
+    return (value + _square(name, value, "--symmetric").mT) / 2 if name in settings.symmetric else value
+
+
+def _square(name: str, value: Tensor, option: str) -> Tensor:
+    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:  # noqa: PLR2004 (a matrix)
+        raise InputError(f"'{name}' has shape {show_shape(tuple(value.shape))}: it is no square matrix", option=option)
+    return value

@@ -31,6 +31,7 @@ from gradcli.ops.record import Kind
 BRANCH = "the program branches on values: the formulas are those of one branch, and a Function would be wrong on others"
 DETACHED = ": the program detaches a tensor, so that its gradient is, by intent, not the derivative"
 NO_JVP = "There is no jvp: it has no formula of a readable length."
+NO_RECORDED_JVP = "There is no jvp: only backward goes through the definitions of the calls."
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def _of_recording(
     known: Lengths | None,
 ) -> FunctionParts:
     parts = _made(here, names, _Texts({}, None, found[1], {}), known)
-    return replace(parts, recorded=found[0], is_elementwise=False, notes=(NO_JVP,))
+    return replace(parts, recorded=found[0], is_elementwise=False, notes=(NO_RECORDED_JVP,))
 
 
 def _names(here: Point) -> dict[TracedTensor, str]:

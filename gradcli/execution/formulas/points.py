@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, GradcliError, InputError
+from gradcli.errors import ExecutionError, GradcliError
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.formulas.code_points import code_point, replayed
-from gradcli.execution.formulas.conditioned import is_settled, may_be_singular, nudged
-from gradcli.execution.formulas.draws import DRAWS, Draw, identity
+from gradcli.execution.formulas.conditioned import is_settled, keep_digits, may_be_singular, nudged
+from gradcli.execution.formulas.draws import DRAWS, Draw, assumed, identity
+from gradcli.execution.formulas.own_values import free, valued
 from gradcli.execution.formulas.paths import drawn_numbers, path_of
 from gradcli.execution.forward.domains import leaves_for
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
-from gradcli.execution.forward.value_files import read_values
 from gradcli.language.program import Program
 from gradcli.ops.table import find
-from gradcli.phrases import show_shape
 from gradcli.settings import Settings, Shape
 
 # A point is drawn again, so often, where a gradient is not finite.
@@ -53,9 +51,10 @@ class Point:
 
     @property
     def has_upstream(self) -> bool:
-        """Return whether the upstream gradient is an argument of the gradient."""
+        """Return whether the upstream gradient is an argument of the gradient: a random one is any."""
+        given = self.settings.grad_output
         is_implicit = backward.is_implicit(self.output.tensor) and not self.is_explicit
-        return self.settings.grad_output is None and not is_implicit
+        return not is_implicit if given is None else isinstance(given, str) and given == "random"
 
     def explicit(self) -> Point:
         """Return the point with an upstream gradient that is an argument, and random."""
@@ -114,7 +113,7 @@ def _point_of_code(program: CodeProgram, settings: Settings, given: Mapping[str,
         given,
         cotangent=lambda output: _cotangent(output, settings, seed),
         moves=seed != settings.seed,
-        assumed=lambda name, value: _assumed(name, draw(value), settings),
+        assumed=lambda name, value: assumed(name, draw(value), settings),
     )
     trace, output = found.trace, found.trace.output
     known: dict[str, Any] = {
@@ -126,8 +125,11 @@ def _point_of_code(program: CodeProgram, settings: Settings, given: Mapping[str,
     return Point(program, settings, trace, output, _cotangent(output, settings, seed), wanted, own=found.gradients)
 
 
-def same_point(here: Point, values: Mapping[str, Any]) -> Point:
-    """Return the program run at a point's own values, given in single precision."""
+def in_single_precision(here: Point) -> Point:
+    """Return the program run at a point's own values in single precision."""
+    leaves = {leaf.name: leaf.tensor.detach() for leaf in here.trace.leaves if leaf.name is not None}
+    known = {*leaves} if isinstance(here.program, CodeProgram) else {*free(here.program)}
+    values = {name: one.float() if one.is_floating_point() else one for name, one in leaves.items() if name in known}
     single = replace(here, settings=replace(here.settings, dtype="float32"), cotangent=here.cotangent.float())
     return moved_to(single, values)
 
@@ -152,13 +154,37 @@ def _replayed(here: Point, values: Mapping[str, Any]) -> Point:
 
 
 def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
-    """Return a point at which autograd's gradients are finite, and not of a singular matrix; None if none was found."""
-    for draw, attempt in product(DRAWS, range(ATTEMPTS)):
+    """Return a point at which autograd's gradients are finite, and not of a singular matrix; None if none was found.
+
+    It is one at which they are more than rounding in single precision, if one of the draws leads there.
+    """
+    found = None
+    for draw in DRAWS:
+        there = _finite_point(program, settings, given, seed, draw)
+        if there is not None and has_digits(there):
+            return there
+        found = found or there
+    return found
+
+
+def _finite_point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int, draw: Draw) -> Point | None:
+    for attempt in range(ATTEMPTS):
         found = point(program, settings, given, seed + 1000 * attempt, draw)
         several = (found.output.tensor, *found.gradients().values())
         if all(bool(value.isfinite().all()) for value in several) and not is_singular(found):
             return found
     return None
+
+
+def has_digits(here: Point) -> bool:
+    """Tell whether gradients are more than rounding in single precision: where entries cancel, they may not be."""
+    if here.is_complex:
+        return True
+    try:
+        single = in_single_precision(here).gradients().values()
+    except (GradcliError, *REFUSALS):  # PyTorch has no such kernel, or refuses the values
+        return True
+    return keep_digits([*here.gradients().values()], [*single])
 
 
 def is_singular(here: Point) -> bool:
@@ -236,20 +262,6 @@ def with_lengths(here: Point, lengths: Mapping[int, int], given: Mapping[str, An
         return None
 
 
-def free(program: Source) -> tuple[str, ...]:
-    """Return the names of the leaves that have no value unless they are given one."""
-    if isinstance(program, CodeProgram):
-        return program.target.free
-    assert isinstance(program, Program)  # noqa: S101 (there are two kinds)
-    return tuple(leaf.name for leaf in program.leaves)
-
-
-def valued(program: Source, settings: Settings, given: Mapping[str, Any]) -> set[str]:
-    """Return the names of the leaves that have values of their own."""
-    made = {leaf.name for leaf in program.made} if isinstance(program, Program) else set()
-    return {*given, *settings.values, *read_values(settings.values_file), *made}
-
-
 def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed: int, draw: Draw) -> dict[str, Tensor]:
     if settings.init is not None:
         return {}
@@ -258,22 +270,7 @@ def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed:
     names = [leaf.name for leaf in program.leaves]
     shapes = {name: tuple(settings.shapes.get(name, default)) for name in names if name not in known}
     drawn = leaves_for(program, shapes, find, seed)
-    return {name: _assumed(name, draw(value), settings) for name, value in drawn.items() if name not in known}
-
-
-def _assumed(name: str, value: Tensor, settings: Settings) -> Tensor:
-    """Return a value as it is assumed to be: symmetric, orthogonal, positive; InputError if none can be so."""
-    if name in settings.positive:
-        value = value.abs()
-    if name in settings.orthogonal:
-        return torch.linalg.qr(_square(name, value, "--orthogonal"))[0]
-    return (value + _square(name, value, "--symmetric").mT) / 2 if name in settings.symmetric else value
-
-
-def _square(name: str, value: Tensor, option: str) -> Tensor:
-    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:  # noqa: PLR2004 (a matrix)
-        raise InputError(f"'{name}' has shape {show_shape(tuple(value.shape))}: it is no square matrix", option=option)
-    return value
+    return {name: assumed(name, draw(value), settings) for name, value in drawn.items() if name not in known}
 
 
 def _wanted(program: Source, settings: Settings, trace: Trace) -> tuple[TracedTensor, ...]:

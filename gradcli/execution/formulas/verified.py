@@ -12,10 +12,17 @@ from torch import Tensor
 from gradcli.derivation.notation.code import Wanted, source
 from gradcli.derivation.notation.parsed import parsed
 from gradcli.errors import NotSupportedError, first_line
-from gradcli.execution.code.program import CodeProgram
-from gradcli.execution.formulas.closed import Form, Target, tangent_names, targets, upstream_name
+from gradcli.execution.formulas.closed import (
+    NONE_READ,
+    Form,
+    Target,
+    given_upstream,
+    tangent_names,
+    targets,
+    upstream_name,
+)
 from gradcli.execution.formulas.executed import executed, is_there
-from gradcli.execution.formulas.points import Point, free, same_point
+from gradcli.execution.formulas.points import Point, in_single_precision
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.report.derivation import Checked
@@ -66,7 +73,7 @@ def arguments(point: Point, *, moving: bool = False) -> dict[str, Tensor]:
     values = {leaf.name or leaf.text: leaf.tensor.detach() for leaf in point.trace.leaves}
     name = upstream_name(point)
     # A Jacobian, and what it is multiplied with from the right, are of the output's entries.
-    upstream = {} if name is None or point.settings.product in {"jvp", "jacobian"} else {name: point.cotangent}
+    upstream = {} if name is None or point.settings.product in NONE_READ else {name: point.cotangent}
     names = tangent_names(point) if moving else {}
     return {**values, **upstream, **{names[traced]: value for traced, value in point.tangents().items() if names}}
 
@@ -139,10 +146,7 @@ def is_noise(point: Point, target: Target, value: Tensor) -> bool:
     largest = float(value.abs().max()) if value.numel() else 0.0
     if not 0 < largest < TINY:
         return False
-    leaves = {leaf.name: leaf.tensor.detach() for leaf in point.trace.leaves if leaf.name is not None}
-    known = {*leaves} if isinstance(point.program, CodeProgram) else {*free(point.program)}
-    single = {name: one.float() if one.is_floating_point() else one for name, one in leaves.items() if name in known}
-    there = same_point(point, single)
+    there = in_single_precision(point)
     place = [one.label for one in targets(point, len(target.by), target.product)].index(target.label)
     again = targets(there, len(target.by), target.product)[place]
     try:
@@ -243,8 +247,10 @@ def is_denied(point: Point, to: str, code: str, wanted: Sequence[Target]) -> boo
     references = expected(point, wanted)
     if not all(bool(reference.isfinite().all()) for reference in references.values()):
         return False
+    held = given_upstream(point)
+    taken = {name: one for name, one in arguments(point, moving=wanted[0].is_moving).items() if name not in held}
     try:
-        values = executed(code, to, arguments(point, moving=wanted[0].is_moving))
+        values = executed(code, to, taken)
     except REFUSALS:
         return True
     return any(difference(value, references[one]) > CLOSENESS for value, one in zip(values, wanted, strict=True))

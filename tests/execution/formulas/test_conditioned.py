@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import gradcli
-from gradcli.execution.formulas.conditioned import is_settled, nudged
+from gradcli.execution.formulas.conditioned import is_settled, keep_digits, nudged
 from gradcli.report.verdict import Verdict
 
 
@@ -39,3 +39,18 @@ def test_gradients_beside_a_singular_matrix_are_rounding() -> None:
 
     assert is_settled(gradient(tall.T), gradient(nudged(tall.T, 1)))
     assert not is_settled(gradient(tall), gradient(nudged(tall, 1)))
+
+
+@pytest.mark.parametrize(("scale", "kept"), [(1.0, True), (30.0, False)])
+def test_gradients_of_a_saturated_softmax_keep_no_digits(scale: float, *, kept: bool) -> None:
+    def gradient(dtype: torch.dtype) -> list[torch.Tensor]:
+        leaf = (scale * torch.tensor([1.0, 0.25, -0.5], dtype=dtype)).requires_grad_()
+        weights = torch.tensor([1.0, 2.0, 4.0], dtype=dtype)
+        return [*torch.autograd.grad(leaf.softmax(0) @ weights, leaf)]
+
+    assert keep_digits(gradient(torch.float64), gradient(torch.float32)) is kept
+
+
+def test_a_formula_is_compared_where_a_softmax_of_long_products_is_not_saturated() -> None:
+    derivation = gradcli.derive("softmax(A@x,dim=0)", {"x": ("n",), "A": ("m", "n")}, product="jacobian")
+    assert derivation.verdict is Verdict.MATCH
