@@ -62,7 +62,7 @@ RANDOM_OPS = [
     "F.alpha_dropout(x, 0.5, True)",
     "F.alpha_dropout(x)",
     "F.feature_alpha_dropout(x, 0.5, training=True)",
-    "F.rrelu(x - 6, 0.1, 0.4, True)",
+    "F.rrelu(x - 5.5, 0.1, 0.4, True)",  # at 0 a step decides how many entries draw
     "F.rrelu(x - 6)",
     "F.fractional_max_pool2d(x.reshape(2, 2, 5, 6), 2, 3)",
     "F.fractional_max_pool2d(x.reshape(6, 4, 5), (2, 3), output_ratio=(0.5, 0.5), return_indices=True)[0]",
