@@ -217,16 +217,27 @@ def _operation(
     constants = [isinstance(one, Tensor) and read[id(one)].value is None for one in (first, second)]
     left = written.argument(first, read, as_number=constants[1])
     right = written.argument(second, read, as_number=constants[0])
-    left, right = _typed(written, left, first, second), _typed(written, right, second, first)
+    real = [_is_real(text, one) for text, one in ((left, first), (right, second))]
+    left = _typed(written, left, first, beside_real=real[1])
+    right = _typed(written, right, second, beside_real=real[0])
     if written.is_careful and sign in CAREFUL and all(isinstance(one, Tensor) and one.ndim for one in (first, second)):
         return f"_{CAREFUL[sign]}({left}, {right})"
     return f"({left} {sign} {right})"
 
 
-def _typed(written: Written, text: str, own: Any, other: Any) -> str:
+def _typed(written: Written, text: str, own: Any, *, beside_real: bool) -> str:
     """Return an operand; one of whole numbers beside a number that is none in the type that both have then."""
     is_whole = isinstance(own, Tensor) and not (own.is_floating_point() or own.is_complex())
-    return f"{text}.to({written.like}.dtype)" if is_whole and isinstance(other, float) else text
+    return f"{text}.to({written.like}.dtype)" if is_whole and beside_real and not _is_number(text) else text
+
+
+def _is_real(text: str, own: Any) -> bool:
+    """Tell whether an operand is written as a number that is not whole by its type."""
+    return isinstance(own, float) or (isinstance(own, Tensor) and own.is_floating_point() and _is_number(text))
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-")[:1].isdigit()
 
 
 def _function(  # noqa: PLR0917 (a call's parts)

@@ -304,6 +304,18 @@ def test_it_refuses_lengths_at_which_the_program_is_another_one(program: str, sh
         function.apply(torch.ones(other, dtype=torch.float64))
 
 
+def test_a_recorded_backward_has_the_type_of_what_is_given_whatever_the_default_is() -> None:
+    function = loaded(derived("det(X)*x", {"X": (2, 2), "x": (2,)}))
+    leaves = [torch.tensor(one, requires_grad=True) for one in ([[1.0, 2.0], [-0.5, 0.75]], [3.0, -2.0])]
+    wanted = torch.autograd.grad((torch.linalg.det(leaves[0]) * leaves[1]).sum(), leaves)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = torch.autograd.grad(function.apply(*leaves).sum(), leaves)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(found, wanted)
+
+
 def test_numbers_in_the_program_have_the_type_of_what_is_given() -> None:
     program = "F.fractional_max_pool2d(x, 2, 3, _random_samples=tensor([[[0.2, 0.7], [0.4, 0.5]]]))"
     function = loaded(derived(program, {"x": (1, 2, 5, 6)}))
