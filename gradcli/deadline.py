@@ -58,13 +58,17 @@ def out_of_time(seconds: float, where: str = "") -> DeadlineError:
     return DeadlineError(f"no verdict within {seconds:g} s{where}", hint="`--timeout` raises the limit")
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(slots=True)
 class _Limit:
     """When the time is up, by the monotonic clock: for the first time, and then again."""
 
     end: float
     struck: bool = False
-    rearm: Callable[[], None] = lambda: None
+    rearm: Callable[[], None] = _nothing
     """Lets the time be looked at by the new end."""
 
     def is_up(self) -> bool:
@@ -99,6 +103,7 @@ def deadline(seconds: float, *, spent: float = 0.0) -> Iterator[None]:
     finally:
         progress.limit(math.inf, 0.0)
         _running.limit = outer
+        limit.rearm = _nothing  # it knows the limit: without a cycle both are gone at once
     if limit.struck:
         raise out_of_time(seconds)
 

@@ -677,8 +677,8 @@ PRODUCTS: list[tuple[str, dict[str, Any], str, dict[str, str]]] = [
         {"y": (3,), "t": (3,)},
         "hvp",
         {
-            "y": "(1 - sigmoid(y*t))*(dt*y*t*sigmoid(y*t) + dy*sigmoid(y*t)*t**2 - dt)",
-            "t": "(1 - sigmoid(y*t))*(dy*y*t*sigmoid(y*t) + dt*sigmoid(y*t)*y**2 - dy)",
+            "y": "(1 - sigmoid(y*t))*(dy*sigmoid(y*t)*t**2 - dt*(1 - y*t*sigmoid(y*t)))",
+            "t": "(1 - sigmoid(y*t))*(dt*sigmoid(y*t)*y**2 - dy*(1 - y*t*sigmoid(y*t)))",
         },
     ),
     ("A @ x", {"x": (3,), "A": (2, 3)}, "jacobian", {"x": "A", "A": "x*eye(2)[:, :, None]"}),
