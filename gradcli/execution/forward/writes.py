@@ -162,7 +162,8 @@ class Writes(Evaluator):
                 with refusals(f"'{self.program.text(statement.index)}'"):
                     found[self._plain_index(items)] = self._plain_tensor(value)
                 return self._refill(owner, found, statement)
-            self._refuse_clash(tensor, items, value, operand, statement)
+            if not (tensor.is_leaf and tensor.requires_grad):  # which PyTorch refuses to write to at all
+                self._refuse_clash(tensor, items, value, operand, statement)
             made = self._put(owner, tensor, items, value, statement)
             if made is not owner:  # there are no such places
                 self.replaced[id(owner)] = owner, made
