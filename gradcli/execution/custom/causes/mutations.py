@@ -6,18 +6,15 @@ complex operands, which are conjugated.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradcli.errors import GradcliError
-from gradcli.execution.targets.frames import is_own
-from gradcli.execution.targets.function.trial import Trial, copied
+from gradcli.execution.custom.causes.sites import Changed, Site, run_with, watched
+from gradcli.execution.targets.function.trial import Trial
 from gradcli.language.operator_table import METHODS
 from gradcli.ops.record import Op
 from gradcli.ops.signature import parse_signature
@@ -30,18 +27,6 @@ AXES = ("dim", "dims")
 
 
 @dataclass(frozen=True, slots=True)
-class ObservedCall:
-    """One call that backward makes: its number, name, arguments, the line of the user's code, and what it does."""
-
-    number: int
-    name: str
-    args: tuple[Any, ...]
-    keywords: dict[str, Any]
-    line: str
-    transposes: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Repair:
     """One call in other words."""
 
@@ -51,60 +36,25 @@ class Repair:
     words: str
     skip: bool = False
 
-
-class Watch(TorchFunctionMode):
-    """Lists the calls of a backward, or changes one of them."""
-
-    def __init__(self, repair: Repair | None = None) -> None:
-        super().__init__()
-        self.repair = repair
-        self.calls: list[ObservedCall] = []
-        self._begun = 0
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one call."""
-        name = resolve_name(func) or "?"
-        short = name.split(".")[-2] if name.endswith("__get__") else name.rpartition(".")[2]
-        # Counted as they begin: after one that raises, contexts are left by calls, which must run as they are.
-        number, keywords = self._begun, dict(kwargs or {})
-        self._begun += 1
-        line = _line()
-        result = self._run(func, number, args, keywords)
-        self.calls.append(ObservedCall(number, short, tuple(args), keywords, line, _is_transpose(args, result)))
-        return result
-
-    def _run(self, func: Any, number: int, args: Any, keywords: dict[str, Any]) -> Any:
-        if self.repair is None or self.repair.number != number:
-            return func(*args, **keywords)
-        if self.repair.skip:
-            return args[0]
-        return func(*self.repair.args, **self.repair.keywords)
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], *_: Any) -> Any:
+        """Run what stands in the place of the call."""
+        return args[0] if self.skip else function(*self.args, **self.keywords)
 
 
 def repaired(trial: Trial, name: str) -> str | None:
     """Return in words the change of one call in backward that makes the gradient of an input right; None if none."""
     right = trial.right(trial.probe)[name]
     place = [parameter.name for parameter in trial.subject.parameters].index(name)
-    watch = Watch()
-    if _returned(trial, place, watch) is None:
+    try:
+        sites = watched(trial.apply(), trial.probe)
+    except GradcliError:
         return None
-    repairs = [repair for call in watch.calls for repair in _repairs(call)]
+    repairs = [repair for site in sites for repair in _repairs(site)]
     for repair in repairs[:MOST_REPAIRS]:
-        found = _returned(trial, place, Watch(repair))
+        found = run_with(trial.apply(), trial.probe, place, Changed({repair.number: repair.run}, {}))
         if found is not None and _is_right(found, right):
             return repair.words
     return None
-
-
-def _returned(trial: Trial, place: int, watch: Watch) -> Tensor | None:
-    try:
-        applied, upstream = trial.apply(), copied(trial.probe)
-        with watch:
-            found = applied.called(upstream)
-    except GradcliError:
-        return None
-    item = found[place] if place < len(found) else None
-    return item if isinstance(item, Tensor) else None
 
 
 def _is_right(found: Tensor, right: Tensor) -> bool:
@@ -120,12 +70,12 @@ def _is_transpose(args: Any, result: Any) -> bool:
     return before != after and sorted(before) == sorted(after)
 
 
-def _repairs(call: ObservedCall) -> Iterator[Repair]:
+def _repairs(call: Site) -> Iterator[Repair]:
     """Yield a call in other words."""
     first = call.args[0] if call.args else None
     if not isinstance(first, Tensor):
         return
-    if call.transposes:
+    if _is_transpose(call.args, call.result):
         yield Repair(call.number, (), {}, f"without the transpose it is right{call.line}", skip=True)
     yield from _along_other_axes(call, first)
     yield from _other_products(call)
@@ -139,9 +89,9 @@ def _records(name: str) -> tuple[Op, ...]:
     return () if op is None else (op, *op.overloads)
 
 
-def _along_other_axes(call: ObservedCall, first: Tensor) -> Iterator[Repair]:
+def _along_other_axes(call: Site, first: Tensor) -> Iterator[Repair]:
     """Yield a call that works along an axis with each other one."""
-    signatures = [_parameters(record) for record in _records(call.name)]
+    signatures = [_parameters(record) for record in _records(call.function)]
     names, axis = next(((names, axis) for names in signatures for axis in AXES if axis in names), ((), ""))
     if not axis or len(call.args) > len(names):
         return
@@ -153,13 +103,13 @@ def _along_other_axes(call: ObservedCall, first: Tensor) -> Iterator[Repair]:
     rest = {name: value for name, value in bound.items() if name not in {names[0], axis, "axis"}}
     for other in range(first.ndim):
         if [other] != [number % first.ndim for number in used]:
-            words = f"along the wrong axis: with {axis}={other} in {call.name} it is right{call.line}"
+            words = f"along the wrong axis: with {axis}={other} in {call.function} it is right{call.line}"
             yield Repair(call.number, (first,), rest | {axis: other if axis == "dim" else (other,)}, words)
 
 
-def _other_products(call: ObservedCall) -> Iterator[Repair]:
+def _other_products(call: Site) -> Iterator[Repair]:
     """Yield a matrix product with its operands exchanged, and with each of them transposed."""
-    record = next((record for record in _records(call.name) if record.product), None)
+    record = next((record for record in _records(call.function) if record.product), None)
     positions = [_parameters(record).index(name) for name in record.product or ()] if record else []
     operands = [call.args[position] for position in positions if position < len(call.args)]
     if len(operands) != 2 or not all(isinstance(operand, Tensor) for operand in operands):  # noqa: PLR2004 (a pair)
@@ -169,15 +119,19 @@ def _other_products(call: ObservedCall) -> Iterator[Repair]:
         yield Repair(call.number, tuple(args.values()), call.keywords, f"{words} it is right{call.line}")
 
 
-def _conjugates(call: ObservedCall) -> Iterator[Repair]:
+def _conjugates(call: Site) -> Iterator[Repair]:
     """Yield a call with each of its complex operands conjugated."""
-    if call.name == "conj":
+    if call.function == "conj":
         yield Repair(call.number, (), {}, f"without conj it is right{call.line}", skip=True)
         return
     for position, operand in enumerate(call.args):
         if isinstance(operand, Tensor) and operand.is_complex():
             changed = (*call.args[:position], operand.conj(), *call.args[position + 1 :])
-            which = f"operand {position + 1} of {call.name}" if len(call.args) > 1 else f"the operand of {call.name}"
+            which = (
+                f"operand {position + 1} of {call.function}"
+                if len(call.args) > 1
+                else f"the operand of {call.function}"
+            )
             yield Repair(call.number, changed, call.keywords, f"with {which} conjugated it is right{call.line}")
 
 
@@ -191,11 +145,3 @@ def _changed_operands(left: Tensor, right: Tensor) -> Iterator[tuple[tuple[Tenso
         yield (left.mT, right), "with the first operand of the matrix product transposed"
     if right.ndim > 1:
         yield (left, right.mT), "with the second operand of the matrix product transposed"
-
-
-def _line() -> str:
-    """Return the place in the user's code that makes the call being watched."""
-    frame: Any = sys._getframe(2)  # noqa: SLF001 (what inspect does, without reading files)
-    while frame is not None and not is_own(frame.f_code.co_filename):
-        frame = frame.f_back
-    return "" if frame is None else f" ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"

@@ -66,8 +66,8 @@ class Watching(TorchFunctionMode):
         if frame is not None:
             place = f" ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
             names = {name: value for name, value in frame.f_locals.items() if isinstance(value, Tensor)}
-            short = (resolve_name(func) or "?").rpartition(".")[2]
-            self.sites.append(Site(number, short, tuple(args), keywords, result, _text(frame), place, names))
+            site = Site(number, _short(func), tuple(args), keywords, result, _text(frame), place, names)
+            self.sites.append(site)
         return result
 
 
@@ -90,6 +90,12 @@ class Changed(TorchFunctionMode):
         result = change(func, tuple(args), dict(kwargs or {}), names)
         self._failed = False
         return result
+
+
+def _short(function: Callable[..., Any]) -> str:
+    """Return a function's name, `T` for the getter of an attribute."""
+    name = resolve_name(function) or "?"
+    return name.split(".")[-2] if name.endswith("__get__") else name.rpartition(".")[2]
 
 
 def watched(applied: Applied, cotangent: Tensor) -> list[Site]:
