@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.execution.autograd.saved_tensors import Kept, kept_by, makers, node_of
+from gradcli.execution.forward.addresses import address_of
 from gradcli.execution.forward.followed import Followed, actual, edge_of
 from gradcli.execution.forward.graph import age, reachable
 from gradcli.execution.forward.trace import Trace, TracedTensor
@@ -81,7 +82,7 @@ def memory_of(tensor: Tensor) -> tuple[Any, ...]:
     """Return what tells one tensor's memory from another's."""
     if not tensor.numel():
         return (id(tensor),)
-    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+    return address_of(tensor), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
 def _next(node: Any, ids: Mapping[Any, int]) -> Iterator[Edge | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.forward.addresses import address_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
@@ -18,10 +19,10 @@ def with_other_values(
     call then begins from these, changed once.
     """
     trace, derivations = point.decomposition.trace, point.derivations
-    given = {own.tensor.data_ptr() for own in trace.leaves}
+    given = {address_of(own.tensor) for own in trace.leaves}
     again = decompose(
         trace,
-        lambda tensor: (leaf if tensor.data_ptr() in given else change)(tensor),
+        lambda tensor: (leaf if address_of(tensor) in given else change)(tensor),
         inner=differentiating(derivations),
         exact=exact,
     )

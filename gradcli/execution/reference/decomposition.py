@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import GradcliError, NotSupportedError
+from gradcli.execution.forward.addresses import address_of
 from gradcli.execution.forward.choices import Choice, chosen
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.interpreter import Interpreter
@@ -104,7 +105,7 @@ def decompose(
             value = double((moved or {}).get(leaf, leaf.tensor))
             value = value if own else perturb(value)
             decomposition.nodes[leaf] = decomposition.tape.enter(value, differentiable=leaf.tensor.requires_grad)
-            if value.data_ptr() == leaf.tensor.data_ptr():
+            if address_of(value) == address_of(leaf.tensor):
                 decomposition.shared.add(leaf)
         for call in trace.calls:
             if call.outputs:  # else PyTorch returned what it was given

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gradcli.errors import GradcliError
 from gradcli.execution.custom.causes.sites import Changed, Site, run_with, watched
+from gradcli.execution.forward.addresses import address_of
 from gradcli.execution.targets.function.trial import Trial
 from gradcli.language.operator_table import METHODS
 from gradcli.ops.record import Op
@@ -64,7 +65,7 @@ def _is_right(found: Tensor, right: Tensor) -> bool:
 def _is_transpose(args: Any, result: Any) -> bool:
     """Tell whether a call gives its first operand with the axes in a different order."""
     first = args[0] if args else None
-    if not isinstance(first, Tensor) or not isinstance(result, Tensor) or first.data_ptr() != result.data_ptr():
+    if not isinstance(first, Tensor) or not isinstance(result, Tensor) or address_of(first) != address_of(result):
         return False
     before, after = (list(zip(tensor.shape, tensor.stride(), strict=True)) for tensor in (first, result))
     return before != after and sorted(before) == sorted(after)

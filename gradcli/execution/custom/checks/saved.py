@@ -9,6 +9,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.checks.contract import is_float, is_random, near, or_zero
+from gradcli.execution.forward.addresses import address_of
 from gradcli.execution.targets.function.sampling import moved
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import Gradients, Trial
@@ -36,10 +37,10 @@ def saved_tensors(trial: Trial) -> Check:
     if changed is not None:
         return Check(NAME, Verdict.MISMATCH, noted(NoteKind.CAUSE, changed))
     applied = trial.apply()
-    known = {tensor.data_ptr(): f"the input '{name}'" for name, tensor in applied.given.items()}
-    known |= {item.data_ptr(): f"output {place}" for place, item in enumerate(applied.outputs) if is_float(item)}
+    known = {address_of(tensor): f"the input '{name}'" for name, tensor in applied.given.items()}
+    known |= {address_of(item): f"output {place}" for place, item in enumerate(applied.outputs) if is_float(item)}
     held: dict[str, Tensor] = {name: value for name, value in vars(applied.node).items() if is_float(value)}
-    wrong = [f"ctx.{name} is {known[value.data_ptr()]}" for name, value in held.items() if value.data_ptr() in known]
+    wrong = [f"ctx.{name} is {known[address_of(value)]}" for name, value in held.items() if address_of(value) in known]
     if wrong:
         notes = (*(Note(NoteKind.CONTRACT, words) for words in wrong), Note(NoteKind.REMEDY, RISK))
         return Check(NAME, Verdict.MISMATCH, notes)

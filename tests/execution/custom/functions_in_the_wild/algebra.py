@@ -411,3 +411,16 @@ class SparseProductKeepsTheMatrix(Function):
         a, b = ctx.saved_tensors
         rows, columns = a._indices()
         return None, g.matmul(b.t())[rows, columns], None, a.t().matmul(g)
+
+
+class SparseProductHoldsTheMatrix(Function):
+    @staticmethod
+    def forward(ctx, indices, values, shape, b):
+        ctx.a = torch.sparse_coo_tensor(indices, values, shape)
+        ctx.save_for_backward(indices, b)
+        return torch.matmul(ctx.a, b)
+
+    @staticmethod
+    def backward(ctx, g):
+        (rows, columns), b = ctx.saved_tensors
+        return None, g.matmul(b.t())[rows, columns], None, ctx.a.t().matmul(g)

@@ -257,6 +257,13 @@ ALGEBRA = (
         inputs=EDGES,
         constants=("indices",),
     ),
+    wrong(
+        "algebra:SparseProductHoldsTheMatrix",
+        {"values": (3,), "b": (3, 2)},
+        "ctx.a holds a tensor that is neither input nor output",
+        inputs=EDGES,
+        constants=("indices",),
+    ),
     case("algebra:Patches", {"x": (1, 2, 4, 4), "w": (3, 2, 2, 2)}),
 )
 CASES = (*ACTIVATIONS, *LOSSES, *NORMALISATIONS, *SPARSE, *QUANTISERS, *SEQUENCES, *ALGEBRA)
