@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 Signed: TypeAlias = tuple[int, ast.expr]
 """A sign, 1 or -1, and what it stands before."""
@@ -94,6 +94,36 @@ class _Turn:
             elif isinstance(value, list):
                 setattr(node, name, [self.whole(one) if isinstance(one, ast.expr) else one for one in value])
         return node
+
+
+def signs_outside(tree: ast.expr) -> ast.expr:
+    """Return an expression in which the sign of a product stands before all of it: then the product may have a name."""
+    return cast("ast.expr", _Outside().visit(tree))
+
+
+def signs_inside(tree: ast.expr) -> ast.expr:
+    """Return an expression in which the sign of a product stands before its first factor, as it is written."""
+    return cast("ast.expr", _Inside().visit(tree))
+
+
+class _Outside(ast.NodeTransformer):
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Return -(a @ b) of (-a) @ b."""
+        self.generic_visit(node)
+        if isinstance(node.op, PRODUCTS) and _is_negative(node.left):
+            return ast.UnaryOp(ast.USub(), ast.BinOp(cast("ast.UnaryOp", node.left).operand, node.op, node.right))
+        return node
+
+
+class _Inside(ast.NodeTransformer):
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        """Return (-a) @ b of -(a @ b)."""
+        self.generic_visit(node)
+        return _with_sign((-1, node.operand)) if _is_negative(node) else node
+
+
+def _is_negative(node: ast.expr) -> bool:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
 
 
 def _with_sign(signed: Signed) -> ast.expr:

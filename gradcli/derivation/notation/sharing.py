@@ -9,7 +9,7 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gradcli.derivation.notation.differences import one_way
+from gradcli.derivation.notation.differences import one_way, signs_inside, signs_outside
 from gradcli.derivation.notation.parsed import is_number, parsed
 from gradcli.derivation.notation.roots import with_roots
 from gradcli.derivation.notation.written import symbols, text_of
@@ -46,7 +46,7 @@ def shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
 def _shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
     trees = [None if text.startswith("[") else parsed(text).body for text in formulas]
     whole = iter(one_way([tree for tree in trees if tree is not None]))
-    trees = [None if tree is None else next(whole) for tree in trees]
+    trees = [None if tree is None else signs_outside(next(whole)) for tree in trees]
     free = [name for name in NAMES if name not in taken]
     parts: list[tuple[str, ast.expr]] = []
     while len(parts) < min(MOST, len(free)):
@@ -57,8 +57,8 @@ def _shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
         replace = _Replacement(worth, name)
         trees = [None if tree is None else replace.visit(tree) for tree in trees]
         parts = [(other, replace.visit(tree)) for other, tree in parts] + [(name, parsed(worth).body)]
-    ordered = _ordered([(name, text_of(tree)) for name, tree in parts])
-    texts = [text if tree is None else text_of(tree) for text, tree in zip(formulas, trees, strict=True)]
+    ordered = _ordered([(name, text_of(signs_inside(tree))) for name, tree in parts])
+    texts = [text if tree is None else text_of(signs_inside(tree)) for text, tree in zip(formulas, trees, strict=True)]
     return Shared(tuple(ordered), tuple(texts))
 
 

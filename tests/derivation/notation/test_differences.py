@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcli.derivation.notation.differences import one_way
+from gradcli.derivation.notation.differences import one_way, signs_inside, signs_outside
+from gradcli.derivation.notation.sharing import shared
+from gradcli.derivation.notation.written import text_of
 
 NAMES = {name: np.random.default_rng(place).uniform(0.5, 2.0, (3, 3)) for place, name in enumerate("abcd")}
 KNOWN = {"sum": lambda x: x.sum(), "outer": np.outer, "exp": np.exp, **NAMES}
@@ -33,6 +35,22 @@ def test_a_value_stays_the_same(texts: list[str]) -> None:
     with np.errstate(all="ignore"):
         for before, after in zip(texts, turned(*texts), strict=True):
             np.testing.assert_allclose(eval(after, KNOWN), eval(before, KNOWN), rtol=1e-6, atol=1e-6)  # noqa: S307
+
+
+@given(EXPRESSIONS)
+def test_a_value_stays_the_same_wherever_a_sign_stands(text: str) -> None:
+    def tree() -> ast.expr:
+        return ast.parse(text, mode="eval").body
+
+    ways = [signs_outside(tree()), signs_inside(tree()), signs_inside(signs_outside(tree()))]
+    with np.errstate(all="ignore"):
+        for after in map(text_of, ways):
+            np.testing.assert_allclose(eval(after, KNOWN), eval(text, KNOWN), rtol=1e-6, atol=1e-6)  # noqa: S307
+
+
+def test_a_product_has_one_name_with_and_without_a_sign() -> None:
+    found = shared(["-(a - b) @ c", "outer((a - b) @ c, d)", "-2*exp(d)"], "abcd")
+    assert (found.parts, found.formulas) == ((("s", "(a - b) @ c"),), ("-s", "outer(s, d)", "-2*exp(d)"))
 
 
 @pytest.mark.parametrize(
