@@ -235,6 +235,8 @@ def _is_open(
     Where they show no slope at all there may be a kink that is less than rounding.
     """
     report, comparisons = evaluation.reports[traced], evaluation.comparisons
+    if is_nan_alone(report):
+        return not verdict.smooth
     if verdict.by(Verdict.MISMATCH):  # by steps that may be too long for a kink beside the point
         return report.verdict is Verdict.SUBGRADIENT and not _steps(comparisons, traced)
     if verdict.by(Verdict.SUBGRADIENT, Verdict.UNDEFINED) or (verdict.kinked and report.verdict is Verdict.MATCH):

@@ -29,7 +29,8 @@ from gradcli.execution.reference.decomposition import DecomposedCall, Decomposit
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.witnesses.grain import LEAST, hides_steps_of
 from gradcli.execution.witnesses.line import random_directions
-from gradcli.execution.witnesses.moving import Moving, UnknownError
+from gradcli.execution.witnesses.moving import Moving
+from gradcli.execution.witnesses.nearing import UnknownError
 
 # How far next to the point is, relative to the entries: what both say is believed.
 NEXT = (2.0**-22, 2.0**-27)
@@ -200,7 +201,7 @@ def _slope(point: Point, traced: TracedTensor, direction: Tensor, step: float) -
     trace, cotangent = point.decomposition.trace, point.cotangent.cpu()
     start, tangent = traced.tensor.detach(), direction.reshape(traced.tensor.shape)
     further = start + FURTHER * torch.where(start == 0, 1.0, start.abs()) * tangent / largest(tangent)
-    moving = Moving(point, step, {traced: tangent}, further={traced: further})
+    moving = Moving(point, step, traced, tangent, further={traced: further})
     for group in point.decomposition.calls:
         if traced not in group.call.outputs:
             moving.through(group)

@@ -141,10 +141,29 @@ def test_steps_too_long_for_a_kink_beside_the_point_do_not_deny_a_choice_at_it(c
     assert command("cumsum(softshrink(minimum(x, x), 0.5), 0).sum()", {"x": [1e17, 0.25, 0.25]}).verdict == "match"
 
 
-@pytest.mark.parametrize(("command", "wanted"), [(gradcli.check, "subgradient"), (gradcli.evaluate, "undecided")])
-def test_what_is_decided_beside_numbers_that_take_no_step_is_no_match(command: Any, wanted: str) -> None:
-    """The slopes are 0 and 2; without witnesses the calls are not asked."""
-    assert command("where(x < 0, 0*x, 2*x).sum()", {"x": [0.0, 1e17]})["x"].verdict == wanted
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_what_is_decided_beside_numbers_that_take_no_step_is_no_match(command: Any) -> None:
+    """The slopes are 0 and 2."""
+    assert command("where(x < 0, 0*x, 2*x).sum()", {"x": [0.0, 1e17]})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize(
+    ("taken", "other", "wanted"),
+    [("x", "0.0", "subgradient"), ("x", "2*x", "subgradient"), ("1.0", "0.0", "undecided")],
+)
+def test_what_is_decided_is_no_match_where_a_large_output_hides_every_change(
+    taken: str, other: str, wanted: str
+) -> None:
+    """Doubles near 10^14 are 1/64 apart: quotients are 0 to both sides, as autograd's gradient may be."""
+    program = f"(where(x > 0, {taken}, {other}) + y).sum()"
+    assert gradcli.evaluate(program, {"x": [0.0, 2.0], "y": [1e14, 1.0]})["x"].verdict == wanted
+
+
+def test_a_choice_at_a_kink_may_be_right_where_the_symbolic_derivative_is_nan() -> None:
+    """√(2|yz|) is √2·|t| along [1, 1], and PyTorch's gradient of a product with two zeros is 0."""
+    report = gradcli.evaluate("abs(prod(x))**0.5", {"x": [0.0, 0.0, 2.0]})["x"]
+    assert (report.verdict, report.gradient.tolist()) == ("subgradient", [0.0, 0.0, 0.0])
+    assert gradcli.evaluate("(abs(prod(x))**3)**0.5", {"x": [0.0, 0.0, 2.0]})["x"].verdict == "match"
 
 
 def test_where_no_step_can_be_taken_a_wrong_gradient_is_no_choice_at_a_kink() -> None:

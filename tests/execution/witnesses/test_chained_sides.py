@@ -43,7 +43,16 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
     ("sqrt(relu(x)).sum()", [0.0, 4.0], [0.0, 0.25], Sided.STEEP),
     # what moves without a slope, under an infinite one: |x|, x², and nothing
-    ("sqrt(x**2)", 0.0, 0.0, Sided.UNKNOWN),
+    ("sqrt(x**2)", 0.0, 0.0, Sided.BETWEEN),
+    ("abs(prod(x))**0.5", [0.0, 0.0, 2.0], [0.0, 0.0, 0.0], Sided.BETWEEN),  # √2·t along [1, 1, 0]
+    # infinity times 0: t^1.5, the same beside 3^1.5, t^0.75, t, and what is no power
+    ("relu(x)*sqrt(relu(x))", 0.0, 0.0, Sided.SMOOTH),
+    ("std(x)*sqrt(std(x))", [2.0, 2.0, 2.0], [0.0, 0.0, 0.0], Sided.SMOOTH),
+    ("sum(relu(x)*sqrt(relu(x)))", [0.0, 3.0], [0.0, 2.598076211353316], Sided.SMOOTH),
+    ("relu(x)**0.25*sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
+    ("sqrt(relu(x))*relu(x)**0.5", 0.0, 0.0, Sided.BETWEEN),
+    ("sqrt(relu(x))*relu(x)**0.5", 0.0, 2.0, Sided.KINK),
+    ("sqrt(relu(x))*relu(x)**(0.5 + 1e-3)", 0.0, 0.0, Sided.UNKNOWN),
     ("sqrt(relu(x)**2 * (x > 1))", 0.0, 0.0, Sided.SMOOTH),
     ("(x**2)**expm1(x**2)", 0.0, 0.0, Sided.UNKNOWN),
     ("sqrt(relu(x)).sum() + relu(x).sum()", [-1.0, 4.0], [0.0, 1.25], Sided.SMOOTH),
