@@ -159,6 +159,19 @@ def test_what_is_decided_is_no_match_where_a_large_output_hides_every_change(
     assert gradcli.evaluate(program, {"x": [0.0, 2.0], "y": [1e14, 1.0]})["x"].verdict == wanted
 
 
+@pytest.mark.parametrize("large", [1e14, -1e30])
+def test_a_slope_is_not_infinite_because_steps_are_as_long_as_a_large_entry_lets_them_be(large: float) -> None:
+    """The hyperbolic tangent is 1 everywhere that a step beside a large entry goes; the slope of a root is infinite."""
+    point = {"x": [large, 0.0]}
+    assert gradcli.evaluate("tanh(relu(x)).sum()", point)["x"].verdict == "subgradient"
+    assert gradcli.evaluate("sqrt(relu(x)).sum()", point)["x"].verdict == "undefined"
+
+
+def test_a_step_that_moves_nothing_shows_no_two_sides_that_agree() -> None:
+    """The threshold may be a staircase, so that steps are as short as 1, which 1e160 does not move by."""
+    assert gradcli.evaluate("std(threshold(x, 0.5, 0.5))", {"x": [1e160, 1e160, 1e160]})["x"].verdict == "subgradient"
+
+
 def test_a_choice_at_a_kink_may_be_right_where_the_symbolic_derivative_is_nan() -> None:
     """√(2|yz|) is √2·|t| along [1, 1], and PyTorch's gradient of a product with two zeros is 0."""
     report = gradcli.evaluate("abs(prod(x))**0.5", {"x": [0.0, 0.0, 2.0]})["x"]
