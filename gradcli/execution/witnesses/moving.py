@@ -26,6 +26,8 @@ from gradcli.ops.record import Kind
 ROUNDED = 1e-12
 # Slopes are what rounding leaves if they are no more than this part of the terms that they are the sum of.
 CANCELLED = 8 * EPSILON
+# A call changes by no more than this, relative to its operands, by rounding, and visibly by so many times that.
+ROUNDING, VISIBLE = 8 * EPSILON, 1e3
 # An entry that goes less than this part of what the fastest goes may stay where it is.
 SLOW = 1e-6
 # What is continuous changes by no more than this many times a step, relative to its size.
@@ -214,9 +216,24 @@ class Moving:
             tangent = self._with_lost(call, moving, found, tangent) if at_point else tangent
             tangent = torch.where(torch.as_tensor(still(call, moving, found)), 0.0, tangent)
             tangent = tangent.masked_fill(self.limits.get(traced, traced.tensor.detach()).isnan(), 0.0)
+            tangent = tangent if at_point else torch.where(self._is_rounding(call, values, traced), 0.0, tangent)
             if bool(tangent.isnan().any()):
                 tangent = torch.where(tangent.isnan(), self._nearing(call)[traced], tangent)
             self._note(traced, tangent)
+
+    def _is_rounding(self, call: TracedCall, moved: Tangents, result: TracedTensor) -> Tensor:
+        """Return where the slope next to the point is that of rounding: a call's own results change by no more.
+
+        The standard deviation of equal numbers is 0 but for rounding, whose gradient is as large as any.
+        """
+        own = {traced: self.limits.get(traced, traced.tensor.detach()) for traced in call.inputs}
+        ways = {traced: moved[traced] - own[traced] for traced in call.inputs if traced in self.tangents}
+        if call.op.kind is Kind.POINTWISE or not any(map(largest, ways.values())):
+            return torch.zeros_like(result.tensor, dtype=torch.bool)
+        rounding = ROUNDING * max(largest(moved[traced]) for traced in ways)
+        change = (call.run(moved)[result] - call.run(own)[result]).abs()
+        expected = dict(forward(call, moved, ways))[result].abs()
+        return (change <= rounding) & (expected > VISIBLE * rounding)
 
     def _with_lost(self, call: TracedCall, moving: Tangents, found: Tensor, tangent: Tensor) -> Tensor:
         """Return the slopes of a pointwise call of one operand with its definition's in the place of zeros."""

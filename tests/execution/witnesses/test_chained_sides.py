@@ -42,6 +42,9 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("abs(tanh(x) - 1)", 40.0, 0.0, Sided.LOST),  # as tanh(40) is 1 in double precision
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
     ("sqrt(relu(x)).sum()", [0.0, 4.0], [0.0, 0.25], Sided.STEEP),
+    ("std(stack([x, x, x]))", 0.89, 0.0, Sided.SMOOTH),  # 0, though next to the point rounding makes it 10^-16
+    ("std(stack([x, x, x]))", -1.7, 0.0, Sided.SMOOTH),
+    ("norm(stack([x, x]) - x/10*10)", 0.89, 0.0, Sided.SMOOTH),
     # what moves without a slope, under an infinite one: |x|, x², and nothing
     ("sqrt(x**2)", 0.0, 0.0, Sided.BETWEEN),
     ("abs(prod(x))**0.5", [0.0, 0.0, 2.0], [0.0, 0.0, 0.0], Sided.BETWEEN),  # √2·t along [1, 1, 0]
