@@ -28,6 +28,9 @@ ROUNDED = 1e-12
 CANCELLED = 8 * EPSILON
 # A call changes by no more than this, relative to its operands, by rounding, and visibly by so many times that.
 ROUNDING, VISIBLE = 8 * EPSILON, 1e3
+# What jumps by no more than this part of what it is made of may be what rounding left; by what first order says within
+# this part, and so many units in the last place, it is none.
+JUMP, PASSED, ULPS = 1e-6, 0.1, 16.0
 # An entry that goes less than this part of what the fastest goes may stay where it is.
 SLOW = 1e-6
 # What is continuous changes by no more than this many times a step, relative to its size.
@@ -51,6 +54,8 @@ class Moving:
     """What is decided otherwise next to the point, and what jumps, with what it is there."""
     further: Tangents = field(default_factory=dict)
     """What depends on it, a little further on: be it that it has no slope, it moves."""
+    is_doubtful: bool = False
+    """Whether something jumps by so little, beside what it is made of, that it may be what rounding left."""
 
     def __post_init__(self) -> None:
         """Set the slope of the tensor that moves."""
@@ -166,9 +171,33 @@ class Moving:
             allowed = _allowed(self.step, call, before, is_moved=is_moved)
             limit = torch.where(beside[traced].isnan(), beside[traced], limits[traced])  # a domain may end here
             if not bool(((limit == before) | ((limit - before).abs() <= allowed)).all()):
+                self.is_doubtful |= not self._is_clear(call, traced, limit)
+                self.limits[traced] = limit
+            elif not is_moved and self._passes_on(call, traced, limit):
                 self.limits[traced] = limit
             elif not is_moved and self._is_absorbed(call, traced, allowed):
                 raise UnknownError
+
+    def _is_clear(self, call: TracedCall, result: TracedTensor, limit: Tensor) -> bool:
+        """Return whether a result jumps by far more than rounding leaves of jumps that cancel, or of equal branches."""
+        before, jumps = result.tensor.detach(), self._jumps(call)
+        size = before.abs().maximum(limit.abs())
+        if jumps:
+            size = size.maximum(terms(call, {t: t.tensor.detach() for t in call.inputs}, jumps)[result])
+        return bool(((limit == before) | ((limit - before).abs() > JUMP * size)).all())
+
+    def _passes_on(self, call: TracedCall, result: TracedTensor, limit: Tensor) -> bool:
+        """Return whether a result jumps as its operands do, be it little beside the result: 1e14 + floor(x) by 1."""
+        jumps, own = self._jumps(call), {traced: traced.tensor.detach() for traced in call.inputs}
+        if not jumps:
+            return False
+        change, passed = dict(forward(call, own, jumps))[result], limit - result.tensor.detach()
+        least = (JUMP * terms(call, own, jumps)[result]).maximum(ULPS * EPSILON * result.tensor.detach().abs())
+        return bool(((change.abs() > least) & ((passed - change).abs() <= PASSED * change.abs())).any())
+
+    def _jumps(self, call: TracedCall) -> Tangents:
+        """Return the operands that jump, with how far."""
+        return {t: self.limits[t] - t.tensor.detach() for t in call.inputs if t in self.limits and is_real(t)}
 
     def _is_absorbed(self, call: TracedCall, result: TracedTensor, allowed: Tensor | float) -> bool:
         """Return whether a result stays the same by rounding alone where an operand jumps: 1e17 + floor(x) does.
@@ -177,7 +206,7 @@ class Moving:
         as that of sigmoid at 40 is lost in PyTorch; or by its slope on the way, as that of hypot(x, 1e9) is 0 at 0. The
         one of cos at pi is rounding itself: far larger next to it.
         """
-        jumps = {t: self.limits[t] - t.tensor.detach() for t in call.inputs if t in self.limits and is_real(t)}
+        jumps = self._jumps(call)
         if not jumps:
             return False
         own = {traced: traced.tensor.detach() for traced in call.inputs}

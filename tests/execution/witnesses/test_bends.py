@@ -149,7 +149,7 @@ def test_what_is_decided_beside_numbers_that_take_no_step_is_no_match(command: A
 
 @pytest.mark.parametrize(
     ("taken", "other", "wanted"),
-    [("x", "0.0", "subgradient"), ("x", "2*x", "subgradient"), ("1.0", "0.0", "undecided")],
+    [("x", "0.0", "subgradient"), ("x", "2*x", "subgradient"), ("1.0", "0.0", "undefined")],
 )
 def test_what_is_decided_is_no_match_where_a_large_output_hides_every_change(
     taken: str, other: str, wanted: str
