@@ -179,6 +179,12 @@ def test_a_choice_at_a_kink_may_be_right_where_the_symbolic_derivative_is_nan() 
     assert gradcli.evaluate("(abs(prod(x))**3)**0.5", {"x": [0.0, 0.0, 2.0]})["x"].verdict == "match"
 
 
+def test_what_rounding_makes_of_0_is_no_reference_where_the_symbolic_derivative_is_nan() -> None:
+    """The standard deviation of equal numbers is 0, and PyTorch's of three 1.77 is not: 0/0 has no derivative."""
+    program = "(x*ones(3) - mean(x*ones(3))).abs().sum()/std(x*ones(3))"
+    assert gradcli.evaluate(program, {"x": 1.77})["x"].verdict == "undefined"
+
+
 def test_where_no_step_can_be_taken_a_wrong_gradient_is_no_choice_at_a_kink() -> None:
     """The derivative of x + (x + log(2)) at a tie is [1.5, 0.5], and PyTorch's [1, 1]."""
     assert gradcli.check("logcumsumexp(x, 0).sum()", {"x": [1e300, 1e300]})["x"].verdict == "mismatch"
