@@ -19,7 +19,7 @@ from gradcli.execution.run import Run, report, start_from
 from gradcli.execution.targets.frames import defined_at
 from gradcli.execution.witnesses.bends import where_it_bends, witnessed
 from gradcli.execution.witnesses.claims_at_kinks import judged_claims
-from gradcli.execution.witnesses.consensus import ELSE
+from gradcli.execution.witnesses.consensus_notes import ELSE
 from gradcli.execution.witnesses.elsewhere import look_further
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses

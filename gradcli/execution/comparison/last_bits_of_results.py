@@ -1,17 +1,40 @@
-"""Whether a derivative is the same for other last bits of what a program makes: then no kink is within rounding."""
+"""Whether a derivative is the same for other last bits of what a program makes: then no kink is within rounding.
+
+And whether what PyTorch makes differs from the definitions in its last bits alone.
+"""
 
 from __future__ import annotations
+
+import torch
 
 from gradcli.execution.comparison.cancellation import with_other_last_bits
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.forward.selecting import exact_results
 from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.reference.nodes import ComplexNode, Node
 from gradcli.execution.reference.pullback import Reference, differentiate
 
 # Each run may be to one side of a kink by chance.
 RUNS = 6
 # Derivatives are the same that are as near to each other as this part of the largest entry.
 SAME = 1e-6
+# A result has the digits of its definition if it is as near to that, relative to it.
+DIGITS = 1e-9
+
+
+def are_defined(point: Point) -> bool:
+    """Return whether PyTorch's results are what the definitions make, to their own digits: not 10^-16 in place of 0."""
+    nodes = point.decomposition.nodes
+    return all(
+        _is_defined(traced, nodes.get(traced)) for call in point.decomposition.trace.calls for traced in call.outputs
+    )
+
+
+def _is_defined(traced: TracedTensor, node: Node | ComplexNode | None) -> bool:
+    if not isinstance(node, Node):
+        return False
+    own, defined = (tensor.detach().to(torch.float64) for tensor in (traced.tensor, node.tensor))
+    return bool(((own == defined) | ((own - defined).abs() <= DIGITS * defined.abs())).all())
 
 
 def is_away_from_kinks(point: Point, traced: TracedTensor) -> bool:

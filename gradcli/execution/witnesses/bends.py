@@ -16,7 +16,7 @@ from torch import Tensor
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump
-from gradcli.execution.comparison.last_bits_of_results import is_away_from_kinks
+from gradcli.execution.comparison.last_bits_of_results import are_defined, is_away_from_kinks
 from gradcli.execution.comparison.within_rounding import ROUNDING
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
@@ -235,6 +235,8 @@ def _is_open(
     Where they show no slope at all there may be a kink that is less than rounding.
     """
     report, comparisons = evaluation.reports[traced], evaluation.comparisons
+    if is_nan_alone(report):
+        return not verdict.smooth and comparisons is not None and are_defined(comparisons.point)
     if verdict.by(Verdict.MISMATCH):  # by steps that may be too long for a kink beside the point
         return report.verdict is Verdict.SUBGRADIENT and not _steps(comparisons, traced)
     if verdict.by(Verdict.SUBGRADIENT, Verdict.UNDEFINED) or (verdict.kinked and report.verdict is Verdict.MATCH):

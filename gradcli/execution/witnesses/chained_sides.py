@@ -29,7 +29,8 @@ from gradcli.execution.reference.decomposition import DecomposedCall, Decomposit
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.witnesses.grain import LEAST, hides_steps_of
 from gradcli.execution.witnesses.line import random_directions
-from gradcli.execution.witnesses.moving import Moving, UnknownError
+from gradcli.execution.witnesses.moving import JUMP, Moving
+from gradcli.execution.witnesses.nearing import UnknownError
 
 # How far next to the point is, relative to the entries: what both say is believed.
 NEXT = (2.0**-22, 2.0**-27)
@@ -42,8 +43,8 @@ SAME, DIFFERENT = 1e-5, 1e-3
 CLEARLY = 10.0
 # What is less than this part of the largest adjoint may be what rounding left.
 LEFT = 1e-10
-# What is less than this part of the largest adjoint is 0, and what is more than that part of the output is a jump.
-ROUNDED, JUMP = 1e-12, 1e-6
+# What is less than this part of the largest adjoint is 0.
+ROUNDED = 1e-12
 # Programs and tensors with more calls and entries are not looked at.
 MOST_CALLS, MOST_ENTRIES, MOST_AXES = 64, 64, 8
 RANDOM = 4
@@ -200,12 +201,13 @@ def _slope(point: Point, traced: TracedTensor, direction: Tensor, step: float) -
     trace, cotangent = point.decomposition.trace, point.cotangent.cpu()
     start, tangent = traced.tensor.detach(), direction.reshape(traced.tensor.shape)
     further = start + FURTHER * torch.where(start == 0, 1.0, start.abs()) * tangent / largest(tangent)
-    moving = Moving(point, step, {traced: tangent}, further={traced: further})
+    moving = Moving(point, step, traced, tangent, further={traced: further})
     for group in point.decomposition.calls:
         if traced not in group.call.outputs:
             moving.through(group)
     if trace.output in moving.limits:
         jump = cotangent * (moving.limits[trace.output] - trace.output.tensor.detach())
-        raise _JumpError if float(jump.abs().amax()) > JUMP * largest(trace.output.tensor) else UnknownError
+        seen = not moving.is_doubtful or float(jump.abs().amax()) > JUMP * largest(trace.output.tensor)
+        raise _JumpError if seen else UnknownError
     slope = moving.tangents.get(trace.output)
     return 0.0 if slope is None else float((cotangent * slope).sum())

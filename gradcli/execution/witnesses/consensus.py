@@ -7,51 +7,33 @@ from collections.abc import Iterable
 
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.witnesses.chained_sides import Sided
+from gradcli.execution.witnesses.consensus_notes import (
+    BESIDE,
+    BESIDE_JUMP,
+    BUT,
+    BY_CALLS,
+    CANCEL,
+    CHOICE,
+    COMPOSED,
+    DECISIONS,
+    ELSE,
+    HIDDEN,
+    INSTEAD,
+    KINKS,
+    LEVEL,
+    LEVEL_BUT,
+    LOST_JUMP,
+    LOST_STEPS,
+    MAY_JUMP,
+    ROUNDED,
+    WITHIN,
+)
 from gradcli.execution.witnesses.jumps import JUMPS, STEEP
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.witnesses import WITNESSES
-
-BUT = "autograd agrees with the symbolic derivative, but"
-ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the definition says")
-CHOICE = noted(NoteKind.KINK, "at a kink of the program autograd's choice lies between the one-sided derivatives")
-CANCEL = noted(NoteKind.KINK, "an op has a kink here, but the program has none: difference quotients of it say so")
-COMPOSED = noted(
-    NoteKind.KINK, "an op has a kink here, but the program has none: the one-sided derivatives of its ops say so"
-)
-BESIDE = noted(NoteKind.KINK, "difference quotients see a kink, but no op of the program has one here")
-BESIDE_JUMP = noted(NoteKind.KINK, "differences see a jump or a pole, but no op of the program has one here")
-LEVEL = noted(NoteKind.KINK, "the value of an op jumps here, but the program's does not")
-MAY_JUMP = noted(
-    NoteKind.KINK,
-    "the value of an op jumps here, and the differences are not accurate enough to tell whether the program's does",
-)
-LEVEL_BUT = noted(
-    NoteKind.KINK,
-    "the value of an op jumps here, but the program's does not, and the differences are not accurate enough to tell its"
-    " slope",
-)
-HIDDEN = noted(
-    NoteKind.KINK,
-    "the program decides by its values at this point, and the differences are not accurate enough to tell whether it"
-    " has a kink here",
-)
-LOST_STEPS = noted(
-    NoteKind.ROUNDING,
-    "numbers are so large here that rounding hides whether the program jumps, or decides otherwise, next to this point",
-)
-LOST_JUMP = noted(
-    NoteKind.ROUNDING, "the value of an op jumps here, by so little beside the output that rounding hides it there"
-)
-WITHIN = noted(NoteKind.ROUNDING, "the kink is at this point as far as rounding lets it be told")
-INSTEAD = noted(
-    NoteKind.REFERENCE, "the symbolic derivative is NaN here; autograd's gradient agrees with difference quotients"
-)
-ROUNDED = "rounding decides what the gradient is here, and whether the point is at a kink"
-KINKS = "autograd's choices at single kinks do not make a derivative of the program"
-DECISIONS = "autograd treats what the program decides by its values as constant, and its derivative is different"
 
 
 def consensus(compared: TensorReport, numerical: NumericalVerdict, *, jumps: bool = False) -> TensorReport:
@@ -80,8 +62,8 @@ def _of_the_voting(compared: TensorReport, numerical: NumericalVerdict, *, jumps
         return _within_rounding(report, numerical)
     if report.verdict is not Verdict.UNDEFINED:
         return _beside_symbolic(report, numerical)
-    if is_nan_alone(report) and numerical.smooth:
-        return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, INSTEAD)
+    if is_nan_alone(report) and (numerical.smooth or numerical.sided in {Sided.SMOOTH, Sided.BETWEEN}):
+        return _in_place_of_symbolic(dataclasses.replace(report, notes=()), numerical)
     existing = [note for note in _notes(numerical, Verdict.UNDEFINED) if note.kind is NoteKind.REFERENCE]
     return _explained(report, Verdict.UNDEFINED, None, tuple(existing))
 
@@ -92,6 +74,13 @@ def is_nan_alone(report: TensorReport) -> bool:
     if value is None or report.gradient is None or report.verdict is not Verdict.UNDEFINED:
         return False
     return value.shape == report.gradient.shape and has_nan(value) and all_finite(report.gradient)
+
+
+def _in_place_of_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report of a gradient that is right by others, where the symbolic derivative is NaN."""
+    if numerical.sided is Sided.BETWEEN:
+        return _explained(report, Verdict.SUBGRADIENT, None, CHOICE)
+    return _explained(report, Verdict.MATCH, None, BY_CALLS if numerical.sided is Sided.SMOOTH else INSTEAD)
 
 
 def _alone(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:

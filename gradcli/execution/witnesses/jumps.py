@@ -133,6 +133,6 @@ def _changes(line: Line, directions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _scale(line: Line, directions: Tensor) -> Tensor:
-    """Return the length of a step along each direction: small beside every entry that it moves, unless that is 0."""
-    moved = torch.where((directions != 0) & (line.start != 0), line.start.abs(), torch.inf).amin(1)
+    """Return the length of a step along each direction: small beside every entry that it moves, and 1 for one of 0."""
+    moved = torch.where(directions != 0, torch.where(line.start == 0, 1.0, line.start.abs()), torch.inf).amin(1)
     return torch.where(moved.isfinite(), moved, 1.0).clamp_max(float(line.size))

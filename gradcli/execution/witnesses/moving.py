@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.absorbed_jumps import hidden_changes
-from gradcli.execution.comparison.nonfinite import at_jump, discontinuities
+from gradcli.execution.comparison.nonfinite import at_jump
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.comparison.slopes_of_calls import Tangents, forward, is_real, is_repeated, largest, still, terms
 from gradcli.execution.comparison.vanishing import definitions_factor
-from gradcli.execution.forward.overlapping import is_entrywise
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
-from gradcli.execution.reference.layout import broadcast
-from gradcli.execution.witnesses.grain import LARGEST_WITH_STAIRS
 from gradcli.execution.witnesses.line import EPSILON
+from gradcli.execution.witnesses.nearing import UnknownError, slopes_nearing
 from gradcli.execution.witnesses.quotients import UNDERFLOW
+from gradcli.execution.witnesses.steps_of_calls import next_numbers, relative_speeds, sizes_of_steps
 from gradcli.ops.record import Kind
 
 # Results are the same within this, relative to the largest.
 ROUNDED = 1e-12
 # Slopes are what rounding leaves if they are no more than this part of the terms that they are the sum of.
 CANCELLED = 8 * EPSILON
+# A call changes by no more than this, relative to its operands, by rounding, and visibly by so many times that.
+ROUNDING, VISIBLE = 8 * EPSILON, 1e3
+# What jumps by no more than this part of what it is made of may be what rounding left; by what first order says within
+# this part, and so many units in the last place, it is none.
+JUMP, PASSED, ULPS = 1e-6, 0.1, 16.0
 # An entry that goes less than this part of what the fastest goes may stay where it is.
 SLOW = 1e-6
 # What is continuous changes by no more than this many times a step, relative to its size.
@@ -37,27 +41,33 @@ BESIDE, RESIDUE = 2.0**-10, 2.0**-40
 OVERFLOW = 2.0**500
 
 
-class UnknownError(Exception):
-    """A one-sided derivative is not a number, or rounding hides what is next to the point."""
-
-
 @dataclass(slots=True)
 class Moving:
     """A run along a direction: the slopes of its tensors, and those that do not go to their value at the point."""
 
     point: Point
     step: float
-    tangents: Tangents
+    start: TracedTensor
+    direction: Tensor
+    tangents: Tangents = field(init=False)
     limits: Tangents = field(default_factory=dict)
     """What is decided otherwise next to the point, and what jumps, with what it is there."""
     further: Tangents = field(default_factory=dict)
     """What depends on it, a little further on: be it that it has no slope, it moves."""
+    is_doubtful: bool = False
+    """Whether something jumps by so little, beside what it is made of, that it may be what rounding left."""
+
+    def __post_init__(self) -> None:
+        """Set the slope of the tensor that moves."""
+        self.tangents = {self.start: self.direction}
 
     def through(self, group: DecomposedCall) -> None:
         """Go on through one call."""
         call = group.call
-        if any(traced in self.further for traced in call.inputs):
-            self._go_further(group)
+        if any(traced in self.further for traced in call.inputs) and self._is_steep_further_on(group):
+            for traced, tangent in self._nearing(call).items():
+                self._note(traced, tangent)
+            return
         if not any(traced in self.tangents or traced in self.limits for traced in call.inputs):
             return
         own = {traced: self.limits.get(traced, traced.tensor.detach()) for traced in call.inputs}
@@ -72,20 +82,35 @@ class Moving:
         if not steps and any(map(is_real, call.outputs)):
             self._push(call, moved if bends else own, at_point=not (bends or otherwise))
 
-    def _go_further(self, group: DecomposedCall) -> None:
-        """Run a call a little further on; UnknownError where it is infinitely steep by what moves without a slope.
+    def _is_steep_further_on(self, group: DecomposedCall) -> bool:
+        """Run a call a little further on, and return whether it is infinitely steep by what moves without a slope.
 
-        The root of x² has slopes at 0 that the chain rule does not know.
+        The root of x² has slopes at 0 that the chain rule does not know. UnknownError where it jumps by such.
         """
         call = group.call
         own = {traced: traced.tensor.detach() for traced in call.inputs}
         idle = [traced for traced in call.inputs if traced in self.further and self._is_idle(traced)]
-        if idle and (at_jump(call) or (not _is_at_kink(group) and self._is_steep(call, own, idle))):
+        if idle and at_jump(call):
             raise UnknownError
+        steep = bool(idle) and not _is_at_kink(group) and self._is_steep(call, own, idle)
         results = call.run(own | {traced: self.further[traced] for traced in call.inputs if traced in self.further})
         if idle and any(not is_real(one) and not torch.equal(results[one], one.tensor) for one in call.outputs):
             raise UnknownError  # it is decided by what moves without a slope
         self.further |= {traced: results[traced] for traced in call.outputs}
+        return steep
+
+    def _nearing(self, call: TracedCall) -> Tangents:
+        """Return the slopes of a call's results by what they are nearer and nearer to the point."""
+        if any(traced in self.limits for traced in call.inputs):
+            raise UnknownError
+        return slopes_nearing(self.point.decomposition.trace, call, self.start, self.direction)
+
+    def _note(self, traced: TracedTensor, tangent: Tensor) -> None:
+        """Note the slopes of a result, unless they are 0; UnknownError where one is not a number."""
+        if bool(tangent.isnan().any()):
+            raise UnknownError
+        if bool((tangent != 0).any()):
+            self.tangents[traced] = tangent
 
     def _is_idle(self, traced: TracedTensor) -> bool:
         return is_real(traced) and bool(self._idle(traced).any())
@@ -116,10 +141,10 @@ class Moving:
         if not math.isfinite(fastest):
             raise UnknownError
         if len(moving) == 1 and call.op.kind is Kind.CONSTANT:
-            return {moving[0]: _next(call, own[moving[0]], self.tangents[moving[0]])}
+            return {moving[0]: next_numbers(call, own[moving[0]], self.tangents[moving[0]])}
         moved = {}
-        speeds = _speeds(call, {traced: self.tangents[traced] for traced in moving}, fastest)
-        for traced, size in _sizes(call, own, self.tangents) if fastest else ():
+        speeds = relative_speeds(call, {traced: self.tangents[traced] for traced in moving}, fastest)
+        for traced, size in sizes_of_steps(call, own, self.tangents) if fastest else ():
             value, speed = own[traced], speeds[traced]
             if call.op.kind is Kind.COMPOSITE and bool((size < UNDERFLOW).any()):
                 raise UnknownError
@@ -146,9 +171,33 @@ class Moving:
             allowed = _allowed(self.step, call, before, is_moved=is_moved)
             limit = torch.where(beside[traced].isnan(), beside[traced], limits[traced])  # a domain may end here
             if not bool(((limit == before) | ((limit - before).abs() <= allowed)).all()):
+                self.is_doubtful |= not self._is_clear(call, traced, limit)
+                self.limits[traced] = limit
+            elif not is_moved and self._passes_on(call, traced, limit):
                 self.limits[traced] = limit
             elif not is_moved and self._is_absorbed(call, traced, allowed):
                 raise UnknownError
+
+    def _is_clear(self, call: TracedCall, result: TracedTensor, limit: Tensor) -> bool:
+        """Return whether a result jumps by far more than rounding leaves of jumps that cancel, or of equal branches."""
+        before, jumps = result.tensor.detach(), self._jumps(call)
+        size = before.abs().maximum(limit.abs())
+        if jumps:
+            size = size.maximum(terms(call, {t: t.tensor.detach() for t in call.inputs}, jumps)[result])
+        return bool(((limit == before) | ((limit - before).abs() > JUMP * size)).all())
+
+    def _passes_on(self, call: TracedCall, result: TracedTensor, limit: Tensor) -> bool:
+        """Return whether a result jumps as its operands do, be it little beside the result: 1e14 + floor(x) by 1."""
+        jumps, own = self._jumps(call), {traced: traced.tensor.detach() for traced in call.inputs}
+        if not jumps:
+            return False
+        change, passed = dict(forward(call, own, jumps))[result], limit - result.tensor.detach()
+        least = (JUMP * terms(call, own, jumps)[result]).maximum(ULPS * EPSILON * result.tensor.detach().abs())
+        return bool(((change.abs() > least) & ((passed - change).abs() <= PASSED * change.abs())).any())
+
+    def _jumps(self, call: TracedCall) -> Tangents:
+        """Return the operands that jump, with how far."""
+        return {t: self.limits[t] - t.tensor.detach() for t in call.inputs if t in self.limits and is_real(t)}
 
     def _is_absorbed(self, call: TracedCall, result: TracedTensor, allowed: Tensor | float) -> bool:
         """Return whether a result stays the same by rounding alone where an operand jumps: 1e17 + floor(x) does.
@@ -157,7 +206,7 @@ class Moving:
         as that of sigmoid at 40 is lost in PyTorch; or by its slope on the way, as that of hypot(x, 1e9) is 0 at 0. The
         one of cos at pi is rounding itself: far larger next to it.
         """
-        jumps = {t: self.limits[t] - t.tensor.detach() for t in call.inputs if t in self.limits and is_real(t)}
+        jumps = self._jumps(call)
         if not jumps:
             return False
         own = {traced: traced.tensor.detach() for traced in call.inputs}
@@ -196,10 +245,24 @@ class Moving:
             tangent = self._with_lost(call, moving, found, tangent) if at_point else tangent
             tangent = torch.where(torch.as_tensor(still(call, moving, found)), 0.0, tangent)
             tangent = tangent.masked_fill(self.limits.get(traced, traced.tensor.detach()).isnan(), 0.0)
+            tangent = tangent if at_point else torch.where(self._is_rounding(call, values, traced), 0.0, tangent)
             if bool(tangent.isnan().any()):
-                raise UnknownError
-            if bool((tangent != 0).any()):
-                self.tangents[traced] = tangent
+                tangent = torch.where(tangent.isnan(), self._nearing(call)[traced], tangent)
+            self._note(traced, tangent)
+
+    def _is_rounding(self, call: TracedCall, moved: Tangents, result: TracedTensor) -> Tensor:
+        """Return where the slope next to the point is that of rounding: a call's own results change by no more.
+
+        The standard deviation of equal numbers is 0 but for rounding, whose gradient is as large as any.
+        """
+        own = {traced: self.limits.get(traced, traced.tensor.detach()) for traced in call.inputs}
+        ways = {traced: moved[traced] - own[traced] for traced in call.inputs if traced in self.tangents}
+        if call.op.kind is Kind.POINTWISE or not any(map(largest, ways.values())):
+            return torch.zeros_like(result.tensor, dtype=torch.bool)
+        rounding = ROUNDING * max(largest(moved[traced]) for traced in ways)
+        change = (call.run(moved)[result] - call.run(own)[result]).abs()
+        expected = dict(forward(call, moved, ways))[result].abs()
+        return (change <= rounding) & (expected > VISIBLE * rounding)
 
     def _with_lost(self, call: TracedCall, moving: Tangents, found: Tensor, tangent: Tensor) -> Tensor:
         """Return the slopes of a pointwise call of one operand with its definition's in the place of zeros."""
@@ -210,15 +273,6 @@ class Moving:
         if factor is None or factor.shape != found.shape:
             return tangent
         return torch.where(found == 0, (factor * moving[traced]).nan_to_num(0.0, 0.0, 0.0), tangent)
-
-
-def _next(call: TracedCall, value: Tensor, tangent: Tensor) -> Tensor:
-    """Return the numbers next to some; UnknownError where a step function jumps at some that have none near enough."""
-    if call.discontinuities is not None:
-        jumps = discontinuities(call) & (tangent != 0) & (value.abs() > LARGEST_WITH_STAIRS)
-        if bool(jumps.any()):
-            raise UnknownError
-    return torch.where(tangent == 0, value, torch.nextafter(value, tangent.sign() * torch.inf))
 
 
 def _allowed(step: float, call: TracedCall, before: Tensor, *, is_moved: bool) -> Tensor | float:
@@ -240,51 +294,3 @@ def _kinks(group: DecomposedCall) -> Tensor | None:
     if call.op.kind is not Kind.POINTWISE or at_jump(call) or len(masks) != 1:
         return None
     return masks[0]
-
-
-def _speeds(call: TracedCall, tangents: Tangents, fastest: float) -> Tangents:
-    """Return how fast the operands' entries go: relative to the fastest that they are read with.
-
-    These are the operands' entries at its place if the call is one entry by entry: 1 beside 1e17 has to move too.
-    """
-    shapes = {tuple(tangent.shape) for tangent in tangents.values()}
-    alone = is_entrywise(call.op.name) and shapes == {tuple(traced.tensor.shape) for traced in call.outputs}
-    if not alone or not fastest:
-        return {traced: tangent / (fastest or 1.0) for traced, tangent in tangents.items()}
-    most = torch.stack([tangent.abs() for tangent in tangents.values()]).amax(0)
-    return {traced: tangent / most.where(most > 0, 1.0) for traced, tangent in tangents.items()}
-
-
-def _sizes(call: TracedCall, own: Tangents, tangents: Tangents) -> Iterator[tuple[TracedTensor, Tensor]]:
-    """Yield the operands that move with what each entry's step is relative to: the smallest number it is read with.
-
-    These are the operands' entries at its place; where the operands have no places in common, all of them. A 0 that
-    stays where it is sets no scale beside a number.
-    """
-    reals = {traced: own[traced] for traced in call.inputs if is_real(traced)}
-    shape = broadcast([tuple(tensor.shape) for tensor in reals.values()])
-    together = all(tensor.shape in {torch.Size(shape), torch.Size([])} for tensor in reals.values())
-    smallest = _smallest(reals.values())
-    sizes = [
-        _scale(tensor, tangents.get(traced), smallest).expand(shape) for traced, tensor in reals.items() if together
-    ]
-    for traced in (traced for traced in call.inputs if traced in tangents):
-        if not together:
-            yield traced, torch.full_like(own[traced], smallest)
-            continue
-        least = torch.stack(sizes).amin(0)
-        least = least.where(least.isfinite(), smallest)
-        yield traced, least if own[traced].shape == least.shape else least.amin()
-
-
-def _scale(tensor: Tensor, tangent: Tensor | None, smallest: float) -> Tensor:
-    """Return the sizes of entries; of a 0, that of the smallest, or none at all if it does not move or is no number."""
-    moves = torch.zeros_like(tensor) if tangent is None else tangent
-    zero = torch.where(moves == 0, torch.inf, smallest)
-    return torch.where(tensor == 0, zero, tensor.abs()).nan_to_num(torch.inf, torch.inf)
-
-
-def _smallest(tensors: Iterable[Tensor]) -> float:
-    sizes = torch.cat([tensor.abs().reshape(-1) for tensor in tensors])
-    sizes = sizes[(sizes > 0) & sizes.isfinite()]
-    return min(1.0, float(sizes.amin())) if sizes.numel() else 1.0

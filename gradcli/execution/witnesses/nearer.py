@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.execution.witnesses.grain import LEAST
 from gradcli.execution.witnesses.line import EPSILON, Line
-from gradcli.execution.witnesses.quotients import STEPS, Quotients
+from gradcli.execution.witnesses.quotients import STEPS, Quotients, is_no_step
 
 # How many times their estimated error quotients are allowed to be off.
 SAFETY = 10.0
@@ -91,7 +91,7 @@ class _Near:
     @property
     def sided_error(self) -> Tensor:
         """Return the error of the one-sided quotients."""
-        return (self.moving.sum(0) + self.rounding).nan_to_num(nan=math.inf)
+        return (self.moving.sum(0) + self.rounding).nan_to_num(nan=math.inf, posinf=math.inf)
 
     def kinked(self, size: float) -> Tensor:
         """Return where these differ, beside a gradient of that size."""
@@ -142,7 +142,8 @@ def _nearer(line: Line, compared: Compared, rows: Tensor) -> _Near:
     steps = step[:, None] * torch.tensor([1.0, -1.0, 16.0, -16.0], dtype=torch.float64)
     above, below, far_above, far_below = (line.changes(directions, rows, steps) / steps).T
     moving = torch.stack([(above - far_above).abs(), (below - far_below).abs()])
-    return _Near(above, below, moving, 8 * line.rounding / step, step)
+    rounding = (8 * line.rounding / step).masked_fill(is_no_step(line, directions, rows, step), math.inf)
+    return _Near(above, below, moving, rounding, step)
 
 
 def _resolved(line: Line, found: Quotients, rows: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gradcli.execution.comparison.nonfinite import at_jump
 from gradcli.execution.forward.again import Again, Key, Perturb
-from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.witnesses.exact_calls import exact_calls
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.ops.record import Kind
@@ -47,9 +47,10 @@ def noise_of(rerun: Again, cotangent: Tensor, result: TracedTensor | None = None
     """
     held, exact = dict(_held(rerun)), exact_calls(rerun)
     fine, coarse = (_scatter(rerun, cotangent, held, result, _Rounding(size, exact)) for size in (FINE, COARSER * FINE))
+    inside = _inside(rerun, cotangent, held, result, _Rounding(FINE, exact)) * EPSILON / FINE
     if not coarse:
-        return _beside(rerun, cotangent, result, _Rounding(FINE, exact)) * EPSILON / FINE
-    return SPENT * fine if fine >= coarse / ALIKE else max(fine, coarse / COARSER) * EPSILON / FINE
+        return max(inside, _beside(rerun, cotangent, result, _Rounding(FINE, exact)) * EPSILON / FINE)
+    return max(inside, SPENT * fine if fine >= coarse / ALIKE else max(fine, coarse / COARSER) * EPSILON / FINE)
 
 
 def other_last_bits(rerun: Again) -> Iterator[Perturb]:
@@ -66,6 +67,38 @@ def _held(rerun: Again) -> Iterator[tuple[TracedTensor, Tensor]]:
             value = rerun.value(traced)
             if value is not None and (jumps or not (value.is_floating_point() or value.is_complex())):
                 yield traced, value
+
+
+def _inside(
+    rerun: Again,
+    cotangent: Tensor,
+    held: Mapping[TracedTensor, Tensor],
+    result: TracedTensor | None,
+    rounding: _Rounding,
+) -> float:
+    """Return how far L moves if calls that add up, or the like, round each number that they read by itself.
+
+    The standard deviation of equal numbers is 0, or 10^-16 of them, and no change of all of them alike may show it.
+    """
+    read = dict.fromkeys(
+        traced for call in rerun.trace.calls if _adds_up(rerun, call, rounding.exact) for traced in call.inputs
+    )
+    values = {traced: rerun.value(traced) for traced in read if traced not in held and traced not in rerun.leaves}
+    generator = torch.Generator().manual_seed(1)
+    changed = {t: rounding.of_leaf(value, generator) for t, value in values.items() if value is not None}
+    if not changed:
+        return 0.0
+    try:
+        output = _output(rerun, result, {**changed, **held}, None)
+    except RuntimeError:  # at the end of a domain
+        return 0.0
+    return _distance(output, rerun.output({}) if result is None else rerun.result(result, {}), cotangent)
+
+
+def _adds_up(rerun: Again, call: TracedCall, exact: frozenset[Key]) -> bool:
+    """Return whether a call may round what it makes of several numbers."""
+    alone = call.op.kind in {Kind.POINTWISE, Kind.MOVEMENT, Kind.CONSTANT}
+    return not alone and all(rerun.key_of(traced) not in exact for traced in call.outputs)
 
 
 def _beside(rerun: Again, cotangent: Tensor, result: TracedTensor | None, rounding: _Rounding) -> float:

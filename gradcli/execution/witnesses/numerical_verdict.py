@@ -104,9 +104,7 @@ class NumericalVerdict:
 
     def _is_within(self, size: float) -> bool:
         """Return whether the quotients are off by little, beside a number of this size."""
-        found = self.witnesses.get(DIFFERENCES)
-        error = None if found is None else found.estimated_error
-        return error is not None and error <= CLEAR * size
+        return _are_within(self.witnesses, size)
 
     @property
     def between(self) -> bool:
@@ -195,11 +193,10 @@ class NumericalWitnesses:
         against = frozenset(name for name, report in voting(doubted).items() if report.verdict is Verdict.MISMATCH)
         conventions = dict.fromkeys(call.op.convention for call in self.run.trace.calls if call.op.convention)
         verdicts = {report.verdict for report in voting(reports).values()}
-        decides = (jumps and Verdict.MISMATCH in verdicts) or (
-            not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) and self.decisions.by(traced)
-        )
         size = float(gradient.abs().nan_to_num(0.0, 0.0, 0.0).max()) if gradient.numel() else 0.0
         size = size if size > NEGLIGIBLE * question.line.magnitude else 0.0  # it is what rounding left of 0
+        vague = not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) or not _are_within(reports, size or 1.0)
+        decides = (jumps and Verdict.MISMATCH in verdicts) or (vague and self.decisions.by(traced))
         hides_steps = (jumps or self.rerun.may_decide) and hides_steps_of(self.run.trace, traced)
         hides_decision = bends and self._hides_decision(question, traced, gradient, verdicts)
         return NumericalVerdict(
@@ -263,6 +260,13 @@ class NumericalWitnesses:
         known = function, {name: value}, name, self.cotangent, self.without_noise
         question = Question(*known, is_costly=is_costly, on_the_way=made)
         return dataclasses.replace(question, decides=question.is_coarse and self.decisions.by(traced))
+
+
+def _are_within(reports: Mapping[str, WitnessReport], size: float) -> bool:
+    """Return whether the quotients are off by little, beside a number of this size."""
+    found = reports.get(DIFFERENCES)
+    error = None if found is None else found.estimated_error
+    return error is not None and error <= CLEAR * size
 
 
 def _takes_no_step(report: WitnessReport) -> bool:

@@ -132,7 +132,7 @@ def _refine(line: Line, directions: Tensor | None, rows: Tensor, scale: Tensor, 
         if not len(rows):
             break
         extrapolated = _extrapolated(line, directions, rows, step * scale)
-        extrapolated[[[1], [4]], _is_no_step(line, directions, rows, step * scale / 4)] = math.inf
+        extrapolated[[[1], [4]], is_no_step(line, directions, rows, step * scale / 4)] = math.inf
         apart = (extrapolated[0] - best[0, rows]).abs() > APART * (extrapolated[1] + best[1, rows])
         better = apart | ~(extrapolated[1] >= best[1, rows])
         best[:, rows[better]] = extrapolated[:, better]
@@ -143,7 +143,7 @@ def _refine(line: Line, directions: Tensor | None, rows: Tensor, scale: Tensor, 
         rows, scale = rows[unsure], scale[unsure]
 
 
-def _is_no_step(line: Line, directions: Tensor | None, rows: Tensor, shortest: Tensor) -> Tensor:
+def is_no_step(line: Line, directions: Tensor | None, rows: Tensor, shortest: Tensor) -> Tensor:
     """Return where steps are lost beside the numbers that they should move: a function does not change by those."""
     return EPSILON * line.entries(directions, rows) > shortest
 

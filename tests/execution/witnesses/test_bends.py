@@ -141,10 +141,48 @@ def test_steps_too_long_for_a_kink_beside_the_point_do_not_deny_a_choice_at_it(c
     assert command("cumsum(softshrink(minimum(x, x), 0.5), 0).sum()", {"x": [1e17, 0.25, 0.25]}).verdict == "match"
 
 
-@pytest.mark.parametrize(("command", "wanted"), [(gradcli.check, "subgradient"), (gradcli.evaluate, "undecided")])
-def test_what_is_decided_beside_numbers_that_take_no_step_is_no_match(command: Any, wanted: str) -> None:
-    """The slopes are 0 and 2; without witnesses the calls are not asked."""
-    assert command("where(x < 0, 0*x, 2*x).sum()", {"x": [0.0, 1e17]})["x"].verdict == wanted
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_what_is_decided_beside_numbers_that_take_no_step_is_no_match(command: Any) -> None:
+    """The slopes are 0 and 2."""
+    assert command("where(x < 0, 0*x, 2*x).sum()", {"x": [0.0, 1e17]})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize(
+    ("taken", "other", "wanted"),
+    [("x", "0.0", "subgradient"), ("x", "2*x", "subgradient"), ("1.0", "0.0", "undefined")],
+)
+def test_what_is_decided_is_no_match_where_a_large_output_hides_every_change(
+    taken: str, other: str, wanted: str
+) -> None:
+    """Doubles near 10^14 are 1/64 apart: quotients are 0 to both sides, as autograd's gradient may be."""
+    program = f"(where(x > 0, {taken}, {other}) + y).sum()"
+    assert gradcli.evaluate(program, {"x": [0.0, 2.0], "y": [1e14, 1.0]})["x"].verdict == wanted
+
+
+@pytest.mark.parametrize("large", [1e14, -1e30])
+def test_a_slope_is_not_infinite_because_steps_are_as_long_as_a_large_entry_lets_them_be(large: float) -> None:
+    """The hyperbolic tangent is 1 everywhere that a step beside a large entry goes; the slope of a root is infinite."""
+    point = {"x": [large, 0.0]}
+    assert gradcli.evaluate("tanh(relu(x)).sum()", point)["x"].verdict == "subgradient"
+    assert gradcli.evaluate("sqrt(relu(x)).sum()", point)["x"].verdict == "undefined"
+
+
+def test_a_step_that_moves_nothing_shows_no_two_sides_that_agree() -> None:
+    """The threshold may be a staircase, so that steps are as short as 1, which 1e160 does not move by."""
+    assert gradcli.evaluate("std(threshold(x, 0.5, 0.5))", {"x": [1e160, 1e160, 1e160]})["x"].verdict == "subgradient"
+
+
+def test_a_choice_at_a_kink_may_be_right_where_the_symbolic_derivative_is_nan() -> None:
+    """√(2|yz|) is √2·|t| along [1, 1], and PyTorch's gradient of a product with two zeros is 0."""
+    report = gradcli.evaluate("abs(prod(x))**0.5", {"x": [0.0, 0.0, 2.0]})["x"]
+    assert (report.verdict, report.gradient.tolist()) == ("subgradient", [0.0, 0.0, 0.0])
+    assert gradcli.evaluate("(abs(prod(x))**3)**0.5", {"x": [0.0, 0.0, 2.0]})["x"].verdict == "match"
+
+
+def test_what_rounding_makes_of_0_is_no_reference_where_the_symbolic_derivative_is_nan() -> None:
+    """The standard deviation of equal numbers is 0, and PyTorch's of three 1.77 is not: 0/0 has no derivative."""
+    program = "(x*ones(3) - mean(x*ones(3))).abs().sum()/std(x*ones(3))"
+    assert gradcli.evaluate(program, {"x": 1.77})["x"].verdict == "undefined"
 
 
 def test_where_no_step_can_be_taken_a_wrong_gradient_is_no_choice_at_a_kink() -> None:

@@ -42,8 +42,20 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("abs(tanh(x) - 1)", 40.0, 0.0, Sided.LOST),  # as tanh(40) is 1 in double precision
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
     ("sqrt(relu(x)).sum()", [0.0, 4.0], [0.0, 0.25], Sided.STEEP),
+    ("std(stack([x, x, x]))", 0.89, 0.0, Sided.SMOOTH),  # 0, though next to the point rounding makes it 10^-16
+    ("std(stack([x, x, x]))", -1.7, 0.0, Sided.SMOOTH),
+    ("norm(stack([x, x]) - x/10*10)", 0.89, 0.0, Sided.SMOOTH),
     # what moves without a slope, under an infinite one: |x|, x², and nothing
-    ("sqrt(x**2)", 0.0, 0.0, Sided.UNKNOWN),
+    ("sqrt(x**2)", 0.0, 0.0, Sided.BETWEEN),
+    ("abs(prod(x))**0.5", [0.0, 0.0, 2.0], [0.0, 0.0, 0.0], Sided.BETWEEN),  # √2·t along [1, 1, 0]
+    # infinity times 0: t^1.5, the same beside 3^1.5, t^0.75, t, and what is no power
+    ("relu(x)*sqrt(relu(x))", 0.0, 0.0, Sided.SMOOTH),
+    ("std(x)*sqrt(std(x))", [2.0, 2.0, 2.0], [0.0, 0.0, 0.0], Sided.SMOOTH),
+    ("sum(relu(x)*sqrt(relu(x)))", [0.0, 3.0], [0.0, 2.598076211353316], Sided.SMOOTH),
+    ("relu(x)**0.25*sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
+    ("sqrt(relu(x))*relu(x)**0.5", 0.0, 0.0, Sided.BETWEEN),
+    ("sqrt(relu(x))*relu(x)**0.5", 0.0, 2.0, Sided.KINK),
+    ("sqrt(relu(x))*relu(x)**(0.5 + 1e-3)", 0.0, 0.0, Sided.UNKNOWN),
     ("sqrt(relu(x)**2 * (x > 1))", 0.0, 0.0, Sided.SMOOTH),
     ("(x**2)**expm1(x**2)", 0.0, 0.0, Sided.UNKNOWN),
     ("sqrt(relu(x)).sum() + relu(x).sum()", [-1.0, 4.0], [0.0, 1.25], Sided.SMOOTH),
@@ -56,6 +68,10 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     # a jump of 1 that is lost beside 10^17, and one of a distribution whose sum is 1
     ("floor(x) - 1e17", 0.0, 0.0, Sided.UNKNOWN),
     ("floor(x) + x - 1e17", 0.0, 1.0, Sided.UNKNOWN),
+    # one of 1 beside 10^14, the same and back, and one that is rounding of 0.3 - 3·0.1
+    ("where(x > 0, x + 1, x) + 1e14", 0.0, 1.0, Sided.JUMP),
+    ("where(x > 0, x + 1, x) + 1e14 - where(x > 0, x + 1, x)", 0.0, 0.0, Sided.UNKNOWN),
+    ("where(x > 0, x + 0.3, x) - 3*where(x > 0, x + 0.1, x) + 1e-9", 0.0, -2.0, Sided.UNKNOWN),
     ("sigmoid(ceil(x))", 40.0, 0.0, Sided.UNKNOWN),  # of 10^-18 beside 1, where PyTorch's slope of sigmoid is 0
     ("softmax(ceil(x), 0).sum()", [3.0, -3.0, -3.0], [0.0, 0.0, 0.0], Sided.SMOOTH),
     # the cosine is the same at pi and at -pi, where its slope is 0 but for rounding

@@ -5,7 +5,8 @@ from dataclasses import replace
 import torch
 
 from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, CROWDED
-from gradcli.execution.witnesses.consensus import CANCEL, CHOICE, HIDDEN, WITHIN, consensus
+from gradcli.execution.witnesses.consensus import consensus
+from gradcli.execution.witnesses.consensus_notes import CANCEL, CHOICE, HIDDEN, WITHIN
 from gradcli.execution.witnesses.jumps import JUMPS
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.comparison import Comparison, Symbolic

@@ -85,6 +85,12 @@ def test_where_no_step_can_be_taken_the_calls_say_what_is_decided(
     assert all(found.dissenter is None for found in report.tensors)
 
 
+@pytest.mark.parametrize("value", [1.45, 2.85])
+def test_what_a_call_rounds_inside_is_no_jump(value: float) -> None:
+    """The standard deviation of equal numbers is 0, and next to these that of PyTorch is 10^-16."""
+    assert gradcli.evaluate("std(stack([x, x, x]))", {"x": value})["x"].verdict == "match"
+
+
 def test_a_wrong_gradient_is_seen_beside_rounding() -> None:
     """The claims are wrong by more than rounding does; the quotients are what says so of a straight-through round."""
     assert gradcli.check("sin(1e6*x)", {"x": 0.3}, claims={"x": "g*1.001e6*cos(1e6*x)"}).verdict == "mismatch"

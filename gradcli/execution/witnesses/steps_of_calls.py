@@ -1,0 +1,73 @@
+"""How far to move the operands of a call to be next to where they are: each entry relative to its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.comparison.nonfinite import discontinuities
+from gradcli.execution.comparison.slopes_of_calls import Tangents, is_real
+from gradcli.execution.forward.overlapping import is_entrywise
+from gradcli.execution.forward.trace import TracedCall, TracedTensor
+from gradcli.execution.reference.layout import broadcast
+from gradcli.execution.witnesses.grain import LARGEST_WITH_STAIRS
+from gradcli.execution.witnesses.nearing import UnknownError
+
+
+def next_numbers(call: TracedCall, value: Tensor, tangent: Tensor) -> Tensor:
+    """Return the numbers next to some; UnknownError where a step function jumps at some that have none near enough."""
+    if call.discontinuities is not None:
+        jumps = discontinuities(call) & (tangent != 0) & (value.abs() > LARGEST_WITH_STAIRS)
+        if bool(jumps.any()):
+            raise UnknownError
+    return torch.where(tangent == 0, value, torch.nextafter(value, tangent.sign() * torch.inf))
+
+
+def relative_speeds(call: TracedCall, tangents: Tangents, fastest: float) -> Tangents:
+    """Return how fast the operands' entries go: relative to the fastest that they are read with.
+
+    These are the operands' entries at its place if the call is one entry by entry: 1 beside 1e17 has to move too.
+    """
+    shapes = {tuple(tangent.shape) for tangent in tangents.values()}
+    alone = is_entrywise(call.op.name) and shapes == {tuple(traced.tensor.shape) for traced in call.outputs}
+    if not alone or not fastest:
+        return {traced: tangent / (fastest or 1.0) for traced, tangent in tangents.items()}
+    most = torch.stack([tangent.abs() for tangent in tangents.values()]).amax(0)
+    return {traced: tangent / most.where(most > 0, 1.0) for traced, tangent in tangents.items()}
+
+
+def sizes_of_steps(call: TracedCall, own: Tangents, tangents: Tangents) -> Iterator[tuple[TracedTensor, Tensor]]:
+    """Yield the operands that move with what each entry's step is relative to: the smallest number it is read with.
+
+    These are the operands' entries at its place; where the operands have no places in common, all of them. A 0 that
+    stays where it is sets no scale beside a number.
+    """
+    reals = {traced: own[traced] for traced in call.inputs if is_real(traced)}
+    shape = broadcast([tuple(tensor.shape) for tensor in reals.values()])
+    together = all(tensor.shape in {torch.Size(shape), torch.Size([])} for tensor in reals.values())
+    smallest = _smallest(reals.values())
+    sizes = [
+        _scale(tensor, tangents.get(traced), smallest).expand(shape) for traced, tensor in reals.items() if together
+    ]
+    for traced in (traced for traced in call.inputs if traced in tangents):
+        if not together:
+            yield traced, torch.full_like(own[traced], smallest)
+            continue
+        least = torch.stack(sizes).amin(0)
+        least = least.where(least.isfinite(), smallest)
+        yield traced, least if own[traced].shape == least.shape else least.amin()
+
+
+def _scale(tensor: Tensor, tangent: Tensor | None, smallest: float) -> Tensor:
+    """Return the sizes of entries; of a 0, that of the smallest, or none at all if it does not move or is no number."""
+    moves = torch.zeros_like(tensor) if tangent is None else tangent
+    zero = torch.where(moves == 0, torch.inf, smallest)
+    return torch.where(tensor == 0, zero, tensor.abs()).nan_to_num(torch.inf, torch.inf)
+
+
+def _smallest(tensors: Iterable[Tensor]) -> float:
+    sizes = torch.cat([tensor.abs().reshape(-1) for tensor in tensors])
+    sizes = sizes[(sizes > 0) & sizes.isfinite()]
+    return min(1.0, float(sizes.amin())) if sizes.numel() else 1.0
