@@ -29,6 +29,7 @@ from gradcli.execution.witnesses.chained_sides import Sided, has_no_kinks, look
 from gradcli.execution.witnesses.chance import CHANCE, rests_on_chance
 from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
 from gradcli.execution.witnesses.decisions import decides
+from gradcli.execution.witnesses.in_double import IN_DOUBLE, is_rounded
 from gradcli.execution.witnesses.jumps import is_continuous, is_hidden, is_level, shortest_steps, steep
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses
@@ -143,6 +144,8 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
     if comparisons is not None and jumps:
         verdict = _at_jump(witnesses, comparisons, traced, verdict)
     said = consensus(report, _looked_into(witnesses, evaluation, traced, verdict), jumps=jumps)
+    if said.verdict is Verdict.MISMATCH and is_rounded(witnesses, report, traced, bends=at_kink, jumps=steps):
+        return dataclasses.replace(said, verdict=Verdict.UNDECIDED, dissenter=None, notes=(*report.notes, *IN_DOUBLE))
     if said.verdict in DENIALS and (jumps or passes) and rests_on_chance(witnesses.rerun, traced):
         return dataclasses.replace(said, verdict=Verdict.UNDECIDED, dissenter=None, notes=CHANCE)
     return said
