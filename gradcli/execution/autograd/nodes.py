@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.saved_tensors import Kept, kept_by, makers, node_of
@@ -81,7 +82,8 @@ def memory_of(tensor: Tensor) -> tuple[Any, ...]:
     """Return what tells one tensor's memory from another's."""
     if not tensor.numel():
         return (id(tensor),)
-    return address_of(tensor), tuple(tensor.shape), tensor.stride(), tensor.dtype
+    strides = tensor.stride() if tensor.layout is torch.strided else ()  # a sparse one lies in several
+    return address_of(tensor), tuple(tensor.shape), strides, tensor.dtype
 
 
 def _next(node: Any, ids: Mapping[Any, int]) -> Iterator[Edge | None]:
