@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradcli.report.graph import Graph
-from gradcli.report.trace import TraceStep
+from gradcli.report.trace import LeftOut, TraceStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +14,4 @@ class PageDetails:
 
     graph: Graph
     trace: tuple[TraceStep, ...]
+    left_out: tuple[LeftOut, ...] = ()

@@ -37,12 +37,29 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class TraceStep:
-    """One call in backward order; `results` are those of its results that a gradient has arrived at."""
+    """One call in backward order; `results` are those of its results that a gradient has arrived at.
+
+    `into` are earlier calls by whose inside it passes gradients on too, as the second derivative of one does: what
+    comes of these is among the contributions of such a call.
+    """
 
     source: str
     op: str
     results: tuple[Upstream, ...]
     operands: tuple[Contribution, ...]
+    into: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A tensor whose gradient is not what the steps come to: a hook has changed it, or part of it has no step."""
+
+    name: str
+    shape: tuple[int, ...]
+    total: Any
+    """What the steps come to."""
+    gradient: Any
+    """What autograd has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +68,5 @@ class TraceDetails:
 
     trace: tuple[TraceStep, ...]
     """In backward order."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Where the steps do not come to the gradient."""

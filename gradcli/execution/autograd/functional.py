@@ -54,7 +54,7 @@ def jacobian_vector_product(function: PureFunction, tangents: Mapping[TracedTens
 
 def jacobians(trace: Trace, leaves: Sequence[TracedTensor]) -> tuple[dict[TracedTensor, Tensor], str]:
     """Return the Jacobian by every leaf, the output's shape and then the leaf's; and what of PyTorch was called."""
-    if _is_code(trace):
+    if _goes_by_graph(trace):
         rows = _rows(actual(trace.output), leaves)
         return {leaf: plain(block) for leaf, block in zip(leaves, rows, strict=True)}, AS_IT_IS
     places, primals = _arguments(leaves)
@@ -72,7 +72,7 @@ def hessians(
     trace: Trace, leaves: Sequence[TracedTensor]
 ) -> tuple[dict[tuple[TracedTensor, TracedTensor], Tensor], str | None]:
     """Return the Hessian's blocks, and what PyTorch says where it has no forward mode: then reverse mode runs twice."""
-    if _is_code(trace):
+    if _goes_by_graph(trace):
         return _second_rows(trace, leaves), AS_IT_IS
     places, primals = _arguments(leaves)
     program = function_of(trace, leaves)
@@ -98,9 +98,12 @@ def _unwarned() -> Iterator[None]:
         yield
 
 
-def _is_code(trace: Trace) -> bool:
-    """Return whether code was run, whose own graph has what its calls do not show: a Function's backward, hooks."""
-    return isinstance(trace.ran, Ran)
+def _goes_by_graph(trace: Trace) -> bool:
+    """Return whether only the graph as it ran will do: of code, with its hooks and Functions, and of inner gradients.
+
+    Neither is in the calls of a trace, so that these cannot be run again.
+    """
+    return isinstance(trace.ran, Ran) or any(call.gap is not None for call in trace.calls)
 
 
 def _rows(output: Tensor, leaves: Sequence[TracedTensor], *, create_graph: bool = False) -> list[Tensor]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.saved_tensors import Kept, kept_by, makers, node_of
@@ -28,7 +29,7 @@ class BackwardGraph:
 
 def backward_graph(trace: Trace, names: Mapping[TracedTensor, str]) -> BackwardGraph:
     """Return autograd's graph of the output, before a backward pass frees what its nodes save."""
-    edges = {traced: edge for traced in names if (edge := _edge(traced)) is not None}
+    edges = {traced: edge for traced in names if (edge := place_in_graph(traced)) is not None}
     # The last made first; what accumulates a leaf's gradient runs whenever that is complete, and stands last here.
     nodes = sorted(reachable([node_of(trace.output)]), key=partial(_turn, [edge[0] for edge in edges.values()]))
     ids = {node: number for number, node in enumerate(nodes)}
@@ -57,12 +58,11 @@ class _Known:
         return self.memory.get(memory_of(tensor))
 
 
-def _edge(traced: TracedTensor) -> tuple[Any, int] | None:
-    """Return where autograd knows a tensor; None of a constant."""
-    if isinstance(traced, Followed):
-        edge = traced.edge
-    else:
-        edge = edge_of(actual(traced)) if traced.tensor.requires_grad else None
+def place_in_graph(traced: TracedTensor) -> tuple[Any, int] | None:
+    """Return where autograd knows a tensor: the node, and the number of its input; None of a constant."""
+    edge = traced.edge
+    if edge is None and not isinstance(traced, Followed) and traced.tensor.requires_grad:
+        edge = edge_of(actual(traced))
     return None if edge is None else (edge.node, edge.output_nr)
 
 
@@ -82,7 +82,8 @@ def memory_of(tensor: Tensor) -> tuple[Any, ...]:
     """Return what tells one tensor's memory from another's."""
     if not tensor.numel():
         return (id(tensor),)
-    return address_of(tensor), tuple(tensor.shape), tensor.stride(), tensor.dtype
+    strides = tensor.stride() if tensor.layout is torch.strided else ()  # a sparse one lies in several
+    return address_of(tensor), tuple(tensor.shape), strides, tensor.dtype
 
 
 def _next(node: Any, ids: Mapping[Any, int]) -> Iterator[Edge | None]:

@@ -18,6 +18,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 
 from gradcli.execution.code.compiled import as_written
 from gradcli.execution.code.constants import Constants
+from gradcli.execution.code.decided import Decided
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
 from gradcli.execution.code.guarded import Guarded, Own
 from gradcli.execution.code.higher_order import HigherOrder, higher_order_seen
@@ -34,7 +35,6 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.call_kinds import (
     ASSIGNMENTS,
     CONVERSIONS,
-    DECIDING,
     DIFFERENTIATING,
     HOOKING,
     is_question,
@@ -64,7 +64,7 @@ class Follower(Guarded):
         self.constants = Constants()
         self.observer = Observer()
         self.writes = Writes()
-        self.decides = False
+        self.decided = Decided()
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -96,7 +96,7 @@ class Follower(Guarded):
         self.steps.frame = user_frame() if wanted else None
         self._name(wanted)
         self.constants.meet(call, wanted, lambda: place_of(self.steps.frame or user_frame()))
-        self.decides |= call.short in DECIDING
+        self.decided.meet(call, wanted, lambda: place_of(self.steps.frame or user_frame()))
         if wanted and call.short in HOOKING:
             with self.paused():
                 return hooked(self.observer, self.steps.traced(wanted[0]), call.run())

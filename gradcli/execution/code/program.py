@@ -182,7 +182,8 @@ class CodeProgram:
             path=path,
             constants=tuple(follower.constants.found),
             unseen=tuple(write for write in follower.writes.found if write.past is not None),
-            decides=follower.decides,
+            decides=follower.decided.by_values,
+            ties=tuple(follower.decided.ties),
             altered=follower.observer.found,
         )
         return trace

@@ -21,6 +21,7 @@ from gradcli.execution.code.held import found_again, holding
 from gradcli.execution.code.higher_order import HigherOrder, higher_order_seen
 from gradcli.execution.code.inner import functions_seen
 from gradcli.execution.code.retraced import checkpointed
+from gradcli.execution.code.steady import near, rounding
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.again import Key, Perturb, RefusedError
 from gradcli.execution.forward.aliasing import storage_of
@@ -35,7 +36,6 @@ from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.forward.twins import changed, made_by, versions
 from gradcli.execution.process import use_one_thread
 from gradcli.settings import Settings
-from gradcli.tolerance import is_close
 
 # Code on fewer entries than this runs faster on one thread, and much faster beside a busy core.
 FEW_ENTRIES = 1 << 20
@@ -173,7 +173,7 @@ class CodeAgain:
     is_refused: bool = False
     """Whether the code does not run a second time, or draws what depends on its leaves."""
     is_unsteady: bool = False
-    """Whether it computes another value each time it runs."""
+    """Whether it computes another value when it runs again: it counts its calls, or keeps something from the first."""
     held: Mapping[TracedTensor, Tensor] = field(default_factory=dict)
     """The leaves that the code is not given, and has from elsewhere; not those that it makes whenever it runs."""
 
@@ -203,12 +203,14 @@ class CodeAgain:
         )
 
     def _is_unsteady(self, output: Tensor) -> bool:
-        """Return whether an output is not the trace's, nor what the code gives once more.
-
-        One that is the same once more is off by another way to round alone.
-        """
+        """Return whether an output is another than the trace's, by more than another way to round makes it."""
         before = double(self.trace.output.tensor.detach()).to(output.device)
-        return not _near(before, output) and not _near(output, self._ran({}, Replay()))
+        if near(before, output):
+            return False
+        if not near(output, self._ran({}, Replay())):
+            return True
+        moved = self._ran({}, Replay(perturb=rounding()))
+        return not near(before, output, (moved - output).abs())
 
     @property
     def calls(self) -> list[TracedCall]:
@@ -279,10 +281,6 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return one.shape == other.shape and torch.equal(one, other)
     return isinstance(one, float) or one == other
-
-
-def _near(one: Tensor, other: Tensor) -> bool:
-    return is_close(one.nan_to_num(0.0, 0.0, 0.0), other.nan_to_num(0.0, 0.0, 0.0))
 
 
 def _fresh(value: Tensor, device: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import Any
@@ -42,6 +43,8 @@ class Steps:
         """Where the code is."""
         self.number = 0
         """Of the last step."""
+        self._read: weakref.WeakSet[Followed] = weakref.WeakSet()
+        """What steps have read."""
 
     def begin(self, tensor: Tensor, name: str) -> Followed:
         """Return a leaf that the code is given."""
@@ -92,8 +95,15 @@ class Steps:
         return leaf
 
     def _changed(self, tensor: Tensor, known: Followed) -> Followed:
-        """Return a value that was written to without autograd: the old one, and a constant."""
+        """Return a value that was written to without autograd: the old one, and a constant.
+
+        A leaf that the code makes is first what it is when it is first read.
+        """
         if self.values.is_unchanged(tensor, known):
+            return known
+        if known.is_leaf and known.real is None and known not in self._read:
+            known.tensor = value_of(tensor)  # before it had what memory happens to hold, which may be of any size
+            self.values.know(tensor, known)
             return known
         shift = self.constant((dense(tensor) - known.tensor.detach()).clone())
         new = self.settle(tensor, self.apply("add", known, shift))
@@ -185,6 +195,7 @@ class Steps:
         """Return the step of some calls that have just run, which the values that they made remember."""
         inputs = (value for call in calls for value in call.inputs)
         known = tuple(dict.fromkeys(value for value in inputs if isinstance(value, Followed)))
+        self._read.update(known)
         self.number += 1
         step = Step(self.number, tuple(calls), known, place_of(self.frame), self.modules.path(self.frame), function)
         made = list(made)

@@ -19,6 +19,7 @@ from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import Evaluation, compare_all, tensor_report
 from gradcli.execution.comparison.leaf_derivatives import (
     blaming,
+    leaf_in,
     moved_gradient,
     noise_of,
     run_again,
@@ -91,12 +92,14 @@ def _without_retain_graph(run: Run, nodes: tuple[Saving, ...]) -> WithoutRetainG
 
 def _with_retain_graph(run: Run, leaves: Sequence[TracedTensor]) -> WithRetainGraph:
     trace = run_again(run)
-    own = {leaf.text: actual(leaf) for leaf in trace.leaves}
+    own = {leaf: leaf_in(trace, run, leaf) for leaf in leaves}
+    for tensor in own.values():  # what code has from elsewhere was there before
+        tensor.grad = None
     calls = []
     for _ in range(run.settings.times):
         with refusals(BACKWARD, dtypes=[run.output.tensor.dtype]):
             actual(trace.output).backward(run.cotangent, retain_graph=True)
-        calls.append({run.names[leaf]: _copy(own[leaf.text].grad) for leaf in leaves})
+        calls.append({run.names[leaf]: _copy(own[leaf].grad) for leaf in leaves})
     return WithRetainGraph(tuple(calls))
 
 
@@ -141,7 +144,7 @@ def _second_derivatives(
 def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, Notes]:
     """Return the derivative of the sum of a leaf's gradient by that leaf, and notes; None if PyTorch has none."""
     trace = run_again(run)
-    own = next(actual(other) for other in trace.leaves if other.text == leaf.text)
+    own = leaf_in(trace, run, leaf)
     try:
         first = _derivative(actual(trace.output), own, run.cotangent, create_graph=True)
         second = None if first is None or not first.requires_grad else _derivative(first.sum(), own, None)

@@ -8,7 +8,7 @@ from typing import Any
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.nodes import backward_graph
 from gradcli.execution.commands.graph import graph_of
-from gradcli.execution.commands.trace import steps_of
+from gradcli.execution.commands.trace import details_of, watched
 from gradcli.execution.comparison.evaluation import evaluate_run
 from gradcli.execution.forward.source import Source
 from gradcli.execution.run import report as report_of
@@ -23,7 +23,9 @@ def report(program: Source, settings: Settings, given: Mapping[str, Any], deriva
     """Return the report of `report`."""
     run = start(program, settings, given, derivations)
     backward = backward_graph(run.trace, run.names)  # before the backward pass frees what it shows
-    evaluation = evaluate_run(run)
+    with watched(run) as seen:
+        evaluation = evaluate_run(run)
     reports = where_it_bends(run, evaluation)
     graph = graph_of(run, backward, {*reports})
-    return report_of(run, list(reports.values()), PageDetails(graph, steps_of(run, evaluation)))
+    chain = details_of(run, evaluation, seen)
+    return report_of(run, list(reports.values()), PageDetails(graph, chain.trace, chain.left_out))

@@ -31,6 +31,8 @@ MOST_ENTRIES, LARGEST = 16, 4096
 def is_absorbed(trace: Trace, call: TracedCall, stopped: Mapping[TracedTensor, Tensor], live: Tangents) -> bool:
     """Return whether a jump of a call at entries that are `stopped` is lost on the way to what is live."""
     calls = trace.calls[trace.calls.index(call) + 1 :]
+    if any(one.gap is not None for one in calls):
+        return False
     if any(traced.tensor.numel() > LARGEST for one in (call, *calls) for traced in (*one.inputs, *one.outputs)):
         return False
     try:

@@ -183,7 +183,7 @@ class GradientComparison:
         """Return how far off rounding may have moved an entry of a tensor's gradient; 0 where nothing is known."""
         if traced not in self.reference.values:
             return 0.0
-        error = self._excuses.rounding_error(traced)
+        error = self._excuses.rounding_error(traced, self.tolerance.relative if self.tolerance.normwise else None)
         return float(error.max()) if error.numel() else 0.0
 
     def _differing(self, traced: TracedTensor) -> dict[TracedTensor, None]:

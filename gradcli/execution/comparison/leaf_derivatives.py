@@ -21,7 +21,7 @@ from gradcli.execution.comparison.own_values import OwnValues
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.comparison.rounding import Lower, Noise, scattered, scattered_by
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.followed import Ran, module_of
+from gradcli.execution.forward.followed import Followed, Ran, actual, is_given, module_of
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
@@ -153,11 +153,22 @@ def weighed(run: Run, found: Tensor, expected: Expected | None) -> Derivative:
 
 
 def run_again(run: Run) -> Trace:
-    """Return a fresh run of the program on the same leaves: a graph that nothing has gone through."""
+    """Return a fresh run of the program on the same leaves: a graph that nothing has gone through.
+
+    Those that require grad are in the same order; what code is not given it makes anew, or has from elsewhere.
+    """
     leaves = {
-        leaf.text: leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad) for leaf in run.trace.leaves
+        leaf.text: leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad)
+        for leaf in run.trace.leaves
+        if is_given(leaf) and (isinstance(leaf, Followed) or not isinstance(run.trace.ran, Ran))
     }
     return trace_of(run.program, run.settings, leaves)
+
+
+def leaf_in(trace: Trace, run: Run, leaf: TracedTensor) -> Tensor:
+    """Return what a leaf of a run, which requires grad, is in a fresh run of the same program."""
+    before, after = ([one for one in leaves if one.tensor.requires_grad] for leaves in (run.trace.leaves, trace.leaves))
+    return actual(after[before.index(leaf)])
 
 
 def blaming(run: Run, found: Mapping[Key, Judged], *, twice: bool) -> dict[Key, Judged]:

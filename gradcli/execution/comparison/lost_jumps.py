@@ -75,7 +75,10 @@ def _live(point: Point, suspects: list[TracedCall]) -> dict[TracedTensor, Tensor
 def _depends(
     point: Point, call: TracedCall, operands: list[TracedTensor], live: Mapping[TracedTensor, Tensor]
 ) -> Iterator[Tensor]:
-    """Yield where the live results of a call depend on each operand."""
+    """Yield where the live results of a call depend on each operand; everywhere, of a call without a definition."""
+    if call.gap is not None:
+        yield from (torch.ones_like(traced.tensor, dtype=torch.bool) for traced in operands)
+        return
     cotangents = [_spread(live[output]) if output in live else None for output in call.outputs]
     local = LocalCall(call, {traced: double(traced.tensor.detach()) for traced in call.inputs}, cotangents)
     for traced, gradient in zip(operands, local.autograd(operands), strict=True):

@@ -108,7 +108,7 @@ def _first(
     for call in reversed(trace.calls):
         cotangents = [gradients.get(output) for output in call.outputs]
         known = [cotangent for cotangent in cotangents if cotangent is not None]
-        if not known or any(bool(bad(cotangent).any()) for cotangent in known):
+        if call.gap is not None or not known or any(bool(bad(cotangent).any()) for cotangent in known):
             continue
         wanted = [t for t in call.inputs if (found := gradients.get(t)) is not None and bool(bad(found).any())]
         local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, cotangents)

@@ -80,6 +80,9 @@ def _at(calls: _Calls, call: TracedCall) -> tuple[Overflow | None, Iterable[Trac
     wanted = [traced for traced in call.inputs if _is_infinite(calls.gradients.get(traced))]
     if not wanted:
         return None, ()
+    if call.gap is not None:  # what it contributes is not known
+        calls.accounted.update(wanted)
+        return None, ()
     if not all(cotangent is None or all_finite(cotangent) for cotangent in map(calls.gradients.get, call.outputs)):
         calls.accounted.update(wanted)
         return None, ()

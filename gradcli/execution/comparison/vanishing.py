@@ -30,7 +30,7 @@ def vanishes(point: Point, call: TracedCall, operands: Iterable[TracedTensor]) -
 
     That is so only if the definition's derivative is 0 as well: PyTorch's may lose more digits.
     """
-    if call.op.kind is not Kind.POINTWISE:
+    if call.op.kind is not Kind.POINTWISE or call.gap is not None:
         return False
     local = _with_ones(call)
     wanted = [traced for traced in operands if traced.tensor.is_floating_point()]

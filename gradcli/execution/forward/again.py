@@ -37,7 +37,7 @@ class Again(Protocol):
 
     @property
     def is_unsteady(self) -> bool:
-        """Return whether it computes another value each time it runs."""
+        """Return whether it computes another value when it runs again."""
 
     @property
     def calls(self) -> Sequence[TracedCall]:

@@ -30,6 +30,20 @@ TEXTS = frozenset({"__repr__", "__format__"})
 QUESTIONS = frozenset({"_has_compatible_shallow_copy_type", "is_complex", "is_floating_point"})
 # What decides by values: their results are truth values of Python's, of tensors that need not require grad.
 DECIDING = frozenset({"__bool__", "is_nonzero", "equal", "allclose"})
+# Those that ask whether a number is 0.
+TRUTH = frozenset({"__bool__", "is_nonzero"})
+# What compares numbers with others, as a whole, and entry by entry.
+WHOLE = frozenset({"equal"})
+COMPARING = (
+    TRUTH
+    | WHOLE
+    | {
+        f"{pre}{name}{post}"
+        for name in ("gt", "ge", "lt", "le", "eq", "ne")
+        for pre, post in (("", ""), ("", "_"), ("__", "__"))
+    }
+    | {"greater", "greater_equal", "less", "less_equal", "not_equal"}
+)
 
 
 def is_question(call: MadeCall) -> bool:

@@ -57,6 +57,8 @@ class Ran:
     """What the code wrote to memory past autograd."""
     decides: bool = False
     """Whether the code decided by values of tensors."""
+    ties: tuple[SourcePlace | None, ...] = ()
+    """Where the code compared what requires grad with what it was equal to."""
     altered: list[Alteration] = field(default_factory=list)
     """What has changed gradients between the ops: it fills as backward runs."""
 

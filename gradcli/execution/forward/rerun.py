@@ -55,7 +55,7 @@ class Rerun:
     """Whether the program computes truth values or integers, or looks at a tensor where it is not in a call."""
     memo: dict[Any, Any] = field(default_factory=dict)
     is_unsteady: bool = False
-    """Whether it computes another value each time it runs: no program does."""
+    """Whether it computes another value when it runs again: no program does."""
 
     @staticmethod
     def of(program: Program, settings: Settings, trace: Trace) -> Rerun:

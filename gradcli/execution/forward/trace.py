@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from gradcli.errors import NotSupportedError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.machine import BoundCall
@@ -87,12 +88,19 @@ class TracedCall:
 
     @cached_property
     def discontinuities(self) -> str | None:
-        """Return the condition that holds where its results jump, if it has one."""
+        """Return the condition that holds where its results jump, if it has one and is known."""
+        if self.gap is not None:
+            return None
         is_complex = any(traced.tensor.is_complex() for traced in self.inputs)
         return self.op.cuts if is_complex and self.op.cuts is not None else self.op.discontinuities
 
     def run(self, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
-        """Run the call again on other values of its inputs; return its results by the tensors that they stand for."""
+        """Run the call again on other values of its inputs; return its results by the tensors that they stand for.
+
+        Raises NotSupportedError for one without a definition: there is nothing to run.
+        """
+        if self.gap is not None:
+            raise NotSupportedError(self.gap)
         with nullcontext() if self.autocast is None else self.autocast.again():
             results = invocation(self.op, self.arguments, values.__getitem__)()
         return dict(zip(traced_in(self.result), tree.tensors(results), strict=True))

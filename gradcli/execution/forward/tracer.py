@@ -130,17 +130,24 @@ class Tracer:
         seen = {name: other.tensor for name, other in others.items() if isinstance(other, TracedTensor)}
         operands = [item.tensor if isinstance(item, TracedTensor) else item for item in call.positional[1:]]
         check_overwrite(value.name or value.text, value.tensor, call, operands, seen)
-        self._keep_edges(value.tensor)
+        self._keep_views(value)
         with torch.no_grad():
             value.tensor.detach().mul_(1)
 
-    def _keep_edges(self, tensor: Tensor) -> None:
-        """Keep where autograd knows the views of a tensor: PyTorch would crash where it looks for it afterwards."""
+    def _keep_views(self, written: TracedTensor) -> None:
+        """Keep the other views of a tensor, and where autograd knows them, as they are before a write to it.
+
+        After it PyTorch makes autograd's node of a view anew, which is not the one that what is written has read, and
+        crashes where it looks for that of some.
+        """
         for call in self.trace.calls:
             for traced in call.outputs:
                 view = traced.tensor
-                if traced.edge is None and view.requires_grad and _is_view(view) and _shares(view, tensor):
+                is_changed = traced.edge is None and view.requires_grad and _is_view(view)
+                if is_changed and traced is not written and _shares(view, written.tensor):
                     traced.edge = get_gradient_edge(view)
+                    with torch.enable_grad():
+                        traced.tensor = view.clone()
 
     def check_elements(self, count: int, node: Expression) -> None:
         """Refuse a tensor of more entries than are allowed."""

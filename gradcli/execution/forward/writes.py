@@ -107,6 +107,7 @@ class Writes(Evaluator):
         tensor, node = self.machine.tensor(value), call.node
         others = {name: seen for name, seen in self.others("").items() if seen is not value}
         is_refilled = not self.records and tensor.is_leaf and tensor.requires_grad
+        operands = list(map(self.machine.tensor, tree.leaves([call.positional[1:], call.keywords])))
         try:
             if not is_refilled:
                 self.machine.overwrites(value, call, others)
@@ -116,8 +117,7 @@ class Writes(Evaluator):
             made = make()
             if self.machine.tensor(made).shape != tensor.shape:
                 raise ExecutionError(SHAPE, hint="write a new name: `y = ...`, with the call without `_`")
-            operands = tree.leaves([call.positional[1:], call.keywords])
-            refuse_clash(f"`{node.function}_`", node.function, tensor, list(map(self.machine.tensor, operands)))
+            refuse_clash(f"`{node.function}_`", node.function, tensor, operands)
         except GradcliError as error:
             raise self.located(error, node) from None
         if node.arguments and isinstance(node.arguments[0], Name):

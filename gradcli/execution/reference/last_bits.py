@@ -30,7 +30,7 @@ def within_last_bits(call: TracedCall, output: TracedTensor, other: Tensor) -> b
     That may be far more than those bits: the variance of equal numbers near 1e150 is 0 or 1e268.
     """
     value = double(output.tensor.detach())
-    if call.inner is not None or other.shape != value.shape or not value.numel():
+    if call.gap is not None or other.shape != value.shape or not value.numel():
         return False
     generator = torch.Generator().manual_seed(0)
     scatter = torch.stack([(_again(call, output, generator) - value).abs() for _ in range(RUNS)]).amax(0)

@@ -6,5 +6,5 @@
   `generalised`, `joint`, `grain` and `jumps`.
 - How far rounding on the way moves what they measure: `noise`.
 - Who asks them, and what follows: `numerical_verdict`, `consensus`, `bends`, `claims_at_kinks`, `rows` and `elsewhere`.
-- What settles a mismatch: `high_precision` and `other_dtype`.
+- What settles a mismatch: `high_precision`, `other_dtype` and `in_double`. What `eval` says of code at a tie: `ties`.
 """

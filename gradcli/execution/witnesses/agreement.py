@@ -56,6 +56,7 @@ def agreement(
     tolerance: Tolerance,
     *,
     bends: bool = False,
+    may_bend: bool = False,
     jumps: bool = False,
     decides: bool = False,
     excused: float = 0.0,
@@ -63,7 +64,8 @@ def agreement(
     """Return the verdict of difference quotients on a gradient, and the largest difference.
 
     Where the program `bends`, as far as is known, a kink that no entry shows by itself is looked for as well; where it
-    may be that it `jumps`, by how little ever, a jump. Between neighbouring numbers that are too far apart a program
+    `may_bend` so, a gradient between slopes to both sides that are not known well is not called wrong. Where it may be
+    that it `jumps`, by how little ever, a jump is looked for. Between neighbouring numbers that are too far apart it
     may rise as steeply as it likes: there only one that `jumps` or `decides` something otherwise is known to jump.
     `excused` is how far off rounding on the way back may have moved the gradient.
     """
@@ -84,7 +86,7 @@ def agreement(
     suspect = (compared.wrong | compared.kinked) & ~unclear
     verdict, notes = Verdict.MATCH, NO_NOTES
     if bool(suspect.any()):
-        verdict, notes = _where_suspect(line, compared, suspect, gradient)
+        verdict, notes = _where_suspect(line, compared, suspect, gradient, may_bend=bends or may_bend)
     elif bends and _bent(line, compared, _across(line)):
         verdict, notes = _at_a_kink(line, compared, _across(line), compared.wrong[:0], gradient)
     if verdict is not Verdict.MISMATCH and bool(unclear.any()):
@@ -191,12 +193,17 @@ def _rows(quotients: Quotients, chosen: Tensor) -> Tensor:
     return unit(rows, len(chosen)) if quotients.directions is None else quotients.directions[rows]
 
 
-def _where_suspect(line: Line, compared: Compared, suspect: Tensor, gradient: Tensor) -> tuple[Verdict, Notes]:
+def _where_suspect(
+    line: Line, compared: Compared, suspect: Tensor, gradient: Tensor, *, may_bend: bool
+) -> tuple[Verdict, Notes]:
     """Return the verdict where a gradient is wrong along some directions, or there is a kink, and notes."""
     directions = _rows(compared.quotients, suspect)
     across = _across(line)
     if not (bool(compared.kinked.any()) or _bent(line, compared, across) or _is_bent_by_entries(line, compared)):
-        return (Verdict.MISMATCH if bool(compared.wrong[suspect].any()) else Verdict.MATCH), ()
+        wrong = compared.wrong & suspect
+        if may_bend and bool(wrong.any()) and bool(compared.between[wrong].all()):
+            return Verdict.UNDECIDED, UNCLEAR
+        return (Verdict.MISMATCH if bool(wrong.any()) else Verdict.MATCH), ()
     return _at_a_kink(line, compared, torch.cat([directions, across]), compared.wrong[suspect][:MOST_KINKS], gradient)
 
 

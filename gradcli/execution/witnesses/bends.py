@@ -29,9 +29,11 @@ from gradcli.execution.witnesses.chained_sides import Sided, has_no_kinks, look
 from gradcli.execution.witnesses.chance import CHANCE, rests_on_chance
 from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
 from gradcli.execution.witnesses.decisions import decides
+from gradcli.execution.witnesses.in_double import IN_DOUBLE, is_rounded
 from gradcli.execution.witnesses.jumps import is_continuous, is_hidden, is_level, shortest_steps, steep
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses
+from gradcli.execution.witnesses.ties import SECONDS, ties_of, with_ties
 from gradcli.execution.witnesses.unsteady import left_open
 from gradcli.language.branching import may_branch
 from gradcli.language.program import Program
@@ -58,19 +60,22 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
     comparisons = evaluation.comparisons
     if comparisons is None:
         return reports
-    known = comparisons.reference.kinked or comparisons.steps or decides(run.trace)
+    bent = comparisons.reference.kinked or comparisons.steps or decides(run.trace)
+    known = bent or ties_of(run.trace)
     open_to = [t for t, report in reports.items() if known and (report.verdict in OPEN or t in comparisons.jumping)]
     open_to += [traced for traced in reports if traced in comparisons.hinging]
     unknown = [traced for traced, report in reports.items() if _lacks(report)]
     witnesses = NumericalWitnesses.of(run, [DIFFERENCES]) if open_to or unknown else None
     unknown = unknown if witnesses is not None and _has_value(witnesses) else []
-    until = time.monotonic() + run.settings.timeout * SHARE
+    share = run.settings.timeout * SHARE
+    until, looked = time.monotonic() + (share if bent or unknown else min(share, SECONDS)), set[TracedTensor]()
     for traced in (*open_to, *unknown):
         if time.monotonic() > until:
             break
+        looked |= {traced} if witnesses is not None and witnesses.rerun.value(traced) is not None else set()
         if witnesses is not None and (traced in unknown or bends(witnesses, comparisons, traced)):
             reports[traced] = dataclasses.replace(witnessed(witnesses, evaluation, traced), witnesses=None)
-    return reports
+    return with_ties(run.trace, reports, looked)
 
 
 def _of_the_calls(witnesses: NumericalWitnesses, traced: TracedTensor) -> NumericalWitnesses:
@@ -139,6 +144,8 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
     if comparisons is not None and jumps:
         verdict = _at_jump(witnesses, comparisons, traced, verdict)
     said = consensus(report, _looked_into(witnesses, evaluation, traced, verdict), jumps=jumps)
+    if said.verdict is Verdict.MISMATCH and is_rounded(witnesses, report, traced, bends=at_kink, jumps=steps):
+        return dataclasses.replace(said, verdict=Verdict.UNDECIDED, dissenter=None, notes=(*report.notes, *IN_DOUBLE))
     if said.verdict in DENIALS and (jumps or passes) and rests_on_chance(witnesses.rerun, traced):
         return dataclasses.replace(said, verdict=Verdict.UNDECIDED, dissenter=None, notes=CHANCE)
     return said

@@ -40,7 +40,7 @@ class Settlement:
 def arbitrate(run: Run, comparisons: GradientComparison) -> Settlement | None:
     """Return what 50 digits say of the call at which the gradients part; None unless it is pointwise."""
     call = comparisons.divergent()
-    if run.decomposition is None or call is None or call.op.kind is not Kind.POINTWISE:
+    if run.decomposition is None or call is None or call.op.kind is not Kind.POINTWISE or call.gap is not None:
         return None
     node = run.decomposition.nodes[call.outputs[0]]
     upstream = comparisons.reference.values.get(call.outputs[0])

@@ -48,6 +48,16 @@ class Compared:
         return ~((error <= SAFETY * self.quotients.error + self.granted) | (self.claimed == self.quotients.value))
 
     @property
+    def between(self) -> Tensor:
+        """Return where a gradient lies between the one-sided derivatives, as far as these are known."""
+        low, high = (
+            torch.minimum(self.quotients.below, self.quotients.above),
+            torch.maximum(self.quotients.below, self.quotients.above),
+        )
+        own = SAFETY * self.quotients.sided_error + self.granted
+        return (low - own <= self.claimed) & (self.claimed <= high + own)
+
+    @property
     def unclear(self) -> Tensor:
         """Return where the quotients are not accurate enough to tell, and not the same to both sides exactly."""
         found = self.quotients

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from gradcli.errors import GradcliError
 from gradcli.execution.comparison.evaluation import autograd_gradients, compare_all, tensors_shown
@@ -23,6 +24,7 @@ from gradcli.report.verdict import Verdict
 FAR, NEAR = 2.0**20, 2.0**6
 # Of smaller derivatives, beside terms of 1, float32 has no digit.
 SMALL = 2.0**-24
+Known = TypeVar("Known")
 OTHER = {"float64": "float32", "float32": "float64"}
 
 
@@ -35,7 +37,7 @@ def explained(run: Run, reports: Mapping[str, TensorReport], altered: Collection
     dtype = OTHER.get(run.settings.dtype)
     if not any(wrong.values()) or dtype is None or any(leaf.tensor.is_complex() for leaf in run.trace.leaves):
         return {}
-    again = _in_precision(run, dtype)
+    again = _in_precision(run, dtype, _errors)
     found = {
         name: _words(error, again[name], dtype, altered=name in altered)
         for name, error in wrong.items()
@@ -44,8 +46,19 @@ def explained(run: Run, reports: Mapping[str, TensorReport], altered: Collection
     return {name: words for name, words in found.items() if words}
 
 
-def _in_precision(run: Run, dtype: str) -> dict[str, float | None]:
-    """Return the errors of the same program at the same point in a different dtype; none if it does not run."""
+def double_gradient(run: Run, name: str) -> Tensor | None:
+    """Return autograd's gradient of a tensor in double precision, at the same point; None if that does not run."""
+    found = _in_precision(run, "float64", _gradients)
+    return found.get(name)
+
+
+def _gradients(run: Run) -> dict[str, Tensor]:
+    gradients = autograd_gradients(run, tensors_shown(run))
+    return {run.names[traced]: gradient for traced, gradient in gradients.items() if gradient is not None}
+
+
+def _in_precision(run: Run, dtype: str, of: Callable[[Run], dict[str, Known]]) -> dict[str, Known]:
+    """Return what is known of the same program at the same point in a different dtype; nothing if it does not run."""
     settings = dataclasses.replace(
         run.settings,
         dtype=dtype,  # type: ignore[arg-type]
@@ -57,7 +70,7 @@ def _in_precision(run: Run, dtype: str) -> dict[str, float | None]:
     point = {leaf.name or leaf.text: leaf.tensor for leaf in run.trace.leaves}
     try:
         with default_dtype(settings):
-            return _errors(start(run.program, settings, point, run.derivations))
+            return of(start(run.program, settings, point, run.derivations))
     except GradcliError:
         return {}
 

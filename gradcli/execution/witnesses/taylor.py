@@ -58,7 +58,15 @@ class Taylor:
         roundoff = tolerance.relative if tolerance.normwise else 0.0
         found = remainder(question.line, gradient, roundoff)
         decides, excused = question.jumps or question.decides, question.excused
-        said = agreement(question.line, found.quotients, gradient, tolerance, decides=decides, excused=excused)
+        said = agreement(
+            question.line,
+            found.quotients,
+            gradient,
+            tolerance,
+            may_bend=question.bends,
+            decides=decides,
+            excused=excused,
+        )
         verdict, notes = said.verdict, said.notes
         if verdict is Verdict.MATCH and found.order is not None and found.order < LOWEST_ORDER:
             verdict, notes = Verdict.UNDECIDED, NOT_SMOOTH

@@ -35,7 +35,7 @@ from gradcli.execution.witnesses.unsteady import OTHER_VALUE
 from gradcli.phrases import show_shape
 from gradcli.progress import stage
 from gradcli.report.comparison import Comparison
-from gradcli.report.notes import NoteKind, led, noted
+from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.tolerance import ELEMENTWISE, Tolerance
@@ -255,9 +255,16 @@ def _with_witness(report: TensorReport, row: TransformationRow, witness: Witness
         first = report.dissenter if report.dissenter in TRANSFORMATIONS else row.name
         return dataclasses.replace(report, verdict=Verdict.MISMATCH, dissenter=first, notes=notes)
     if witness.verdict is Verdict.UNDECIDED:
-        notes = (*report.notes, *led(f"not compared under {row.phrase}: ", witness.notes))
+        notes = (*report.notes, *_not_compared(row, witness.notes, report.notes))
         return dataclasses.replace(report, verdict=worst([report.verdict, Verdict.UNDECIDED]), notes=notes)
     return report
+
+
+def _not_compared(row: TransformationRow, reasons: Notes, said: Notes) -> Notes:
+    """Return that a gradient is not compared, and why, unless that is said already."""
+    if reasons and all(any(reason.words in other.words for other in said) for reason in reasons):
+        return noted(NoteKind.LIMIT, f"for that reason it is not compared under {row.phrase}")
+    return led(f"not compared under {row.phrase}: ", reasons)
 
 
 def _off(witness: WitnessReport) -> str:

@@ -1,4 +1,7 @@
-"""Code that computes another value each time it runs, as what counts its calls does: no quotient is a derivative."""
+"""Code that computes another value when it runs again: no quotient is a derivative.
+
+It counts its calls, or keeps something from the first.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict
 
-OTHER_VALUE = noted(NoteKind.LIMIT, "the code computes another value each time it runs")
+OTHER_VALUE = noted(NoteKind.LIMIT, "the code computes another value when it runs again")
 
 
 def left_open(report: TensorReport, names: Iterable[str]) -> TensorReport:

@@ -16,7 +16,7 @@ from gradcli.report.trace import TraceDetails
 def grids(report: Report) -> tuple[Grid, ...]:
     """Return the trees of the graphs, and the steps of the chain rule."""
     details = cast("PageDetails", report.details)
-    return (*trees(report), *steps(TraceDetails(details.trace)))
+    return (*trees(report), *steps(TraceDetails(details.trace, details.left_out)))
 
 
 PRESENTATION = Presentation(grids_of_report=grids, shows=lambda _: False)

@@ -12,7 +12,7 @@ from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, tensor_
 from gradcli.render.presentation import Presentation
 from gradcli.render.wrapping import wrap
 from gradcli.report.report import TensorReport
-from gradcli.report.trace import Contribution, TraceDetails, TraceStep, Upstream
+from gradcli.report.trace import Contribution, LeftOut, TraceDetails, TraceStep, Upstream
 
 MOST_STEPS = 40
 FIRST_STEPS = 24
@@ -22,6 +22,7 @@ WIDEST_EQUATION = 33
 WIDEST_FORMULA = 22
 LONGEST_NAME = 16
 LONGEST_SOURCE = 40
+NOT_ALL = "Where that is not the gradient: a hook changes it, or part of it has no node here"
 
 
 def grids(details: TraceDetails) -> tuple[Grid, ...]:
@@ -32,7 +33,7 @@ def grids(details: TraceDetails) -> tuple[Grid, ...]:
     nodes = [_node(number, step) for number, step in shown]
     if len(shown) < len(steps):
         nodes.insert(FIRST_STEPS, Grid(f"... {len(steps) - len(shown):,} more nodes left out; --json has all"))
-    return (_introduction(steps), *nodes, *_meeting(steps))
+    return (_introduction(steps), *nodes, *_meeting(steps), *_left_out(details.left_out))
 
 
 def _introduction(steps: Sequence[TraceStep]) -> Grid:
@@ -43,6 +44,7 @@ def _introduction(steps: Sequence[TraceStep]) -> Grid:
 def _node(number: int, step: TraceStep) -> Grid:
     rows = [_upstream(result) for result in step.results]
     rows += [_operand(step, operand) for operand in step.operands]
+    rows += [(("into " + clip(name, LONGEST_NAME),), ("passed on inside of it",), ("see there",)) for name in step.into]
     return Grid(f"{number}. {_title(step)}", (), tuple(rows))
 
 
@@ -108,6 +110,17 @@ def _meeting(steps: Sequence[TraceStep]) -> tuple[Grid, ...]:
     more = (f"... {len(rows) - MOST_STEPS:,} more left out; --json has all",) if len(rows) > MOST_STEPS else ()
     headings = ("tensor", "contributions from", "their sum")
     return (Grid("Where contributions meet, they add", headings, tuple(rows[:MOST_STEPS]), more),) if rows else ()
+
+
+def _left_out(found: Sequence[LeftOut]) -> tuple[Grid, ...]:
+    """Return a grid of the tensors whose gradient is not what the nodes above come to."""
+    rows = [
+        ((clip(one.name, LONGEST_NAME),), tensor_lines(one.total), tensor_lines(one.gradient))
+        for one in found[:MOST_STEPS]
+    ]
+    more = (f"... {len(found) - MOST_STEPS:,} more left out; --json has all",) if len(found) > MOST_STEPS else ()
+    headings = ("tensor", "the nodes come to", "autograd has")
+    return (Grid(NOT_ALL, headings, tuple(rows), more),) if rows else ()
 
 
 def _sum(name: str, parts: Sequence[tuple[TraceStep, Contribution]]) -> tuple[Lines, Lines, Lines]:

@@ -305,6 +305,45 @@ def test_a_module_runs_again_beside_a_graph_of_its_own() -> None:
     assert report.details.lifecycle.with_create_graph.second["0.weight"].verdict == "match"
 
 
+def test_leaves_that_code_makes_or_has_from_elsewhere_are_told_apart_when_it_runs_again() -> None:
+    elsewhere = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
+
+    def f(x: Tensor) -> Tensor:
+        one, three = (torch.full((n, 2), float(n), dtype=x.dtype, requires_grad=True) for n in (1, 3))
+        w = torch.ones(2, dtype=x.dtype, requires_grad=True)
+        (g,) = torch.autograd.grad((w**2 * x).sum(), w, create_graph=True)
+        w = w - g
+        return ((one**3).sum() + (three**3).sum() + (w**3 + elsewhere**2).sum()) * x.sum()
+
+    report = evaluate_code(f, Settings(command="double-backward", times=2), point((2,)))
+    x = report["x"].value
+    second = report.details.lifecycle.with_create_graph.second
+    total = x.sum()
+    expected = {
+        "elsewhere": (2 * total).expand(2),
+        "one": (6 * total).expand(1, 2),
+        "three": (18 * total).expand(3, 2),
+        "w": 6 * (1 - 2 * x) ** 3 * total,
+    }
+    assert report.verdict == "match"
+    torch.testing.assert_close({name: second[name].gradient for name in expected}, expected)
+    first, both = report.details.lifecycle.with_retain_graph.grads
+    torch.testing.assert_close(first["elsewhere"], 2 * elsewhere.detach() * total)
+    torch.testing.assert_close(both["elsewhere"], 2 * first["elsewhere"])
+
+
+def test_a_leaf_that_code_makes_is_what_it_is_when_it_is_first_read() -> None:
+    def f(x: Tensor) -> Tensor:
+        w = torch.nn.Parameter(torch.full((2,), 1e300, dtype=x.dtype))  # as memory that nothing has filled
+        w.register_hook(lambda _: None)
+        torch.nn.init.constant_(w, 2.0)
+        return (w**2 * x).sum()
+
+    report = evaluate_code(f, Settings(command="check"), point((2,)))
+    assert report.verdict == "match"
+    torch.testing.assert_close(report["w"].value, torch.full((2,), 2.0, dtype=torch.float64))
+
+
 def test_what_a_function_has_from_elsewhere_is_moved_by_the_witnesses_and_called_by_its_variable() -> None:
     net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh()).double()
     scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)

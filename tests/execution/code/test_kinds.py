@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 import gradcli
+from gradcli.engine import evaluate_code
 from gradcli.errors import ExecutionError, ExitCode, UnfollowedError
 from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse C", "ignore:The PyTorch API of nested tensors")
 ADJACENCY = torch.tensor([[0.5, 2.0, 0.0], [0.0, 0.0, -1.0], [3.0, 0.0, 0.0]], dtype=torch.float64)
@@ -169,3 +171,10 @@ def test_what_fails_only_while_it_is_followed_is_no_error_of_the_code() -> None:
 def test_what_fails_alone_too_is_an_error_of_the_code() -> None:
     with pytest.raises(ExecutionError, match="raises RuntimeError: size mismatch"):
         gradcli.evaluate(lambda x: x @ torch.ones(7, dtype=x.dtype), {"x": leaf(3, 2)})
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_graph_shows_what_saves_a_sparse_matrix(layout: str) -> None:
+    matrix = LAYOUTS[layout](ADJACENCY)
+    report = evaluate_code(lambda x: (matrix @ x).sin().sum(), Settings(command="graph"), [leaf(3, 2).detach()])
+    assert report.verdict is Verdict.MATCH

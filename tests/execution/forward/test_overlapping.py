@@ -103,3 +103,11 @@ def test_a_program_that_reads_beside_what_it_writes_runs_as_in_pytorch(statement
     assert report.verdict == "match"
     assert report.output is not None
     assert float(report.output.value) == float(names["z"].detach())
+
+
+def test_a_view_that_is_assigned_to_its_own_tensor_has_the_gradient_of_what_reads_it() -> None:
+    w = torch.arange(1.0, 7.0, dtype=torch.float64).reshape(2, 3)
+    report = gradcli.check("y = w*1; y[:, 1:] = y[0, 0]; (y*c).sum()", {"w": w, "c": w}, constants=("c",))
+    assert report.verdict == "match"
+    torch.testing.assert_close(report["y[0, 0]"].gradient, w[:, 1:].sum())  # without what y[:, 0] contributes to y
+    torch.testing.assert_close(report["w"].gradient, torch.tensor([[w.sum() - 4, 0, 0], [4, 0, 0]]).double())

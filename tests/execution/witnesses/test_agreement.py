@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -9,9 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from gradcli.execution.witnesses.agreement import agreement
 from gradcli.execution.witnesses.generalised import slopes
 from gradcli.execution.witnesses.line import Line
 from gradcli.execution.witnesses.question import Question, witnesses
+from gradcli.execution.witnesses.quotients import along
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
@@ -23,6 +26,10 @@ def verdict(function: Callable[[Tensor], Tensor], start: list[float], gradient: 
     report = witness.check(question, torch.tensor(gradient, dtype=torch.float64), Tolerance.of("float64"))
     assert report is not None
     return report.verdict
+
+
+def function(x: Tensor) -> Tensor:
+    return torch.where(x > x**1.5, x, x**1.5).sum()
 
 
 def hand_written(x: Tensor) -> Tensor:
@@ -142,3 +149,33 @@ def test_a_steep_function_does_not_jump(function: Callable[[Tensor], Tensor], st
 
 def test_an_infinite_derivative_is_no_jump() -> None:
     assert verdict(lambda x: x.sqrt().sum(), [0.0], [math.inf], "finite-difference") is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("gradient", "may_bend", "expected"),
+    [
+        (15001.5, True, "undecided"),  # what the slope above is
+        (15001.5, False, "mismatch"),
+        (15003.0, True, "mismatch"),
+        (14997.0, True, "mismatch"),
+    ],
+)
+def test_a_kink_that_is_not_seen_for_rounding_may_be_what_a_gradient_is_off_by(
+    gradient: float, may_bend: bool, expected: str
+) -> None:
+    """Along both entries the slopes of max(x, x**1.5) + y**1.5 at (1, 1e8) are 15001 below and 15001.5 above."""
+    start = {"x": torch.tensor([1.0, 1e8], dtype=torch.float64)}
+    question = Question(lambda tensors: function(tensors["x"]), start, "x", torch.tensor(1.0, dtype=torch.float64))
+    both = along(question.line, torch.ones(1, 2, dtype=torch.float64))
+    # known to a tenth, as it is where the output is that much larger
+    quotients = dataclasses.replace(
+        both,
+        value=torch.tensor([15001.25], dtype=torch.float64),
+        below=torch.tensor([15001.0], dtype=torch.float64),
+        above=torch.tensor([15001.5], dtype=torch.float64),
+        error=torch.tensor([0.01], dtype=torch.float64),
+        sided_error=torch.tensor([0.1], dtype=torch.float64),
+    )
+    claimed = torch.tensor([1.5, gradient - 1.5], dtype=torch.float64)
+    found = agreement(question.line, quotients, claimed, Tolerance.of("float64"), may_bend=may_bend)
+    assert found.verdict == expected
