@@ -39,14 +39,21 @@ def rounding_error(results: Results, point: Values) -> dict[str, float]:
     """Return for each result the size of its rounding error: how far it is from double precision, at worst.
 
     It is computed again from inputs with other last bits; where double precision is refused it is compared with those.
+    Some of these may be refused too: beside a singular matrix is one that no solver takes.
     """
-    runs = [results(point), *(results(_nudged(point, seed)) for seed in range(RUNS))]
-    try:
-        exact = results({name: _exact(value) for name, value in point.items()})
-    except (ExecutionError, RuntimeError):
-        exact = runs[0]
+    first, near = results(point), [_nudged(point, seed) for seed in range(RUNS)]
+    runs = [first, *(run for inputs in near for run in _taken(results, inputs))]
+    (exact,) = _taken(results, {name: _exact(value) for name, value in point.items()}) or [first]
     errors = {name: [_largest(double(run[name]) - double(value)) for run in runs] for name, value in exact.items()}
     return {name: WIDTH * max(found) for name, found in errors.items()}
+
+
+def _taken(results: Results, point: Values) -> list[Mapping[str, Tensor]]:
+    """Return the results of a point, none if it is refused."""
+    try:
+        return [results(point)]
+    except (ExecutionError, RuntimeError):
+        return []
 
 
 def rounding_of_gradients(

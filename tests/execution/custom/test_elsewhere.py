@@ -140,6 +140,17 @@ def test_what_is_wrong_elsewhere_is_found(name: str, forward: Callable[[Tensor],
     assert note(report, name)[0] == "mismatch"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_what_overflows_in_a_lower_type_is_found_there(dtype: Any) -> None:
+    """The exponential of 100 is infinite in float32, and that of 32 in float16; a softmax is never NaN there."""
+    wrong = function(lambda x: torch.logsumexp(x, -1), softmax_unstably)
+    report = gradcli.check_function(wrong, shapes={"x": (3, 4)}, dtype=dtype)
+    assert report.tensors[0].verdict == "match"
+    verdict, words = note(report, "other points")
+    assert verdict == "mismatch"
+    assert "the gradient is NaN" in words
+
+
 @pytest.mark.parametrize("value", [2.0, [1.0, 2.0, 3.0]])
 def test_a_value_that_is_given_is_not_the_only_point(value: Any) -> None:
     wrong = function(lambda x: x / (1 + x.abs()), lambda x, g: g / (1 + x) ** 2)

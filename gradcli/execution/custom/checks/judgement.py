@@ -180,8 +180,7 @@ class Judge:
             found = given.get(name)
             found = torch.zeros_like(value) if found is None else found.detach()
             comparison = compare(found, value, self.tolerance, noise[name], CLUES)
-            lost = bool((found.isnan() & ~value.isnan()).any()) if found.shape == value.shape else False
-            if comparison.verdict is Verdict.MISMATCH or lost:
+            if comparison.verdict is Verdict.MISMATCH or _is_lost(found, value):
                 differing.append((name, found, value, comparison.notes or DIFFERS))
         return differing
 
@@ -224,7 +223,7 @@ class Judge:
             if is_rounding(self.trial, name, v, point):
                 findings.miss(label, ROUNDED)
                 return False
-            if verdict in DENIED and self._by_differences(point, name, v, value).passes:
+            if verdict in DENIED and self._is_other(point, name, v, (gradient, value)):
                 findings.wrong.append(_wrong(where, name, notes))
             else:
                 findings.miss(label, NOT_TOLD)
@@ -235,6 +234,15 @@ class Judge:
             findings.wrong.append(noted(NoteKind.ENTRY, words, where))
             return False
         return True
+
+    def _is_other(self, point: Values, name: str, v: Tensor, pair: tuple[Tensor, Tensor]) -> bool:
+        """Return whether finite differences confirm autograd's gradient, which differs from one that they deny.
+
+        Where that one is NaN, there only has to be a derivative: autograd's may be off by rounding.
+        """
+        gradient, right = pair
+        verdict = self._by_differences(point, name, v, right)
+        return verdict.passes or (verdict is Verdict.MISMATCH and _is_lost(gradient, right))
 
     def has_lost_its_digits(self, point: Values, applied: Applied) -> bool:
         """Return whether forward loses most digits for a change of one of the inputs."""
@@ -259,6 +267,11 @@ class Judge:
 
     def _by_differences(self, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
         return by_differences(self.trial, point, name, cotangent, gradient)
+
+
+def _is_lost(found: Tensor, value: Tensor) -> bool:
+    """Return whether a gradient is NaN where the right one is not."""
+    return found.shape == value.shape and bool((found.isnan() & ~value.isnan()).any())
 
 
 def _are_opposite(one: Tensor | None, other: Tensor | None) -> bool:
