@@ -49,3 +49,25 @@ def test_a_matrix_beside_one_that_no_solver_takes_is_no_error_of_backward() -> N
     solve = function(torch.linalg.solve, backward, "a b")
     report = gradcli.check_function(solve, {"a": a, "b": b}, dtype="complex64")
     assert report.verdict == "match"
+
+
+def orthogonal(a: Tensor) -> Tensor:
+    """Return the nearest orthogonal matrix, which jumps where `a` is singular."""
+    u, _, v = torch.linalg.svd(a)
+    return u @ v
+
+
+def of_orthogonal(a: Tensor, g: Tensor) -> Tensor:
+    """Return its gradient, which divides by sums of singular values."""
+    u, s, v = torch.linalg.svd(a)
+    m = u.mT @ g @ v.mT
+    return u @ ((m - m.mT) / (s[:, None] + s)) @ v
+
+
+def test_a_backward_that_is_nan_where_forward_jumps_is_not_wrong() -> None:
+    """Of a matrix whose entries are all equal, two singular values are 0."""
+    a = torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).float()
+    assert torch.autograd.gradcheck(function(orthogonal, of_orthogonal).apply, a.double().requires_grad_())
+    assert of_orthogonal(a[:1, :1].expand(3, 3), torch.eye(3)).isnan().any()
+    report = gradcli.check_function(function(orthogonal, of_orthogonal), {"x": a}, dtype="float32")
+    assert report.verdict == "match"

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.causes.regions import region
-from gradcli.execution.custom.checks.judgement import NO_TIME, NOT_FINITE, Findings, Judge
+from gradcli.execution.custom.checks.findings import NO_TIME, Findings
+from gradcli.execution.custom.checks.judgement import NOT_FINITE, Judge
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.targets.function.constants import constants_of, scales_of
 from gradcli.execution.targets.function.sampling import (
