@@ -103,7 +103,7 @@ def _is_by_transformations(tensor: TensorReport, verdict: Verdict) -> bool:
 def _undefined(tensors: Sequence[TensorReport]) -> str:
     """Return of which tensors autograd computed a NaN, and which have no derivative where it gives a number."""
     nan = [t for t in tensors if t.gradient is not None and bool(t.gradient.isnan().any())]
-    rest = [t for t in tensors if all(t is not other for other in nan)]
+    rest = [t for t in tensors if all(t is not other for other in nan) and not t.only_claim_is_wrong]
     parts = [("autograd's gradient is NaN", nan), ("there is no derivative here", rest)]
     return " and ".join(f"{words} ({_names(own)})" for words, own in parts if own)
 
@@ -113,13 +113,19 @@ def _names(judged: Sequence[Judged]) -> str:
 
 
 def _about_claims(report: Report) -> str:
-    """Return what the claims come to, for the last line: right ones and wrong ones."""
+    """Return what the claims come to, for the last line: right ones, wrong ones, and those that alone are NaN."""
     claimed = [(f"'{clip(t.name, LONGEST_NAME)}'", t.claim.verdict) for t in report.tensors if t.claim]
     right = [name for name, verdict in claimed if verdict.passes]
     wrong = [name for name, verdict in claimed if verdict is Verdict.MISMATCH]
+    nan = [f"'{clip(t.name, LONGEST_NAME)}'" for t in report.tensors if _is_nan_alone(t)]
     parts = []
-    for names, words in ((right, "right"), (wrong, "wrong")):
+    for names, words in ((right, "right"), (wrong, "wrong"), (nan, "NaN")):
         if names:
             claims, verb = ("claims", "are") if len(names) > 1 else ("claim", "is")
             parts.append(f"the {claims} for {listed(names)} {verb} {words}")
     return " and ".join(parts)
+
+
+def _is_nan_alone(tensor: TensorReport) -> bool:
+    """Return whether a claim is NaN where autograd's gradient is a number, and right."""
+    return tensor.claim is not None and tensor.claim.verdict is Verdict.UNDEFINED and tensor.only_claim_is_wrong

@@ -47,6 +47,12 @@ def words(command: Any, program: str, **options: Any) -> str:
         ("eval", "sqrt(0*x)", {}, "autograd's gradient is NaN (x)"),
         ("eval", "sign(x)", {"values": {"x": 0.0}}, "there is no derivative here (x)"),
         (
+            "check",
+            "x*x*y",
+            {"values": {"x": 0.0, "y": 1.0}, "claims": {"x": "2*x*x*y/x", "y": "x*x"}},
+            "the claim for 'y' is right and the claim for 'x' is NaN, and autograd agrees with the derivative",
+        ),
+        (
             "eval",
             "log(0*x)",
             {},

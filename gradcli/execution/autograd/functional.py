@@ -112,7 +112,7 @@ def _rows(output: Tensor, leaves: Sequence[TracedTensor], *, create_graph: bool 
         error_if_complex("jacrev", tuple(leaf.tensor for leaf in leaves), is_input=True)
         error_if_complex("jacrev", (output,), is_input=False)
     units = torch.eye(output.numel(), dtype=output.dtype).reshape(output.numel(), *output.shape)
-    rows = []
+    rows: list[list[Tensor]] = []
     with refusals("torch.autograd.grad", dtypes=_dtypes(leaves)):
         for unit in units:
             known = [actual(leaf) for leaf in leaves]
@@ -120,7 +120,13 @@ def _rows(output: Tensor, leaves: Sequence[TracedTensor], *, create_graph: bool 
                 output, known, unit, retain_graph=True, create_graph=create_graph, allow_unused=True
             )
             rows.append([torch.zeros_like(leaf) if g is None else g for leaf, g in zip(known, found, strict=True)])
-    return [torch.stack(row).reshape(*output.shape, *row[0].shape) for row in zip(*rows, strict=True)]
+    return [_block([row[place] for row in rows], output, leaf.tensor) for place, leaf in enumerate(leaves)]
+
+
+def _block(rows: Sequence[Tensor], output: Tensor, leaf: Tensor) -> Tensor:
+    """Return the Jacobian by a leaf of its rows, of which an empty output has none."""
+    shape = [*output.shape, *leaf.shape]
+    return torch.stack(list(rows)).reshape(shape) if rows else leaf.new_zeros(shape, requires_grad=False)
 
 
 def _second_rows(trace: Trace, leaves: Sequence[TracedTensor]) -> dict[tuple[TracedTensor, TracedTensor], Tensor]:

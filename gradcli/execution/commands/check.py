@@ -200,7 +200,8 @@ def _with_claim(found: TensorReport, claim: Claim) -> TensorReport:
     """Return a tensor's report with what its claim comes to; that nothing but a claim agrees is no match."""
     alone = found.verdict is None and claim.verdict.passes
     verdict = None if alone else worst([claim.verdict, found.verdict])
-    dissents = claim.verdict is Verdict.MISMATCH and found.verdict is not Verdict.MISMATCH
+    is_nan = claim.verdict is Verdict.UNDEFINED and found.verdict is not None and found.verdict.passes
+    dissents = is_nan or (claim.verdict is Verdict.MISMATCH and found.verdict is not Verdict.MISMATCH)
     dissenter = "claim" if dissents else found.dissenter
     notes = (*found.notes, *led(f"claim {claim.text}: ", claim.comparison.notes))
     return dataclasses.replace(found, claim=claim, dissenter=dissenter, verdict=verdict, notes=notes)

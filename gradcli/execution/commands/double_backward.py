@@ -58,6 +58,7 @@ from gradcli.settings import Settings
 
 BACKWARD = "the backward pass"
 CONSTANT = noted(NoteKind.CONSTANT, "the gradient does not depend on it: PyTorch gives None, and the derivative is 0")
+LOST = noted(NoteKind.CONSTANT, "PyTorch gives None: to autograd the gradient does not depend on it")
 
 
 def double_backward(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
@@ -130,6 +131,8 @@ def _second_derivatives(
             continue
         known = expected.get(leaf)
         derivative = weighed(run, gradient, known and replace(known, undefined=undefined.get(leaf, ())))
+        if notes == LOST and derivative.verdict is Verdict.MATCH:
+            notes = CONSTANT
         notes = (*derivative.notes, *notes)
         found[run.names[leaf]] = Second(gradient, derivative.symbolic, derivative.verdict, notes)
     found = blaming(run, found, twice=True)
@@ -150,7 +153,7 @@ def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, Notes]:
         second = None if first is None or not first.requires_grad else _derivative(first.sum(), own, None)
     except REFUSALS as error:
         return None, noted(NoteKind.ERROR, f"PyTorch says: {first_line(error)}")
-    return (torch.zeros_like(own, requires_grad=False), CONSTANT) if second is None else (plain(second), ())
+    return (torch.zeros_like(own, requires_grad=False), LOST) if second is None else (plain(second), ())
 
 
 def _derivative(of: Tensor, by: Tensor, cotangent: Tensor | None, *, create_graph: bool = False) -> Tensor | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,8 +15,9 @@ from gradcli.errors import ExecutionError, GradcliError
 from gradcli.execution.forward.dtypes import default_dtype, double
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import NoReferenceError, Trial
-from gradcli.tolerance import Tolerance
+from gradcli.tolerance import SMALLEST, Tolerance
 
+Result = TypeVar("Result")
 Results = Callable[[Values], Mapping[str, Tensor]]
 # Results of a point and an upstream gradient, in which gradients are linear: its last bits count as those of inputs do.
 ResultsOfBoth = Callable[[Values, Tensor], Mapping[str, Tensor]]
@@ -31,6 +32,8 @@ LARGEST = 1e-6
 # How many times as much is off in a lower dtype as in double precision, at least, where all of it is rounding: float32
 # has 2^29 times as large a unit, and no error of a formula is so much smaller in double precision.
 ROUNDED = 2.0**20
+# The part of its value by which forward may change where last bits do: in bfloat16 these are some hundredths of it.
+STEADY = 0.1
 # From which size on entries are large.
 LARGE = 10.0
 
@@ -39,14 +42,21 @@ def rounding_error(results: Results, point: Values) -> dict[str, float]:
     """Return for each result the size of its rounding error: how far it is from double precision, at worst.
 
     It is computed again from inputs with other last bits; where double precision is refused it is compared with those.
+    Some of these may be refused too: beside a singular matrix is one that no solver takes.
     """
-    runs = [results(point), *(results(_nudged(point, seed)) for seed in range(RUNS))]
-    try:
-        exact = results({name: _exact(value) for name, value in point.items()})
-    except (ExecutionError, RuntimeError):
-        exact = runs[0]
+    first, near = results(point), [_nudged(point, seed) for seed in range(RUNS)]
+    runs = [first, *(run for inputs in near for run in _taken(results, inputs))]
+    (exact,) = _taken(results, {name: _exact(value) for name, value in point.items()}) or [first]
     errors = {name: [_largest(double(run[name]) - double(value)) for run in runs] for name, value in exact.items()}
     return {name: WIDTH * max(found) for name, found in errors.items()}
+
+
+def _taken(results: Callable[[Values], Result], point: Values) -> list[Result]:
+    """Return the results of a point, none if it is refused."""
+    try:
+        return [results(point)]
+    except (ExecutionError, RuntimeError):
+        return []
 
 
 def rounding_of_gradients(
@@ -107,6 +117,17 @@ def is_rounding(trial: Trial, name: str, cotangent: Tensor, point: Values) -> bo
     except (GradcliError, NoReferenceError, RuntimeError):
         return False
     return math.isfinite(low) and low > ROUNDED * high
+
+
+def is_steady(trial: Trial, point: Values) -> bool:
+    """Return whether forward's value changes little where the last bits of a point do; else it may jump there.
+
+    So does what an SVD makes of a singular matrix.
+    """
+    value = double(trial.function(point))
+    near = [double(run) for seed in range(RUNS) for run in _taken(trial.function, _nudged(point, seed))]
+    least = STEADY * max(_largest(value), SMALLEST)
+    return len(near) == RUNS and all(_largest(run - value) <= least for run in near)
 
 
 def _error(trial: Trial, name: str, cotangent: Tensor, point: Values) -> float:

@@ -93,3 +93,18 @@ def test_a_hook_is_named_beside_a_wrong_jacobian_and_hessian() -> None:
         report = evaluate_code(f, Settings(command=command, formulas=False), [X])
         assert report.verdict == "mismatch"
         assert "a hook on 'h'" in notes(report), command
+
+
+@pytest.mark.parametrize("none", [False, True])
+def test_of_a_gradient_that_is_lost_the_derivative_is_not_said_to_be_0(none: bool) -> None:
+    def backward(g: Tensor, x: Tensor, _: Tensor) -> Tensor:
+        right = slope(x, torch.sigmoid(x))
+        return g * (right.detach() if none else right)
+
+    def f(x: Tensor) -> Tensor:
+        return swish(backward).apply(x).sum()
+
+    report = evaluate_code(f, Settings(command="double-backward", formulas=False), [X])
+    assert report.verdict == ("mismatch" if none else "match")
+    assert ("PyTorch gives None" in notes(report)) is none
+    assert "gives None, and the derivative is 0" not in notes(report)

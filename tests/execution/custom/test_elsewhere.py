@@ -140,6 +140,43 @@ def test_what_is_wrong_elsewhere_is_found(name: str, forward: Callable[[Tensor],
     assert note(report, name)[0] == "mismatch"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_what_overflows_in_a_lower_type_is_found_there(dtype: Any) -> None:
+    """The exponential of 100 is infinite in float32, and that of 32 in float16; a softmax is never NaN there."""
+    wrong = function(lambda x: torch.logsumexp(x, -1), softmax_unstably)
+    report = gradcli.check_function(wrong, shapes={"x": (3, 4)}, dtype=dtype)
+    assert report.tensors[0].verdict == "match"
+    verdict, words = note(report, "other points")
+    assert verdict == "mismatch"
+    assert "the gradient is NaN" in words
+
+
+def without_conjugate(z: Tensor, g: Tensor) -> Tensor:
+    """Return the gradient of the square, which is wrong in single precision: it is conj(2 z) g."""
+    return 2 * g * (z if z.dtype == torch.complex64 else z.conj())
+
+
+def of_the_real_part(x: Tensor, g: Tensor) -> Tensor:
+    """Return the gradient of exp(i x), which in single precision lacks what arrives at the imaginary part."""
+    whole = (g.conj() * 1j * torch.exp(1j * x)).real
+    return whole if g.dtype == torch.complex128 else -g.real * x.sin()
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "dtype", "lower"),
+    [
+        (square, without_conjugate, "complex128", "complex64"),
+        (lambda x: torch.exp(1j * x), of_the_real_part, "float64", "float32"),
+    ],
+)
+def test_complex_numbers_are_looked_at_in_single_precision_too(
+    forward: Callable[[Tensor], Tensor], backward: Formula, dtype: Any, lower: str
+) -> None:
+    report = gradcli.check_function(function(forward, backward), shapes={"x": (3,)}, dtype=dtype)
+    assert report.tensors[0].verdict == "match"
+    assert note(report, f"in {lower}")[0] == report.verdict == "mismatch"
+
+
 @pytest.mark.parametrize("value", [2.0, [1.0, 2.0, 3.0]])
 def test_a_value_that_is_given_is_not_the_only_point(value: Any) -> None:
     wrong = function(lambda x: x / (1 + x.abs()), lambda x, g: g / (1 + x) ** 2)

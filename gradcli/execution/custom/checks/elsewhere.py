@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.causes.regions import region
-from gradcli.execution.custom.checks.judgement import NO_TIME, NOT_FINITE, Findings, Judge
+from gradcli.execution.custom.checks.findings import NO_TIME, Findings
+from gradcli.execution.custom.checks.judgement import NOT_FINITE, Judge
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.targets.function.constants import constants_of, scales_of
 from gradcli.execution.targets.function.sampling import (
@@ -25,6 +25,7 @@ from gradcli.execution.targets.function.sampling import (
 from gradcli.execution.targets.function.trial import NoReferenceError, Trial, apply
 from gradcli.execution.targets.function.wide import ENTRIES, spots
 from gradcli.report.custom import Check
+from gradcli.settings import DataType
 from gradcli.tolerance import Tolerance
 
 POINTS = 2
@@ -33,9 +34,10 @@ SCALES = (1e3, 1e-3, 1e-6)
 # The part of the time limit after which no more points are begun.
 SHARE = 0.4
 MANY = "forward and backward compare with more numbers than are tried"
-# What a Function in double precision is run in too.
-LOWER: Final = "float32"
-UNTRIED = ("float16", "bfloat16")
+# What a Function in double precision is run in too, and what it is not.
+LOWER: Mapping[str, DataType] = {"float64": "float32", "complex128": "complex64"}
+UNTRIED: Mapping[str, tuple[str, ...]] = {"float64": ("float16", "bfloat16")}
+SINGLE = {torch.float64: torch.float32, torch.complex128: torch.complex64}
 
 
 def other_points(trial: Trial) -> Check:
@@ -162,24 +164,26 @@ def _dense(point: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
 
 def dtypes(trial: Trial) -> Check | None:
     """Compare backward with autograd of the reference in single precision, where the run is in double precision."""
-    if trial.settings.dtype != "float64":
+    dtype = LOWER.get(trial.settings.dtype)
+    if dtype is None:
         return None
     findings = Findings()
-    settings = dataclasses.replace(trial.settings, dtype=LOWER, rtol=None, atol=None)
-    lower = dataclasses.replace(trial, settings=settings, probe=trial.probe.to(torch.float32))
+    settings = dataclasses.replace(trial.settings, dtype=dtype, rtol=None, atol=None)
+    lower = dataclasses.replace(trial, settings=settings, probe=_single(trial.probe))
     point = {name: _single(value) for name, value in moved(trial.point, trial.settings.seed).items()}
     try:
-        with findings.in_time(trial, LOWER), default_dtype(settings):
-            judge = Judge(lower, Tolerance.of(LOWER), {name: trial.scale(name) for name in trial.wanted})
-            findings.wrong += judge.notes(apply(trial.subject, point), point, f"in {LOWER}")
+        with findings.in_time(trial, dtype), default_dtype(settings):
+            judge = Judge(lower, Tolerance.of(dtype), {name: trial.scale(name) for name in trial.wanted})
+            findings.wrong += judge.notes(apply(trial.subject, point), point, f"in {dtype}")
     except NoReferenceError as error:
-        findings.miss(LOWER, str(error))
+        findings.miss(dtype, str(error))
     except (ExecutionError, RuntimeError):
-        findings.miss(LOWER, "forward refuses it")
-    for dtype in UNTRIED:
-        findings.miss(dtype, "`--dtype` asks for it")
-    return findings.check(f"in {LOWER}")
+        findings.miss(dtype, "forward refuses it")
+    for untried in UNTRIED.get(trial.settings.dtype, ()):
+        findings.miss(untried, "`--dtype` asks for it")
+    return findings.check(f"in {dtype}")
 
 
 def _single(value: Tensor) -> Tensor:
-    return value.detach().float().requires_grad_(value.requires_grad) if value.is_floating_point() else value
+    dtype = SINGLE.get(value.dtype)
+    return value if dtype is None else value.detach().to(dtype).requires_grad_(value.requires_grad)

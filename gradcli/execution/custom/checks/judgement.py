@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gradcli.deadline import OverdueError, share_of_time
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.checks.findings import Findings
 from gradcli.execution.custom.numerical import by_all, by_differences
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
-from gradcli.execution.custom.rounding import CEILING, LARGEST, is_rounding, rounding_error, rounding_of_gradients
-from gradcli.execution.process import state_kept
+from gradcli.execution.custom.rounding import (
+    CEILING,
+    LARGEST,
+    is_rounding,
+    is_steady,
+    rounding_error,
+    rounding_of_gradients,
+)
 from gradcli.execution.targets.function.sampling import is_finite, spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import Applied, Trial, apply
-from gradcli.execution.targets.function.wide import ENTRIES
-from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import CLOSENESS, SMALLEST, Tolerance
@@ -32,66 +35,12 @@ NOT_FINITE = "forward is not finite there"
 ILL_CONDITIONED = "forward loses most of its digits there"
 # How many times as large a relative change may become, and how many times as steep as usual a function may be.
 LARGEST_CONDITION, STEEPEST = 1e4, 1e6
-# The part of the time limit that one point, or one dtype, may take.
-LOOK = 0.1
-NO_TIME = "that takes too long: `--timeout` gives more time"
 ROUNDED = "rounding is all that backward is off by there"
 NOT_TOLD = "finite differences cannot tell there"
 DIFFERS = noted(NoteKind.ENTRY, "it differs")
 TOGETHER = "each may be a choice at a kink, and together they are none"
-MOST_WRONG = 2
 # An upstream gradient, and backward's gradients for it.
 Pair = tuple[Tensor, Mapping[str, Tensor | None]]
-# The most of what was not looked at that is listed for one reason.
-LISTED = 8
-
-
-@dataclass(slots=True)
-class Findings:
-    """What was found elsewhere: what is wrong, and what was not looked at, by the reason."""
-
-    wrong: list[Notes] = field(default_factory=list)
-    missed: dict[str, list[str]] = field(default_factory=dict)
-    cause: str | None = None
-    """What all that is wrong has in common."""
-    said: dict[str | tuple[int, ...] | None, Notes] = field(default_factory=dict)
-    """What there is to say of what is right, by what it is about."""
-
-    def say(self, notes: Notes) -> None:
-        """Add notes on what is right; the first about each thing stay."""
-        if notes:
-            self.said.setdefault(notes[0].where, notes)
-
-    def miss(self, label: str, reason: str) -> None:
-        """Note that something was not looked at."""
-        self.missed.setdefault(reason, []).append(label)
-
-    @contextmanager
-    def in_time(self, trial: Trial, label: str) -> Iterator[None]:
-        """Look at something for no more than a part of the time, and note if it takes longer."""
-        try:
-            with state_kept(), share_of_time(LOOK * trial.settings.timeout):
-                yield
-        except OverdueError as error:
-            self.miss(label, f"{NO_TIME}{error.where}")
-
-    def check(self, name: str) -> Check:
-        """Return the check that these findings make."""
-        if self.wrong:
-            notes = tuple(note for notes in self.wrong[:MOST_WRONG] for note in notes)
-            return Check(name, Verdict.MISMATCH, (*notes, *noted(NoteKind.CAUSE, self.cause)))
-        parts = [f"{_listed(labels)} ({reason})" for reason, labels in self.missed.items()]
-        words = f"not looked at: {'; '.join(parts)}" if parts else None
-        said = tuple(note for notes in self.said.values() for note in notes)
-        return Check(name, Verdict.MATCH, (*noted(NoteKind.SCOPE, words), *said))
-
-
-def _listed(labels: list[str]) -> str:
-    more = len(labels) - LISTED
-    prefix = ENTRIES if labels[0].startswith(ENTRIES) else ""
-    return ", ".join([labels[0], *(label.removeprefix(prefix) for label in labels[1:LISTED])]) + (
-        f" and {more} more" if more > 0 else ""
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +129,7 @@ class Judge:
             found = given.get(name)
             found = torch.zeros_like(value) if found is None else found.detach()
             comparison = compare(found, value, self.tolerance, noise[name], CLUES)
-            lost = bool((found.isnan() & ~value.isnan()).any()) if found.shape == value.shape else False
-            if comparison.verdict is Verdict.MISMATCH or lost:
+            if comparison.verdict is Verdict.MISMATCH or _is_lost(found, value):
                 differing.append((name, found, value, comparison.notes or DIFFERS))
         return differing
 
@@ -224,7 +172,7 @@ class Judge:
             if is_rounding(self.trial, name, v, point):
                 findings.miss(label, ROUNDED)
                 return False
-            if verdict in DENIED and self._by_differences(point, name, v, value).passes:
+            if verdict in DENIED and self._is_other(point, name, v, (gradient, value)):
                 findings.wrong.append(_wrong(where, name, notes))
             else:
                 findings.miss(label, NOT_TOLD)
@@ -235,6 +183,17 @@ class Judge:
             findings.wrong.append(noted(NoteKind.ENTRY, words, where))
             return False
         return True
+
+    def _is_other(self, point: Values, name: str, v: Tensor, pair: tuple[Tensor, Tensor]) -> bool:
+        """Return whether finite differences confirm autograd's gradient, which differs from one that they deny.
+
+        Where that one is NaN, there only has to be a derivative: autograd's may be off by rounding.
+        """
+        gradient, right = pair
+        verdict = self._by_differences(point, name, v, right)
+        if not _is_lost(gradient, right):
+            return verdict.passes
+        return (verdict.passes or verdict is Verdict.MISMATCH) and is_steady(self.trial, point)
 
     def has_lost_its_digits(self, point: Values, applied: Applied) -> bool:
         """Return whether forward loses most digits for a change of one of the inputs."""
@@ -259,6 +218,11 @@ class Judge:
 
     def _by_differences(self, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
         return by_differences(self.trial, point, name, cotangent, gradient)
+
+
+def _is_lost(found: Tensor, value: Tensor) -> bool:
+    """Return whether a gradient is NaN where the right one is not."""
+    return found.shape == value.shape and bool((found.isnan() & ~value.isnan()).any())
 
 
 def _are_opposite(one: Tensor | None, other: Tensor | None) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.custom.checks.judgement import ILL_CONDITIONED, NO_TIME, NOT_FINITE, Findings, Judge
+from gradcli.execution.custom.checks.findings import NO_TIME, Findings
+from gradcli.execution.custom.checks.judgement import ILL_CONDITIONED, NOT_FINITE, Judge
 from gradcli.execution.targets.function.sampling import (
     LARGEST,
     broadcasting_shapes,

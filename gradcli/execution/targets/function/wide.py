@@ -14,6 +14,8 @@ from gradcli.execution.targets.function.sampling import is_symmetric
 
 ENTRIES = "entries of "
 SIZES = (1e-8, 1e-3, 10.0, 100.0, 1e3, 1e6)
+# The largest of which float16 holds the third power: its exponential is infinite there, as that of 100 in float32.
+OF_HALF = 32.0
 # How far beside a constant, relative to it, entries lie that are near it.
 BESIDE = 1 / 64
 # Entries that tie where neighbours do.
@@ -46,7 +48,7 @@ def spots(point: Values, constants: Sequence[float], scales: Sequence[Scaled]) -
         yield from _single(point, moving)
     for scaled in scales:
         yield from _scaled(point, scaled)
-    for number in numbers(constants):
+    for number in numbers(constants, _sizes(point, moving)):
         if not _fits(number, point, moving):
             yield FarPoint(f"{ENTRIES}{number:g}", None)
             continue
@@ -87,10 +89,15 @@ def _fits(number: float, point: Values, moving: Sequence[str]) -> bool:
     return number == 0 or all(limit.tiny < abs(number) < limit.max ** (1 / 3) for limit in limits)
 
 
-def numbers(constants: Sequence[float]) -> list[float]:
+def _sizes(point: Values, moving: Sequence[str]) -> Sequence[float]:
+    """Return what counts as small and as large in the inputs' dtype."""
+    return (*SIZES, OF_HALF) if any(point[name].dtype is torch.float16 for name in moving) else SIZES
+
+
+def numbers(constants: Sequence[float], sizes: Sequence[float] = SIZES) -> list[float]:
     """Return the entries to look at: zero, small and large ones, the constants, and what lies beside and between."""
     near = [c * factor for c in constants for factor in (1.0, 1 - BESIDE, 1 + BESIDE)]
-    sizes = (*near, *_between(sorted(constants)), *SIZES)
+    sizes = (*near, *_between(sorted(constants)), *sizes)
     return list(dict.fromkeys([0.0, *(sign * size for size in sizes for sign in (1, -1))]))
 
 
