@@ -16,6 +16,7 @@ from gradcli.language.gradients import (
     is_backward,
     is_grad,
     keeps_graph,
+    only_shows,
     words_in,
 )
 from gradcli.language.names import dotted
@@ -108,11 +109,27 @@ def note_what_follows(first: ast.stmt, rest: Sequence[ast.stmt], source: Source)
             return
         if tainted & words_in(statement):
             tainted |= assigned_in(statement)
+    if rest and tainted & words_in(rest[-1]) and _is_computed(rest[-1]):
+        _note_uncomputed(call, rest[-1], source)
+
+
+def _is_computed(node: ast.stmt) -> bool:
+    """Tell whether a statement is an expression that computes something, not one that only shows it."""
+    return isinstance(node, ast.Expr) and not only_shows(node) and isinstance(node.value, (ast.BinOp, ast.Call))
 
 
 def _note_further(call: ast.Call, source: Source) -> None:
     if source.session.further is None:
         source.session.further = source.span(call)
+
+
+def _note_uncomputed(call: ast.Call, node: ast.stmt, source: Source) -> None:
+    written, last = (source.quoted(source.span(part)) for part in (call, node))
+    note = (
+        f"the run ends with `{written}`, and these are its gradients: `{last}` after it is not computed; "
+        "`.backward()` of it differentiates that"
+    )
+    source.session.notes.append(note)
 
 
 def _note_again(call: ast.Call, source: Source) -> None:

@@ -80,10 +80,11 @@ def as_gradients(body: list[ast.stmt], place: int) -> list[ast.stmt] | None:
     changes = [one for one in rest if {"zero_", "grad"} <= words_in(one)]
     if changes or not any(next(differentiating(one), None) for one in rest):
         return None
-    return [one if _only_shows(one) else _Kept(call).visit(one) for one in rest]
+    return [one if only_shows(one) else _Kept(call).visit(one) for one in rest]
 
 
-def _only_shows(node: ast.stmt) -> bool:
+def only_shows(node: ast.stmt) -> bool:
+    """Tell whether a statement is a call of `print` or its like."""
     shown = node.value if isinstance(node, ast.Expr) else None
     return isinstance(shown, ast.Call) and isinstance(shown.func, ast.Name) and shown.func.id in SHOWING
 

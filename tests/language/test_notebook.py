@@ -180,6 +180,22 @@ def test_a_second_backward_is_noted_and_one_of_a_gradient_found(text: str, furth
     )
 
 
+@pytest.mark.parametrize(
+    ("end", "computed"),
+    [
+        ("(g**2).sum()", True),
+        ("h = g*2; h.norm()", True),
+        ("g", False),
+        ("print(g.sum())", False),
+        ("x*2", False),
+        ("(g**2).sum().backward()", False),
+    ],
+)
+def test_what_is_computed_with_a_gradient_after_the_end_is_named(end: str, *, computed: bool) -> None:
+    program = parse(f"y = (x**3).sum(); g, = torch.autograd.grad(y, x, create_graph=True); {end}")
+    assert any(f"`{end.rpartition('; ')[2]}` after it is not computed" in note for note in program.notes) is computed
+
+
 def test_blocks_and_changes_in_place_are_statements() -> None:
     program = parse("with torch.no_grad():\n  t = x*2\n  print(t)\ny = x*t\ny += 1\ny **= 2\ny")
     assert [type(statement) for statement in program.statements] == [GradMode, Assign, InPlace, InPlace, Evaluate]
