@@ -14,6 +14,7 @@ from gradcli.derivation.formulas import UNIT, Formula
 from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.bounded import with_bounds
 from gradcli.derivation.notation.code import Wanted
+from gradcli.derivation.notation.hidden import without_hidden
 from gradcli.derivation.notation.hoisted import with_one_choice
 from gradcli.derivation.notation.masks import with_tests
 from gradcli.derivation.notation.others import with_quotients
@@ -244,7 +245,7 @@ def _form(formula: Formula, point: Point) -> Form:
         formula, text=with_tests(formula.text, ranks), entry=with_tests(formula.entry, ranks) if formula.entry else ""
     )
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
-    whole, outside = with_quotients(simplified(formula.text, shapes, *assumed))
+    whole, outside = with_quotients(simplified(without_hidden(formula.text), shapes, *assumed))
     text, exception = without_points(whole, varying)
     text = with_bounds(text)
     text = with_one_choice(text, ranks, lambda branch: simplified(branch, shapes, *assumed))

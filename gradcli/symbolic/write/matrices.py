@@ -121,7 +121,7 @@ def _is_symmetric(composition: Composed, entry: Template) -> bool:
 
 def _reads_as_turned(scope: Scope, text: str) -> bool:
     """Tell whether a matrix reads as its own transpose: `X.T @ C @ X + A` does if A and C are symmetric."""
-    symmetric = frozenset(scope.names[key] for key in scope.symmetric)
+    symmetric = frozenset(scope.names[key] for key in scope.symmetric if key in scope.names)
     written = Written({name: scope.shapes[key] for key, name in scope.names.items()}, symmetric)
     return written.is_symmetric(ast.parse(text, mode="eval").body)
 

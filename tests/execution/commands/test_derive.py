@@ -540,6 +540,58 @@ def test_a_formula_that_autograd_denies_is_a_mismatch(monkeypatch: pytest.Monkey
     assert "mismatch: 5.0e-01 from autograd's" in str(derivation)
 
 
+QKV = {"Q": (4, 3), "K": (4, 3), "V": (4, 2)}
+CAUSAL = "softmax(where(tril(ones(4, 4)) > 0, Q @ K.T/sqrt(3), -inf), dim=-1)"
+FILLED = "softmax(where(triu(ones(3, 3), 1) > 0, -inf, X), dim=-1)"
+ALLOWED = torch.tensor([[True, True, False], [True, False, True]])
+MASKED = [
+    ("F.scaled_dot_product_attention(Q, K, V, is_causal=True)", QKV, "V", f"{CAUSAL}.T @ g"),
+    (
+        "F.scaled_dot_product_attention(Q, K, V, is_causal=True)",
+        QKV,
+        "Q",
+        f"{CAUSAL}*(g @ V.T - sum({CAUSAL}*(g @ V.T), dim=1)[:, None]) @ K/sqrt(3)",
+    ),
+    (
+        "softmax(X.masked_fill(ones(3, 3).triu(1) > 0, -inf), dim=-1)",
+        {"X": (3, 3)},
+        "X",
+        f"{FILLED}*(g - sum({FILLED}*g, dim=1)[:, None])",
+    ),
+    ("x*masked_fill(x, m, 2)", {"x": (2, 3), "m": ALLOWED}, "x", "where(m != 0, 2*g, 2*x*g)"),
+    ("where(m, x, -1e30)", {"x": (2, 3), "m": ALLOWED}, "x", "where(m != 0, g, 0)"),
+    (
+        "logsumexp(where(m, x, -inf), -1).sum()",
+        {"x": (2, 3), "m": ALLOWED},
+        "x",
+        "softmax(where(m != 0, x, -inf), dim=-1)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "wrt", "formula"), MASKED)
+def test_what_is_masked_has_a_formula(program: str, inputs: Any, wrt: str, formula: str) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt)
+    assert (found[wrt].formula, found.verdict) == (formula, Verdict.MATCH)
+    assert "run as torch and numpy" in " ".join(str(found).split())
+
+
+def test_a_mask_that_may_leave_a_query_without_a_key_is_said() -> None:
+    allowed = torch.rand(4, 4, generator=torch.Generator().manual_seed(0)) > 0.3
+    found = gradcli.derive("F.scaled_dot_product_attention(Q, K, V, M)", {**QKV, "M": allowed}, wrt="V")
+    assert found.verdict is Verdict.MATCH
+    assert found["V"].left_out == ("where a query has no key, attention is 0; the formula and the code leave that out",)
+
+
+def test_large_numbers_are_written_as_decimals() -> None:
+    assert gradcli.derive("1e30*x**2").formula == "2e+30*x"
+
+
+def test_a_symmetric_matrix_that_no_formula_names_is_no_defect() -> None:
+    found = gradcli.derive("logdet(linalg.cholesky(K))", {"K": (3, 3)}, symmetric="K")
+    assert found.verdict in {Verdict.UNDECIDED, Verdict.MATCH}
+
+
 @pytest.mark.parametrize("program", ["x.real", "x*2", "real(x*1j)"])
 def test_no_formula_is_no_pass(program: str) -> None:
     derivation = gradcli.derive(program, {"x": torch.tensor([1 + 2j])})
