@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from gradcli.derivation.notation.parsed import callee
 
-TO_NUMBERS = frozenset({"trace", "det", "logdet", "norm"})
+TO_NUMBERS = frozenset({"trace", "det", "logdet"})
 MATRIX = 2
 
 
@@ -52,7 +52,7 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":
         return inner - 1
-    if name in {"sum", "mean", "logsumexp", "prod"}:
+    if name in {"sum", "mean", "logsumexp", "prod", "norm"}:
         axes = next((keyword.value for keyword in node.keywords if keyword.arg == "dim"), None)
         lost = len(axes.elts) if isinstance(axes, ast.Tuple) else 1
         return 0 if axes is None else inner - lost

@@ -15,8 +15,10 @@ def minus(node: ast.expr) -> ast.expr:
     match node:
         case ast.UnaryOp(op=ast.USub(), operand=inner):
             return inner
-        case ast.BinOp(left=left, op=ast.Sub(), right=right):
-            return ast.BinOp(right, ast.Sub(), left)
+        case ast.BinOp(op=ast.Sub()):
+            return added([(-sign, term) for sign, term in terms(node)])
+        case ast.BinOp(left=left, op=ast.Mult(), right=ast.BinOp(left=one, op=ast.Sub(), right=other)):
+            return ast.BinOp(left, ast.Mult(), ast.BinOp(other, ast.Sub(), one))
         case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
             return ast.BinOp(minus(left), op, right)
     return ast.UnaryOp(ast.USub(), node)

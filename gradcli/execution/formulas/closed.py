@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, combinations_with_replacement, count
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from gradcli.derivation.notation.masks import with_tests
 from gradcli.derivation.notation.others import with_quotients
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
+from gradcli.derivation.notation.shortened import shortened
 from gradcli.derivation.notation.stable import stable
 from gradcli.execution.formulas.inlined import inlined
 from gradcli.execution.formulas.plain_definitions import plain
@@ -249,7 +251,8 @@ def _form(formula: Formula, point: Point) -> Form:
     text, exception = without_points(whole, varying)
     text = with_bounds(text)
     text = with_one_choice(text, ranks, lambda branch: simplified(branch, shapes, *assumed))
-    shorter = simplified(text, shapes, *assumed)
+    again = partial(simplified, shapes=shapes, orthogonal=assumed[0], symmetric=assumed[1])
+    shorter = shortened(again(text), shapes, again)
     exception = exception or (outside if "prod(" in shorter else None)
     code = formula.text if exception or parsed(formula.text).indices else text
     text = shorter
