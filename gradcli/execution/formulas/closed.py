@@ -250,12 +250,12 @@ def _form(formula: Formula, point: Point) -> Form:
     whole, outside = with_quotients(simplified(without_hidden(formula.text), shapes, *assumed))
     text, exception = without_points(whole, varying)
     text = with_bounds(text)
-    text = with_one_choice(text, ranks, lambda branch: simplified(branch, shapes, *assumed))
     again = partial(simplified, shapes=shapes, orthogonal=assumed[0], symmetric=assumed[1])
+    text = with_one_choice(text, ranks, again)
     shorter = shortened(again(text), shapes, again)
     exception = exception or (outside if "prod(" in shorter else None)
-    code = formula.text if exception or parsed(formula.text).indices else text
-    text = shorter
+    whole = text if point.settings.to == "function" else shortened(text, shapes, again)
+    text, code = shorter, formula.text if exception or parsed(formula.text).indices else whole
     rewritten: tuple[str, ...] = ()
     if point.settings.stable or point.settings.to == "function":
         (text, rewritten), (code, _) = (stable(one, digits=point.settings.stable) for one in (text, code))
