@@ -167,6 +167,7 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
     "soft_margin_loss": _soft_margin,
     "mish": _mish,
     "scaled_dot_product_attention": _masked_attention,
+    "sinc": lambda _: "sin(pi*input)/(pi*input)",
 }
 # The parameters of these ops that choose between cases.
 CONSTANTS = ("threshold", "eps")
@@ -192,6 +193,7 @@ CASES: Mapping[str, Callable[[Arguments], str]] = {
     "normalize": _divided("normalize"),
     "binary_cross_entropy": lambda _: "where a logarithm is below -100, binary_cross_entropy takes -100",
     "softplus": _linear,
+    "sinc": lambda given: f"where {_name(given['input'])} is near 0, sinc is its series",
     "scaled_dot_product_attention": lambda _: "where a query has no key, attention is 0",
     "mish": lambda given: f"where {_name(given['input'])} > 20, softplus in mish is {_name(given['input'])}",
 }

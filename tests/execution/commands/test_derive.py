@@ -71,6 +71,24 @@ FORMULAS = [
     ("remainder(x, y)", {"x": (3,), "y": (3,)}, "y", 1, "-g*floor(x/y)"),
     ("sum(fmod(x, y)**2)", {"x": (3,), "y": (3,)}, "y", 2, "2*diag(trunc(x/y)**2)"),
     ("cov(x)", {"x": (5,)}, "x", 1, "(x - mean(x))/2"),
+    ("sinc(x).sum()", {"x": (3,)}, "x", 1, "(cos(pi*x) - sin(pi*x)/(pi*x))/x"),
+    (
+        "sum(where(abs(x - y) < 1, 0.5*(x - y)**2, abs(x - y) - 0.5))",
+        {"x": (3,), "y": (3,)},
+        "x",
+        1,
+        "clamp(x - y, -1, 1)",
+    ),
+    ("sum(maximum(c*(y - x), (c - 1)*(y - x)))", {"x": (3,), "y": (3,), "c": ()}, "x", 1, "where(y > x, -c, 1 - c)"),
+    ("-logsigmoid(x - y).sum()", {"x": (3,), "y": (3,)}, "x", 1, "-sigmoid(y - x)"),
+    ("norm(X, dim=1).sum()", X, "X", 1, "X/norm(X, dim=1)[:, None]"),
+    (
+        "cross_entropy(X @ Y.T/t, arange(4))",
+        {**X, "Y": (4, 3), "t": ()},
+        "X",
+        1,
+        "(softmax(X @ Y.T/t, dim=-1) - eye(4)) @ Y/(4*t)",
+    ),
 ]
 
 
