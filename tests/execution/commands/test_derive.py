@@ -610,6 +610,13 @@ def test_a_symmetric_matrix_that_no_formula_names_is_no_defect() -> None:
     assert found.verdict in {Verdict.UNDECIDED, Verdict.MATCH}
 
 
+def test_a_matrix_within_the_text_of_a_call_is_not_taken_for_its_own_transpose() -> None:
+    program = "L = linalg.cholesky(K); a = linalg.solve_triangular(L, y[:, None], upper=False); (a**2).sum()/2"
+    for symmetric in ("K", ()):
+        found = gradcli.derive(program, {"K": (3, 3), "y": (3,)}, wrt="y", symmetric=symmetric)
+        assert found.verdict is Verdict.MATCH
+
+
 @pytest.mark.parametrize("program", ["x.real", "x*2", "real(x*1j)"])
 def test_no_formula_is_no_pass(program: str) -> None:
     derivation = gradcli.derive(program, {"x": torch.tensor([1 + 2j])})
