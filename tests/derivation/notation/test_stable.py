@@ -53,7 +53,13 @@ WAYS = [
     ("[p]: exp(x[p])/(exp(x[p]) + 1)", "[p]: sigmoid(x[p])"),
 ]
 SAME = ["2*x", "exp(x)/(y + 1)", "sqrt(x**2 + 3**2)", "2 - tanh(x)", "x/(x + 1)", "2**3/(2**3 + 1)", "x**2 + y - 1"]
-SAME += ["exp(x) - exp(y)/2 - 1/2", "1 + cos(x)", "exp(x)/(exp(x) + exp(y) + g)", "exp(x)/(exp(x) + exp(y) - exp(g))"]
+SAME += [
+    "sinh(x)**2/cosh(x)",
+    "exp(x) - exp(y)/2 - 1/2",
+    "1 + cos(x)",
+    "exp(x)/(exp(x) + exp(y) + g)",
+    "exp(x)/(exp(x) + exp(y) - exp(g))",
+]
 FUNCTIONS = ("exp", "log", "sigmoid", "sum", "softmax", "expm1", "sinh", "cosh", "tanh", "sin", "cos", "erf", "erfc")
 
 
