@@ -148,7 +148,7 @@ def powers(node: ast.expr) -> list[tuple[ast.expr, int]]:
     for factor in factors(node):
         match factor:
             case ast.BinOp(left=base, op=ast.Pow(), right=ast.Constant(value=int(count))) if count > 0:
-                found.append((base, count))
+                found.append((base if count % 2 else signed(base)[1], count))
             case _:
                 found.append((factor, 1))
     return found

@@ -34,6 +34,7 @@ WAYS = [
     ),
     ("-2*sinh(x)/cosh(x)**3", "-2*tanh(x)/cosh(x)**2"),
     ("exp(x)/expm1(x)", "-1/expm1(-x)"),
+    ("y/expm1(x) - x*exp(x)/(-expm1(x))**2", "y/expm1(x) + x/(expm1(x)*expm1(-x))"),
     ("y/expm1(x) - x*exp(x)/expm1(x)**2", "y/expm1(x) + x/(expm1(x)*expm1(-x))"),
     ("log(exp(x) + exp(y) + exp(g))", "logaddexp(logaddexp(x, y), g)"),
     ("log(exp(x) + 1 + exp(y))", "softplus(logaddexp(x, y))"),
