@@ -102,7 +102,8 @@ def derive(
         product: "jvp" for the derivative along tangents (dx is that of x), "hvp" for Hessian-vector products,
             "jacobian" for the Jacobian itself: the output's shape, then the variable's.
         steps: Whether `.steps` has how the gradients come about, a rule a step.
-        stable: Whether formulas are rewritten that overflow or lose digits; `.derivatives` say what was.
+        stable: Whether formulas are rewritten that overflow or lose digits; `.derivatives` say what was,
+            and what is still lost in single precision.
         timeout: Seconds for the whole run.
         output: Of code: which tensor of what it returns is differentiated, such as "loss" or "1".
         arguments: Of code: values of parameters that are no tensors, and of a module's constructor.

@@ -51,6 +51,16 @@ class Range:
         return "" if self.low == -math.inf else f" of at least {self.low:g}"
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Names in a sequence, or in one text with commas between them, as `Annotated[tuple[str, ...], Listed()]`."""
+
+    def check(self, kind: Any, value: Any) -> Any:
+        """Return the names."""
+        names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+        return _check_of(kind)(names)
+
+
 def check_fields(record: object) -> None:
     """Hold each field of a frozen dataclass to its annotation, for its `__post_init__`.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from gradcli.commands import Command
 from gradcli.errors import LimitError
-from gradcli.fields import Range, check_fields
+from gradcli.fields import Listed, Range, check_fields
 from gradcli.limits import Limits
 from gradcli.tolerance import Tolerance
 from gradcli.witnesses import BY_DEFAULT, TransformationName, WitnessName
@@ -17,6 +17,8 @@ from gradcli.witnesses import BY_DEFAULT, TransformationName, WitnessName
 Number: TypeAlias = bool | int | float | complex
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = tuple[Annotated[int, Range()], ...]
+
+Names: TypeAlias = Annotated[tuple[str, ...], Listed()]
 
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
@@ -49,7 +51,7 @@ class Settings:
     """Seed of random values; with several points, of the first."""
     dtype: DataType = "float64"
     device: str = "cpu"
-    constants: tuple[str, ...] = ()
+    constants: Names = ()
     """Leaves with requires_grad=False."""
     reduce: Reduction = "none"
     """What makes the output a scalar."""
@@ -58,9 +60,9 @@ class Settings:
 
     None is ones for a scalar output; for any other `check` draws one, as `random` does, and the rest refuse.
     """
-    retain_grad: tuple[str, ...] = ()
+    retain_grad: Names = ()
     """Non-leaves that keep their .grad; `all` stands for each of them."""
-    detach: tuple[str, ...] = ()
+    detach: Names = ()
     """Non-leaves that go on as constants."""
     leaves: bool = False
     """Whether the leaves alone are reported."""
@@ -72,7 +74,7 @@ class Settings:
     """Code: patterns of the tensors that are reported."""
     depth: Annotated[int, Range(1)] | None = None
     """Code: how many levels of modules tables open; None for as many as fit a page."""
-    wrt: tuple[str, ...] | None = None
+    wrt: Names | None = None
     """Tensors to differentiate with respect to; None leaves it to the command."""
     tangents: dict[str, Value] = field(default_factory=dict)
     """`jvp`: leaf -> the direction in which it moves."""
@@ -88,13 +90,13 @@ class Settings:
     """`plot`: at how many points along each number; None leaves it to the command."""
     compare: tuple[str, ...] = ()
     """`plot`: further programs along the same number."""
-    symmetric: tuple[str, ...] = ()
+    symmetric: Names = ()
     """`derive`: leaves that are symmetric matrices."""
     product: Literal["", "jvp", "hvp", "jacobian"] = ""
     """`derive`: in the place of gradients, the Jacobian's or the Hessian's product with tangents, or the Jacobian."""
-    positive: tuple[str, ...] = ()
+    positive: Names = ()
     """`derive`: leaves whose entries are positive."""
-    orthogonal: tuple[str, ...] = ()
+    orthogonal: Names = ()
     """`derive`: leaves that are orthogonal matrices."""
     sizes: dict[str, int] = field(default_factory=dict)
     """`derive`: the lengths that have names, and what they are where formulas are tested first."""

@@ -228,3 +228,9 @@ def test_settings_that_have_the_values_already_are_the_very_same() -> None:
     assert settings.having(seed=4) == Settings(command="check", seed=4)
     with pytest.raises(InputError):
         settings.having(seed="four")
+
+
+@pytest.mark.parametrize("names", ["x,y", "x, y", ["x", "y"], ("x", "y")])
+def test_names_are_a_sequence_or_one_text_with_commas(names: Any) -> None:
+    settings = Settings(command="grad", wrt=names, constants=names, symmetric=names)
+    assert (settings.wrt, settings.constants, settings.symmetric) == (("x", "y"),) * 3

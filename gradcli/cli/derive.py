@@ -93,7 +93,7 @@ def derive(
         typer.Option(
             "--stable",
             rich_help_panel=OUTPUT,
-            help="Rewrite what overflows or loses digits, and say what was rewritten.",
+            help="Rewrite what overflows or loses digits; say what was rewritten, and what is still lost.",
         ),
     ] = False,
     to: Annotated[

@@ -59,7 +59,7 @@ class DerivedFormula:
     mathml: str | None = None
     """As presentation MathML."""
     rewritten: tuple[str, ...] | None = optional()
-    """With `--stable`: what was rewritten, and why."""
+    """With `--stable`: what was rewritten, and why, and what the code still loses in single precision."""
     exception: str | None = optional()
     """What the derivative is at single points at which the formula has no value: `0 where norm(x) == 0`."""
     left_out: tuple[str, ...] | None = optional()

@@ -22,9 +22,9 @@ from gradcli.derivation.notation.sums import Sums
 from gradcli.derivation.notation.terms import (
     Factor,
     Term,
+    adds_axes,
     call,
     collected,
-    column_of,
     common_number,
     is_unit,
     negative,
@@ -130,7 +130,7 @@ class _Algebra(Sums):
                 one = self._one(inner)
                 if one.chain and one.number == 1 and not one.above and not one.below:
                     return [Term(Fraction(1), chain=one.chain * count)]
-            case ast.Subscript(value=inner, slice=places) if column_of(node) is not None:
+            case ast.Subscript(value=inner, slice=places) if adds_axes(places):
                 one = self._one(inner)
                 rest = self.term(replace(one, number=Fraction(1)))
                 return [Term(one.number, (rest if is_number(rest) else ast.Subscript(rest, places),))]

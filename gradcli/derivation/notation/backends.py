@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.errors import NotSupportedError
@@ -39,7 +39,15 @@ class Backend:
             raise NotSupportedError(f"{self.name} has no function for '{name}'")
         return found
 
+    def made(self, name: str, given: Sequence[str], kind: str) -> str:
+        """Return the call that makes a tensor of its lengths, of ones or zeros as a tuple where they are several."""
+        is_tuple = name in {"ones", "zeros"} and len(given) > 1
+        lengths = f"({', '.join(given)})" if is_tuple else ", ".join(given)
+        return f"{self.module}.{name}({lengths}, {kind})"
 
+
+# What is made of lengths alone, and of the number that fills it, under one name in all libraries.
+MADE = frozenset({"eye", "ones", "zeros", "full"})
 # What the table runs by kernels of its own.
 OF_PLACES = ("take", "summed_into", "prod_of_others")
 OF_SHAPES = ("reshape", "squeeze", "tensor", "arange", "broadcast_to")

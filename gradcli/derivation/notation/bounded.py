@@ -35,7 +35,7 @@ class _Bounds(ast.NodeTransformer):
             return _beyond(*node.args) or node
         if callee(node) != "where" or len(node.args) != CHOICE:
             return node
-        return _bounded(*node.args) or _joined(node, *node.args) or node
+        return _bounded(*node.args) or _saturated(*node.args) or _joined(node, *node.args) or node
 
 
 def _bounded(test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr | None:
@@ -58,6 +58,20 @@ def _bounded(test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr | 
     limited = call("clamp_min" if is_below else "clamp_max", value, bound)
     clamped: ast.expr = _Clamped().visit(_put(otherwise, value, limited))
     return clamped
+
+
+def _saturated(test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr | None:
+    """Return f(clamp(v, -c, c)) of where(abs(v) < c, f(v), f(c*sign(v))); None of any other choice."""
+    match test:
+        case ast.Compare(
+            left=ast.Call(func=ast.Name(id="abs"), args=[value]), ops=[ast.Lt() | ast.LtE()], comparators=[bound]
+        ) if _is_number(bound):
+            there = _put(body, value, ast.BinOp(bound, ast.Mult(), call("sign", value)))
+            there = ast.parse(ast.unparse(there), mode="eval").body
+            if ast.unparse(there) == ast.unparse(body) or _factors(there) != _factors(otherwise):
+                return None
+            return _put(body, value, call("clamp", value, ast.UnaryOp(ast.USub(), bound), bound))
+    return None
 
 
 def _with_difference(node: ast.expr, value: ast.expr) -> ast.expr:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from gradcli.derivation.notation.chain_limits import with_limits
 from gradcli.derivation.notation.parsed import is_number, names_read, parsed
 from gradcli.derivation.notation.written import text_of
 
@@ -145,7 +146,8 @@ def _choice(test: ast.expr, branches: Sequence[Product]) -> Product:
     rests = [one.without(common) for one in branches]
     if all(one.is_number for one in rests):
         common, rests = Product(), [*branches]
-    return common.times(Product(above=(f"where({text_of(test)}, {', '.join(map(_text, rests))})",)))
+    choice = f"where({text_of(test)}, {', '.join(map(_text, rests))})"
+    return common.times(Product(above=(with_limits(choice),)))
 
 
 def _argument(node: ast.expr) -> ast.expr:

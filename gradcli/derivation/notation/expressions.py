@@ -11,7 +11,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gradcli.derivation.notation.backends import TORCH, Backend
+from gradcli.derivation.notation.backends import MADE, TORCH, Backend
 from gradcli.derivation.notation.parsed import (
     CONSTANTS,
     Parsed,
@@ -132,9 +132,9 @@ class Emitter:
         if name == "where":
             test, body, otherwise = node.args
             return self._choice(self.condition(test), body, otherwise)
-        if name in {"eye", "ones"}:
-            kind = f", dtype={self.like}.dtype{self.there}"
-            return _parsed(f"{self.backend.module}.{name}({ast.unparse(node.args[0])}{kind})")
+        if name in MADE:
+            given = [ast.unparse(self.value(argument)) for argument in node.args]
+            return _parsed(self.backend.made(name, given, f"dtype={self.like}.dtype{self.there}"))
         if name == "tensor":
             return self._tensor(node, f", dtype={self.like}.dtype")
         if self.is_number(node):

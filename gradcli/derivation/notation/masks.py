@@ -49,7 +49,8 @@ class _Tests(ast.NodeTransformer):
             case ast.BinOp(left=left, op=ast.BitAnd() | ast.BitOr() as sign, right=right):
                 return self._called(CONNECTED[type(sign)], left, right)
             case ast.UnaryOp(op=ast.Invert(), operand=inner):
-                return self._called("logical_not", inner)
+                is_not = ast.Compare(inner, [ast.Eq()], [ast.Constant(0)])
+                return self._called("logical_not", inner) or is_not
             case ast.Call() if (callee(node) or "").startswith("logical_"):
                 return self._called(callee(node) or "", *node.args)
             case ast.Subscript(value=inner, slice=places):

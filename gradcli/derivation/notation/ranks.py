@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gradcli.derivation.notation.parsed import callee
 
-TO_NUMBERS = frozenset({"trace", "det", "logdet", "norm"})
+TO_NUMBERS = frozenset({"trace", "det", "logdet"})
 MATRIX = 2
 
 
@@ -52,7 +52,7 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":
         return inner - 1
-    if name in {"sum", "mean", "logsumexp", "prod"}:
+    if name in {"sum", "mean", "logsumexp", "prod", "norm"}:
         axes = next((keyword.value for keyword in node.keywords if keyword.arg == "dim"), None)
         lost = len(axes.elts) if isinstance(axes, ast.Tuple) else 1
         return 0 if axes is None else inner - lost
@@ -76,10 +76,18 @@ def _made(name: str | None, node: ast.Call, ranks: Mapping[str, int]) -> int | N
         return len(node.args[2].elts)
     if name == "take":
         return _depth(node.args[1])
-    if name in {"arange", "ones"}:
+    if name in {"ones", "zeros", "full"}:
+        return _count_of_lengths(node.args if name != "full" else node.args[:1])
+    if name == "arange":
         return 1
     if name == "tensor":
         return _depth(node.args[0])
     if name == "one_hot":
         return rank(node.args[0], ranks) + 1
     return None
+
+
+def _count_of_lengths(lengths: Sequence[ast.expr]) -> int:
+    """Return how many lengths are given: one by one, or as a tuple."""
+    first = lengths[0] if len(lengths) == 1 else None
+    return len(first.elts) if isinstance(first, ast.Tuple | ast.List) else len(lengths)

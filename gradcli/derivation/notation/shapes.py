@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 
 from gradcli.derivation.notation.parsed import callee
+from gradcli.derivation.notation.terms import adds_axes
 
 Shapes = Mapping[str, Sequence[int]]
 ELEMENTWISE = frozenset(
@@ -29,15 +30,37 @@ def shape_of(node: ast.expr, shapes: Shapes) -> tuple[int, ...] | None:
             return _broadcast([shape_of(left, shapes), shape_of(right, shapes)])
         case ast.UnaryOp(operand=inner):
             return shape_of(inner, shapes)
-        case ast.Subscript(value=inner, slice=ast.Tuple(elts=[ast.Slice(lower=None), ast.Constant(value=None)])):
-            shape = shape_of(inner, shapes)
-            return (*shape, 1) if shape is not None and len(shape) == 1 else None
+        case ast.Subscript(value=inner, slice=places) if adds_axes(places):
+            return _with_axes(shape_of(inner, shapes), places)
+        case ast.Call():
+            return _of_call(node, shapes)
+    return None
+
+
+def _of_call(node: ast.Call, shapes: Shapes) -> tuple[int, ...] | None:
+    match node:
+        case ast.Call(func=ast.Name(id="sum" | "mean"), args=[inner], keywords=[ast.keyword(arg="dim", value=axis)]):
+            return _without_axis(shape_of(inner, shapes), axis)
+        case ast.Call(func=ast.Name(id="sum" | "mean"), keywords=[]):
+            return ()
         case ast.Call() if callee(node) in ELEMENTWISE:
             return _broadcast([shape_of(argument, shapes) for argument in node.args])
         case ast.Call(func=ast.Name(id="one_hot"), args=[labels, ast.Constant(value=int(count))]):
             shape = shape_of(labels, shapes)
             return None if shape is None else (*shape, count)
+        case ast.Call(func=ast.Name(id="reshape"), args=[_, ast.Tuple(elts=sizes)]):
+            known = [size.value for size in sizes if isinstance(size, ast.Constant) and isinstance(size.value, int)]
+            return tuple(known) if len(known) == len(sizes) else None
     return None
+
+
+def _with_axes(shape: tuple[int, ...] | None, places: ast.expr) -> tuple[int, ...] | None:
+    """Return a shape with the axes of length 1 that a subscript puts in."""
+    items = places.elts if isinstance(places, ast.Tuple) else [places]
+    own = iter(shape or ())
+    known = [next(own, None) if isinstance(item, ast.Slice) else 1 for item in items]
+    whole = [size for size in (*known, *own) if size is not None]
+    return tuple(whole) if shape is not None and None not in known else None
 
 
 def literal_shape(node: ast.expr) -> tuple[int, ...] | None:
@@ -49,6 +72,13 @@ def literal_shape(node: ast.expr) -> tuple[int, ...] | None:
         sizes.append(len(part.elts))
         part = part.elts[0] if part.elts else ast.Constant(0)
     return tuple(sizes)
+
+
+def _without_axis(shape: tuple[int, ...] | None, axis: ast.expr) -> tuple[int, ...] | None:
+    place = axis.value if isinstance(axis, ast.Constant) and isinstance(axis.value, int) else None
+    if shape is None or place is None or not -len(shape) <= place < len(shape):
+        return None
+    return tuple(size for at, size in enumerate(shape) if at != place % len(shape))
 
 
 def _matmul(left: tuple[int, ...] | None, right: tuple[int, ...] | None) -> tuple[int, ...] | None:

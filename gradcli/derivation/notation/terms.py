@@ -77,6 +77,14 @@ def column_of(node: ast.expr) -> ast.expr | None:
     return None
 
 
+def adds_axes(places: ast.expr) -> bool:
+    """Tell whether a subscript puts axes in, and reads all of the others whole: `[:, None]`."""
+    items = places.elts if isinstance(places, ast.Tuple) else [places]
+    new = [item for item in items if isinstance(item, ast.Constant) and item.value is None]
+    whole = [item for item in items if isinstance(item, ast.Slice) and not (item.lower or item.upper or item.step)]
+    return bool(new) and len(new) + len(whole) == len(items)
+
+
 def norm_of(squares: ast.expr) -> ast.expr | None:
     """Return norm(x) for the sum of squares of x."""
     match squares:

@@ -26,6 +26,7 @@ from gradcli.execution.formulas.codes import check_code, codes_of, markup
 from gradcli.execution.formulas.derivation_steps import steps_of
 from gradcli.execution.formulas.detached import without_detached
 from gradcli.execution.formulas.function import DETACHED, function_code
+from gradcli.execution.formulas.kept_digits import what_is_lost
 from gradcli.execution.formulas.lengths import named_lengths, turned_settings, unified_form
 from gradcli.execution.formulas.points import Point, another_point, finite_point, point
 from gradcli.execution.formulas.shaped import layout_of, shown_forms
@@ -105,6 +106,9 @@ def _derived(program: Source, settings: Settings, given: Mapping[str, Any], deri
     else:
         judge = partial(judged, derivations)
         checks = checks_of(here, forms, given, derivations, others=others, judge=judge) if here else _unchecked(wanted)
+    if settings.stable and settings.verify:
+        lost = what_is_lost(start, forms)
+        forms = {one: replace(form, rewritten=(*form.rewritten, *lost.get(one, ()))) for one, form in forms.items()}
     derivation = _derivation(start, settings, wanted, forms, checks)
     if settings.steps:
         derivation = replace(derivation, steps=steps_of(here or start, derivations))

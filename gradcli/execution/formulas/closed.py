@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, combinations_with_replacement, count
 from typing import Any, Literal
 
@@ -14,11 +15,13 @@ from gradcli.derivation.formulas import UNIT, Formula
 from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.bounded import with_bounds
 from gradcli.derivation.notation.code import Wanted
+from gradcli.derivation.notation.hidden import without_hidden
 from gradcli.derivation.notation.hoisted import with_one_choice
 from gradcli.derivation.notation.masks import with_tests
 from gradcli.derivation.notation.others import with_quotients
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
+from gradcli.derivation.notation.shortened import shortened
 from gradcli.derivation.notation.stable import stable
 from gradcli.execution.formulas.inlined import inlined
 from gradcli.execution.formulas.plain_definitions import plain
@@ -244,14 +247,15 @@ def _form(formula: Formula, point: Point) -> Form:
         formula, text=with_tests(formula.text, ranks), entry=with_tests(formula.entry, ranks) if formula.entry else ""
     )
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
-    whole, outside = with_quotients(simplified(formula.text, shapes, *assumed))
+    whole, outside = with_quotients(simplified(without_hidden(formula.text), shapes, *assumed))
     text, exception = without_points(whole, varying)
     text = with_bounds(text)
-    text = with_one_choice(text, ranks, lambda branch: simplified(branch, shapes, *assumed))
-    shorter = simplified(text, shapes, *assumed)
+    again = partial(simplified, shapes=shapes, orthogonal=assumed[0], symmetric=assumed[1])
+    text = with_one_choice(text, ranks, again)
+    shorter = shortened(again(text), shapes, again)
     exception = exception or (outside if "prod(" in shorter else None)
-    code = formula.text if exception or parsed(formula.text).indices else text
-    text = shorter
+    whole = text if point.settings.to == "function" else shortened(text, shapes, again)
+    text, code = shorter, formula.text if exception or parsed(formula.text).indices else whole
     rewritten: tuple[str, ...] = ()
     if point.settings.stable or point.settings.to == "function":
         (text, rewritten), (code, _) = (stable(one, digits=point.settings.stable) for one in (text, code))

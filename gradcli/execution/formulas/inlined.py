@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
+
+import torch
 
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.language.operator_table import OPERATOR_OF
@@ -35,6 +36,8 @@ def text_of(call: TracedCall, texts: Mapping[TracedTensor, str]) -> str | None:
         return f"({f' {operator.sign} '.join(arguments)})" if len(arguments) > 1 else f"({operator.sign}{arguments[0]})"
     if call.op.name == "reshape":
         return f"reshape({arguments[0]}, {tuple(call.outputs[0].tensor.shape)})"
+    if call.op.name == "to" and call.outputs[0].tensor.dtype == torch.bool:
+        return f"({arguments[0]} != 0)"
     if call.op.name in ATTRIBUTES:
         return f"{arguments[0]}.{call.op.name}"
     if call.op.name == "getitem":
@@ -66,10 +69,3 @@ def _argument(value: Any, texts: Mapping[TracedTensor, str]) -> str:
         open_, close = "()" if isinstance(value, tuple) else "[]"
         return open_ + ", ".join(items) + ("," if isinstance(value, tuple) and len(items) == 1 else "") + close
     return repr(value)
-
-
-def constant(values: Any) -> str:
-    """Return the text of a constant's values, as a list has them: 1 rather than 1.0 where it has no axes."""
-    if not isinstance(values, float) or not math.isfinite(values) or values < 0:
-        return f"tensor({values!r})"
-    return str(int(values)) if values.is_integer() else repr(values)

@@ -32,7 +32,8 @@ def plain(trace: Trace, *, everywhere: bool) -> Trace:
 def cases_left_out(trace: Trace) -> tuple[str, ...]:
     """Return in words what the definitions of textbooks leave out of a program's calls, each once."""
     several = [(call, CASES[call.op.name]) for call in trace.calls if call.op.name in CASES and _is_usual(call)]
-    return tuple(dict.fromkeys(words(_given(call)) for call, words in several if _plain(call, INSIDE) is not call))
+    inside = [(call, words) for call, words in several if _plain(call, PLAIN) is call]
+    return tuple(dict.fromkeys(words(_given(call)) for call, words in inside if _plain(call, INSIDE) is not call))
 
 
 def _is_usual(call: TracedCall) -> bool:
@@ -62,12 +63,21 @@ def _plain(call: TracedCall, known: Mapping[str, Callable[[Arguments], str | Non
 
 
 def _attention(given: Arguments) -> str | None:
-    if given["attn_mask"] is not None or given["is_causal"] or given["dropout_p"] or given["enable_gqa"]:
+    return None if given["attn_mask"] is not None else _masked_attention(given)
+
+
+def _masked_attention(given: Arguments) -> str | None:
+    """Return attention in which each query has a key: those that have none get 0."""
+    if given["dropout_p"] or given["enable_gqa"]:
         return None
-    scale = "query.shape[-1]**-0.5" if given["scale"] is None else "scale"
-    return (
-        f'p = softmax(einsum("...qd,...kd->...qk", query, key)*{scale}, dim=-1)\neinsum("...qk,...kd->...qd", p, value)'
-    )
+    scale, mask = "query.shape[-1]**-0.5" if given["scale"] is None else "scale", given["attn_mask"]
+    lines = [f'scores = einsum("...qd,...kd->...qk", query, key)*{scale}']
+    if given["is_causal"]:
+        lines += ["scores = where(tril(ones(query.shape[-2], key.shape[-2])) > 0, scores, -inf)"]
+    if mask is not None:
+        is_added = mask.tensor.is_floating_point()
+        lines += ["scores = scores + attn_mask" if is_added else "scores = where(attn_mask, scores, -inf)"]
+    return "\n".join([*lines, "p = softmax(scores, dim=-1)", 'einsum("...qk,...kd->...qd", p, value)'])
 
 
 def _picked(given: Arguments) -> str | None:
@@ -129,6 +139,10 @@ def _mish(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
     return "input*tanh(log(1 + exp(input)))"
 
 
+def _filled(given: Arguments) -> str | None:
+    return "where(mask, value, input)" if isinstance(given["mask"], TracedTensor) else None
+
+
 def _scaled_bessel(function: str) -> Callable[[Arguments], str | None]:
     return lambda _: f"exp(-abs(input))*{function}(input)"
 
@@ -140,6 +154,7 @@ PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
     "cross_entropy": _cross_entropy,
     "nll_loss": _nll,
     "embedding": _embedding,
+    "masked_fill": _filled,
     "special.i0e": _scaled_bessel("i0"),
     "special.i1e": _scaled_bessel("special.i1"),
 }
@@ -151,6 +166,8 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
     "softplus": _softplus,
     "soft_margin_loss": _soft_margin,
     "mish": _mish,
+    "scaled_dot_product_attention": _masked_attention,
+    "sinc": lambda _: "sin(pi*input)/(pi*input)",
 }
 # The parameters of these ops that choose between cases.
 CONSTANTS = ("threshold", "eps")
@@ -176,5 +193,7 @@ CASES: Mapping[str, Callable[[Arguments], str]] = {
     "normalize": _divided("normalize"),
     "binary_cross_entropy": lambda _: "where a logarithm is below -100, binary_cross_entropy takes -100",
     "softplus": _linear,
+    "sinc": lambda given: f"where {_name(given['input'])} is near 0, sinc is its series",
+    "scaled_dot_product_attention": lambda _: "where a query has no key, attention is 0",
     "mish": lambda given: f"where {_name(given['input'])} > 20, softplus in mish is {_name(given['input'])}",
 }

@@ -22,7 +22,7 @@ from gradcli.derivation.formulas import (
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.axes import axes_of
-from gradcli.execution.formulas.inlined import constant
+from gradcli.execution.formulas.constant_texts import constant_text
 from gradcli.execution.formulas.matrix_functions import matrix_functions, products_of
 from gradcli.execution.formulas.moves import moved, moving, read_of
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
@@ -32,17 +32,13 @@ from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import Node, nodes_in, parts
 from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
-from gradcli.ops.signature import defaults, parse_signature
+from gradcli.ops.signature import defaults
 
 MOST_NODES = 40
-# The entries of a constant that stands in formulas as it is.
-MOST_WRITTEN = 64
 # The places, counted in a flattened tensor, that indices along one of its axes mean.
 POSITIONS = "_positions"
 # What adds entries up at such places.
 SUMMED_INTO = "_summed_into"
-# The constants that are named by their calls.
-NAMED = frozenset({"one_hot"})
 # The step functions that sympy has no word for.
 STEPS = frozenset({"trunc"})
 # For all formulas of a program.
@@ -254,17 +250,7 @@ class _Graph:
 
     def _text(self, node: Node) -> str | None:
         """Return a constant of a definition as an expression, where formulas may name it."""
-        if node.edges or node.origin is None or not self.has_texts:
-            return None
-        op, bound = node.origin
-        if _is_given(node) and node.tensor.is_floating_point() and 0 < node.tensor.numel() <= MOST_WRITTEN:
-            values = node.tensor.reshape(-1).tolist()
-            return constant(values[0] if len({*values}) == 1 else node.tensor.tolist())
-        if op.name not in NAMED or any(one not in self.names for one in nodes_in(bound)):
-            return None
-        ordered = [bound[parameter.name] for parameter in parse_signature(op.signature)]
-        arguments = [self.names[value] if isinstance(value, Node) else repr(value) for value in ordered]
-        return f"{op.name}({', '.join(arguments)})"
+        return constant_text(node, self.names) if self.has_texts and not node.edges else None
 
     def _step(self, node: Node) -> MatrixFunction | None:
         """Return a constant of a definition that is a step function of a value; None of any other node."""
@@ -279,13 +265,6 @@ class _Graph:
             return None, {}
         bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
         return call.op, {**defaults(call.op.signature), **bound}
-
-
-def _is_given(node: Node) -> bool:
-    """Tell whether a constant of a definition is the same whatever the leaves are."""
-    if node.edges or node.origin is None:
-        return False
-    return all(_is_given(one) for one in nodes_in(node.origin[1]))
 
 
 def _moves(op: Op) -> bool:

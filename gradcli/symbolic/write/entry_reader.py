@@ -39,8 +39,15 @@ class EntryReader:
 
     def expand(self, terms: tuple[Expr, ...], bound: Mapping[Symbol, Indices]) -> Expr:
         """Return a sum of terms with all operands in place, and every label summed that is not bound."""
-        named = [self.composition.scope.with_names(_arithmetic(term)) for term in terms]
+        given = [self._with_numbers(_arithmetic(term)) for term in terms]
+        named = [self.composition.scope.with_names(term) for term in given]
         return sympy.Add(*[self._term(term, dict(bound)) for term in named])
+
+    def _with_numbers(self, term: Expr) -> Expr:
+        """Return a term with the numbers whose names stand for them: where one is infinite, all of them do."""
+        numbers = dict(self.definition.request.numbers)
+        named = {scalar(name): value for name, value in numbers.items() if scalar(name) in term.free_symbols}
+        return term.xreplace({symbol: self.composition.scope.number(value) for symbol, value in named.items()})
 
     def _term(self, term: Expr, bound: dict[Symbol, Indices]) -> Expr:
         scope, lengths = self.composition.scope, self._lengths()

@@ -15,6 +15,7 @@ import sympy
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Symbol
 
 from gradcli.derivation.formulas import MatrixFunction
+from gradcli.derivation.notation.parsed import names_read
 from gradcli.derivation.notation.written import Written
 from gradcli.symbolic.write import prods
 from gradcli.symbolic.write.printer import NotWritableError
@@ -121,9 +122,11 @@ def _is_symmetric(composition: Composed, entry: Template) -> bool:
 
 def _reads_as_turned(scope: Scope, text: str) -> bool:
     """Tell whether a matrix reads as its own transpose: `X.T @ C @ X + A` does if A and C are symmetric."""
-    symmetric = frozenset(scope.names[key] for key in scope.symmetric)
-    written = Written({name: scope.shapes[key] for key, name in scope.names.items()}, symmetric)
-    return written.is_symmetric(ast.parse(text, mode="eval").body)
+    symmetric = frozenset(scope.names[key] for key in scope.symmetric if key in scope.names)
+    shapes = {name: scope.shapes[key] for key, name in scope.names.items()}
+    tree = ast.parse(text, mode="eval").body
+    # Of what is in a name that is the text of a call nothing is known: `cholesky(K)`.
+    return {*names_read(tree)} <= {*shapes} and Written(shapes, symmetric).is_symmetric(tree)
 
 
 def inverse(composition: Composed, place: int, function: MatrixFunction) -> Template:

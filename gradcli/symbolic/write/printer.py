@@ -44,6 +44,7 @@ CONSTANTS = {
     sympy.E: Printed("exp(1)", "e"),
     sympy.nan: Printed("nan", r"\mathrm{nan}"),
     sympy.oo: Printed("inf", r"\infty"),
+    -sympy.oo: Printed("-inf", r"-\infty", Precedence.SUM),
 }
 
 

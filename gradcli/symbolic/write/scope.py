@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -9,6 +10,8 @@ from typing import Any, Protocol
 
 import sympy
 from sympy import Expr, Indexed, IndexedBase, Integer, Rational, Symbol
+
+from gradcli.symbolic.derive.translate import number
 
 SMALL = 1e-3
 # What is smaller is no quotient of lengths; what has few digits is none of most.
@@ -71,6 +74,14 @@ class Scope:
         key = f"e{number.p}_{number.q}"
         self.names[key], self.shapes[key] = repr(float(number)), ()
         return Symbol(key, real=True, positive=True)
+
+    def number(self, value: float) -> Expr:
+        """Return a number; an infinite one, which sympy would compute with, by its name."""
+        if isinstance(value, int) or math.isfinite(value):
+            return number(value)
+        key = "positive" if value > 0 else "negative" if value < 0 else "none"
+        self.names[key], self.shapes[key] = repr(value), ()
+        return Symbol(key, real=True)
 
     def fresh(self, shape: Iterable[int]) -> Indices:
         """Return new index symbols for the axes of a shape; an axis of length 1 has index 0."""

@@ -89,6 +89,8 @@ def _is_balanced(text: str) -> bool:
     return depth == 0
 
 
+# What is larger is written as a decimal: 1e+30.
+LARGEST_WHOLE = 10**16
 # A numerator as small as this is a count.
 FEW = 64
 # A number whose square is a quotient of whole ones as small as this, but for rounding, is a root.
@@ -97,10 +99,10 @@ LARGEST_SQUARE, ROUNDING = 4096, 5e-16
 
 def number(value: Rational) -> Printed:
     """Return a number: a whole one, a simple fraction, or a decimal."""
-    if value.q == 1:
+    if value.q == 1 and abs(value) < LARGEST_WHOLE:
         text, latex = str(value), str(value)
         precedence = Precedence.SUM if value < 0 else Precedence.ATOM
-    elif is_simple(value):
+    elif value.q > 1 and is_simple(value):
         text, precedence = f"{value.p}/{value.q}", Precedence.PRODUCT
         latex = rf"{'-' if value < 0 else ''}\frac{{{abs(value.p)}}}{{{value.q}}}"
     else:

@@ -9,7 +9,7 @@ from gradcli.derivation.notation.bounded import with_bounds
 
 X = torch.tensor([-7.0, -3.0, -1.0, -0.5, 0.0, 0.25, 1.0, 2.0, 6.0, 9.0], dtype=torch.float64)
 NAMES = {"x": X, "y": X.flip(0) * 1.5, "g": X + 0.3, "clamp": torch.clamp, "clamp_min": torch.clamp_min}
-NAMES |= {"clamp_max": torch.clamp_max, "logical_or": torch.logical_or, "abs": torch.abs}
+NAMES |= {"sign": torch.sign, "clamp_max": torch.clamp_max, "logical_or": torch.logical_or, "abs": torch.abs}
 
 
 def where(test: torch.Tensor, one: torch.Tensor | float, other: torch.Tensor | float) -> torch.Tensor:
@@ -31,6 +31,9 @@ def where(test: torch.Tensor, one: torch.Tensor | float, other: torch.Tensor | f
         ("where(logical_or(x > 1, x <= -1), g, 0)", "where(logical_or(x > 1, x <= -1), g, 0)"),
         ("where(logical_or(x > 1, x < -2), g, 0)", "where(logical_or(x > 1, x < -2), g, 0)"),
         ("where(x > 1, g, 2*x*g)", "where(x > 1, g, 2*x*g)"),
+        ("where(abs(x) < 1, x*g, sign(x)*g)", "clamp(x, -1, 1)*g"),
+        ("where(abs(x - y) < 2, (x - y)/4, sign(x - y)/2)", "clamp(x - y, -2, 2)/4"),
+        ("where(abs(x) < 2, x, sign(x))", "where(abs(x) < 2, x, sign(x))"),
         ("where(x <= -3, 0, where(x >= 3, g, g*x/3))", "where(x <= -3, 0, clamp_max(x, 3)*g/3)"),
     ],
 )
