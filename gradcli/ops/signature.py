@@ -110,6 +110,7 @@ def fitting(op: Op, call: Call) -> list[tuple[Op, dict[str, Expression]]]:
             errors.append(error)
     if not found:
         raise errors[0] if len(errors) == 1 else _error(errors[0].message, errors[0].span or call.span, _usages(op))
+    errors.clear()  # each knows this frame, and the frame knows them
     return found
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import math
 
 import pytest
@@ -8,7 +9,8 @@ from gradcli.errors import ProgramError
 from gradcli.language.parser import parse
 from gradcli.language.program import Call, Evaluate, Expression, Sequence
 from gradcli.ops.record import Kind, Op
-from gradcli.ops.signature import Parameter, bind, parse_signature
+from gradcli.ops.signature import Parameter, bind, fitting, parse_signature
+from gradcli.ops.table import find
 
 
 def call(text: str) -> Call:
@@ -109,3 +111,16 @@ def test_misfits_are_explained(signature: str, text: str, marked: str, message: 
     assert hint in (error.hint or "")
     assert error.span is not None
     assert text[error.span.start : error.span.end] == marked
+
+
+def test_signatures_that_do_not_fit_leave_nothing_to_collect() -> None:
+    op, written = find("max"), call("max(x, 0)")
+    assert op is not None
+    gc.collect()
+    gc.disable()
+    try:
+        found = fitting(op, written)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    assert 0 < len(found) < 1 + len(op.overloads)
