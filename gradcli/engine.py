@@ -200,6 +200,9 @@ def import_torch() -> None:
 
     Python may never end that where it has too little memory: whoever waits for this process ends it then.
     """
+    if RUNNER in sys.modules:
+        importlib.import_module(RUNNER)  # which another thread may still be loading
+        return
     progress.begin(progress.LOADING)
     progress.limit(time.monotonic() + LOADING, LOADING)
     with warnings.catch_warnings():
