@@ -8,6 +8,7 @@ import pytest
 from gradcli.errors import ProgramError
 from gradcli.language.parser import parse
 from gradcli.language.program import Call, Evaluate, Expression, Sequence
+from gradcli.ops import signature
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import Parameter, bind, fitting, parse_signature
 from gradcli.ops.table import find
@@ -124,3 +125,14 @@ def test_signatures_that_do_not_fit_leave_nothing_to_collect() -> None:
     finally:
         gc.enable()
     assert 0 < len(found) < 1 + len(op.overloads)
+
+
+def test_what_a_call_fits_is_kept_for_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    op, written, other = find("max"), call("max(x, 0)"), call("max(x)")
+    assert op is not None
+    known = {id(written): (other, op, fitting(op, other))}  # whose place in memory the call has now
+    monkeypatch.setattr(signature, "_FITTING", known)
+    monkeypatch.setattr(signature, "MOST_KEPT", 2)
+    for one in (written, written, *(call("max(x, 0)") for _ in range(3))):
+        assert [set(bound) for _, bound in fitting(op, one)] == [{"input", "dim"}, {"input", "other"}]
+        assert len(known) <= 2
