@@ -200,17 +200,21 @@ def import_torch() -> None:
 
     Python may never end that where it has too little memory: whoever waits for this process ends it then.
     """
-    if RUNNER in sys.modules:
-        importlib.import_module(RUNNER)  # which another thread may still be loading
-        return
     progress.begin(progress.LOADING)
     progress.limit(time.monotonic() + LOADING, LOADING)
+    if RUNNER in sys.modules:
+        importlib.import_module(RUNNER)  # which another thread may still be loading
+    else:
+        _load()
+    progress.limit(math.inf, 0.0)
+
+
+def _load() -> None:
     with warnings.catch_warnings():
         # torch warns once that numpy is not there; gradcli does not need it.
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
         with _no_collection():
             importlib.import_module(RUNNER)
-    progress.limit(math.inf, 0.0)
 
 
 @contextmanager
