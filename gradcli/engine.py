@@ -202,12 +202,19 @@ def import_torch() -> None:
     """
     progress.begin(progress.LOADING)
     progress.limit(time.monotonic() + LOADING, LOADING)
+    if RUNNER in sys.modules:
+        importlib.import_module(RUNNER)  # which another thread may still be loading
+    else:
+        _load()
+    progress.limit(math.inf, 0.0)
+
+
+def _load() -> None:
     with warnings.catch_warnings():
         # torch warns once that numpy is not there; gradcli does not need it.
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
         with _no_collection():
             importlib.import_module(RUNNER)
-    progress.limit(math.inf, 0.0)
 
 
 @contextmanager

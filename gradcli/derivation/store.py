@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -55,6 +56,12 @@ _UNSEEN: dict[Path, tuple[int, int]] = {}
 def users_folder(name: str) -> Path:
     """Return a folder of ours in the user's cache folder, whether or not it is there."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # Path's raises without a home
+    return _folder_in(cache, name)
+
+
+@lru_cache(maxsize=16)
+def _folder_in(cache: str, name: str) -> Path:
+    """Return a path, which takes longer to make than to ask for; each check does."""
     return Path(cache, "gradcli", name)
 
 

@@ -14,6 +14,7 @@ from gradcli.language.words import shorten
 from gradcli.ops.record import Op
 from gradcli.phrases import did_you_mean
 
+Fitting: TypeAlias = "list[tuple[Op, Mapping[str, Expression]]]"
 Default: TypeAlias = "int | float | bool | str | tuple[object, ...] | None"
 
 _SYNONYMS = {
@@ -94,14 +95,33 @@ def _constant(node: ast.expr) -> Default:
     raise ValueError(msg)
 
 
-def bind(op: Op, call: Call) -> dict[str, Expression]:
+# What calls were found to fit, by their identity: that lasts while they are kept beside it.
+_FITTING: dict[int, tuple[Call, Op, Fitting]] = {}
+MOST_KEPT = 4096
+
+
+def bind(op: Op, call: Call) -> Mapping[str, Expression]:
     """Return the arguments of a call by parameter of the first signature that they fit by number and name."""
     return fitting(op, call)[0][1]
 
 
-def fitting(op: Op, call: Call) -> list[tuple[Op, dict[str, Expression]]]:
-    """Return those of an op's signatures that a call fits by number and name, with its arguments by parameter."""
-    found: list[tuple[Op, dict[str, Expression]]] = []
+def fitting(op: Op, call: Call) -> Fitting:
+    """Return those of an op's signatures that a call fits by number and name, with its arguments by parameter.
+
+    A call is asked about each time that it runs, and those of definitions run again and again.
+    """
+    known = _FITTING.get(id(call))
+    if known is not None and known[0] is call and known[1] is op:
+        return known[2]
+    found = _fitting(op, call)
+    if len(_FITTING) >= MOST_KEPT:
+        _FITTING.clear()
+    _FITTING[id(call)] = call, op, found
+    return found
+
+
+def _fitting(op: Op, call: Call) -> Fitting:
+    found: Fitting = []
     errors: list[ProgramError] = []
     for candidate in _candidates(op, call):
         try:
@@ -110,6 +130,7 @@ def fitting(op: Op, call: Call) -> list[tuple[Op, dict[str, Expression]]]:
             errors.append(error)
     if not found:
         raise errors[0] if len(errors) == 1 else _error(errors[0].message, errors[0].span or call.span, _usages(op))
+    errors.clear()  # each knows this frame, and the frame knows them
     return found
 
 

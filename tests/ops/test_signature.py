@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import math
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from gradcli.errors import ProgramError
 from gradcli.language.parser import parse
 from gradcli.language.program import Call, Evaluate, Expression, Sequence
+from gradcli.ops import signature
 from gradcli.ops.record import Kind, Op
-from gradcli.ops.signature import Parameter, bind, parse_signature
+from gradcli.ops.signature import Parameter, bind, fitting, parse_signature
+from gradcli.ops.table import find
 
 
 def call(text: str) -> Call:
@@ -109,3 +112,27 @@ def test_misfits_are_explained(signature: str, text: str, marked: str, message: 
     assert hint in (error.hint or "")
     assert error.span is not None
     assert text[error.span.start : error.span.end] == marked
+
+
+def test_signatures_that_do_not_fit_leave_nothing_to_collect() -> None:
+    op, written = find("max"), call("max(x, 0)")
+    assert op is not None
+    gc.collect()
+    gc.disable()
+    try:
+        found = fitting(op, written)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    assert 0 < len(found) < 1 + len(op.overloads)
+
+
+def test_what_a_call_fits_is_kept_for_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    op, written, other = find("max"), call("max(x, 0)"), call("max(x)")
+    assert op is not None
+    known = {id(written): (other, op, fitting(op, other))}  # whose place in memory the call has now
+    monkeypatch.setattr(signature, "_FITTING", known)
+    monkeypatch.setattr(signature, "MOST_KEPT", 2)
+    for one in (written, written, *(call("max(x, 0)") for _ in range(3))):
+        assert [set(bound) for _, bound in fitting(op, one)] == [{"input", "dim"}, {"input", "other"}]
+        assert len(known) <= 2

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+from weakref import WeakMethod
 
 from torch import Tensor
 
@@ -48,9 +50,11 @@ MOVED = "the symbolic derivative, which rounding moves by as much, is"
 TOO_LARGE = noted(
     NoteKind.UNDEFINED, "the derivative is not infinite, but too large for the dtype that it is computed in"
 )
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class GradientComparison:
     """Autograd's gradients beside the symbolic ones."""
 
@@ -81,8 +85,8 @@ class GradientComparison:
 
     def __post_init__(self) -> None:
         """Set what measures how far gradients may be off, and what says whose fault that is."""
-        self.culprits = Culprits(self.point, self.gradients, self.tolerance, self.watch, self.divergent)
-        self._excuses = Excuses(self.point, self._differing)
+        self.culprits = Culprits(self.point, self.gradients, self.tolerance, self.watch, _without_owner(self.divergent))
+        self._excuses = Excuses(self.point, _without_owner(self._differing))
         self._underflow = Underflow(self.point)
         self._cancellation = Cancellation(self.point)
 
@@ -271,3 +275,15 @@ class GradientComparison:
 
     def _is_comparable(self, traced: TracedTensor) -> bool:
         return self.gradients.get(traced) is not None and traced in self.reference.values
+
+
+def _without_owner(method: Callable[P, Result]) -> Callable[P, Result]:
+    """Return a method for what its owner holds: without a cycle, all tensors of a run are gone as soon as it is."""
+    reference = WeakMethod(method)
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+        found = reference()
+        assert found is not None  # noqa: S101 (its owner is asking)
+        return found(*args, **kwargs)
+
+    return call

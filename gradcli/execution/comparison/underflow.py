@@ -5,6 +5,7 @@ The two agree then on what neither knows: the deviation of numbers near 10^-160,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,5 +113,10 @@ def _has_tiny(tensors: Sequence[Tensor]) -> bool:
 
 
 def _is_tiny(sizes: Tensor) -> bool:
-    small = sizes < TINY
-    return bool(small.any()) and bool((small & (sizes != 0)).any())
+    """Return whether one of some sizes is tiny, and not 0; a NaN is no size."""
+    if not sizes.numel():
+        return False
+    least = float(sizes.amin())
+    if least == 0.0:
+        least = float(sizes.masked_fill(sizes == 0, math.inf).amin())
+    return bool(((sizes < TINY) & (sizes != 0)).any()) if math.isnan(least) else least < TINY

@@ -187,17 +187,15 @@ class _Graph:
         if node.origin is None or request.unknown is not None:
             return None
         _, operands = node.origin
-        return self._defined(node.edges[0].layout, dict(request.numbers), request.wrt, operands)
+        return self._defined(node.edges[0].layout, request, operands)
 
     def _defined(
-        self, shown: Layout, numbers: Mapping[str, Any], wrt: tuple[str, ...], operands: Mapping[str, Node]
+        self, shown: Layout, request: DerivativeRequest, operands: Mapping[str, Node]
     ) -> NodeDefinition | None:
         result, axes = axes_of(shown.result), {name: axes_of(shown.views[name]) for name in operands}
         seen = [Operand(name, self.numbers[operands[name]], own) for name, own in axes.items() if own is not None]
         if result is None or len(seen) < len(operands):
             return None
-        labels = tuple(shown.axes.items())
-        request = DerivativeRequest(shown.formula, labels, tuple(sorted(numbers.items())), shown.out, wrt)
         return NodeDefinition(request, result, tuple(seen))
 
     def _read(self, node: Node) -> AffineRead | None:
@@ -246,7 +244,10 @@ class _Graph:
         numbers = {name: value for name, value in bound.items() if value is None or isinstance(value, STATIC)}
         if len(numbers) + len(operands) < len(bound):
             return None
-        return self._defined(shown, numbers, (), operands)
+        request = DerivativeRequest(
+            shown.formula, tuple(shown.axes.items()), tuple(sorted(numbers.items())), shown.out, ()
+        )
+        return self._defined(shown, request, operands)
 
     def _text(self, node: Node) -> str | None:
         """Return a constant of a definition as an expression, where formulas may name it."""

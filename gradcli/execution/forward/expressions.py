@@ -43,7 +43,7 @@ from gradcli.ops.overloads import choose
 from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
-NUMBERS = int | float | complex
+NUMBERS = (int, float, complex)
 
 # Attributes that are ops, and attributes that are plain data of a tensor.
 VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
@@ -124,8 +124,7 @@ class Evaluator(Conditions):
         taken = next((value for value in positional if isinstance(value, Taken)), None)
         if taken is not None and node.function != "append":
             return self._of_taken(taken, positional)
-        has_tensor = any(self.machine.tensor(value) is not None for value in positional)
-        if is_operator(node.operator, positional) and not has_tensor:
+        if is_operator(node.operator, positional) and all(self.machine.tensor(value) is None for value in positional):
             return self.sequence(node, positional)
         found = notebook.called(self, node, positional, keywords)
         if found is not notebook.UNKNOWN:

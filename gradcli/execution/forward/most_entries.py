@@ -75,6 +75,7 @@ def _squares(matrix: Tensor, *_: Any) -> int:
 
 _MOST: Mapping[Callable[..., Any], Callable[..., int]] = {
     **dict.fromkeys((general.reshape, torch.narrow, torch.sum, torch.amax, torch.amin, torch.roll), _no_more),
+    **dict.fromkeys((Tensor.detach, Tensor.contiguous, Tensor.permute, Tensor.flip), _no_more),
     **dict.fromkeys(
         (functional.lp_pool1d, functional.lp_pool2d, functional.avg_pool1d, functional.avg_pool2d), _pooled
     ),

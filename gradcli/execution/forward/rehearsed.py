@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodDescriptorType
 from typing import Any
 
 import torch
@@ -62,10 +63,18 @@ def _signature(call: partial[Any]) -> Hashable | None:
 
 
 def _is_lasting(function: Any) -> bool:
-    """Return whether a function is one of a module's, which nothing is bound to."""
+    """Return whether a function is one of a module's, or a type's, which nothing is bound to."""
     if isinstance(function, FunctionType):
-        return function.__closure__ is None and "<" not in function.__qualname__
+        return (function.__closure__ is None and "<" not in function.__qualname__) or _is_pytorchs(function)
+    if isinstance(function, MethodDescriptorType):  # `Tensor.detach`
+        return True
     return isinstance(function, BuiltinFunctionType) and not isinstance(function.__self__, Tensor)
+
+
+def _is_pytorchs(function: FunctionType) -> bool:
+    """Return whether PyTorch has a function under its own name: some of these choose between two, as `max_pool2d`."""
+    module = sys.modules.get(function.__module__) if function.__module__.partition(".")[0] == "torch" else None
+    return getattr(module, function.__name__, None) is function
 
 
 def _kind(leaf: Any) -> tuple[Any, ...] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import pytest
@@ -68,3 +70,9 @@ def test_a_number_whose_square_underflows_is_found_in_whatever_tensor_it_is(plac
     assert not _has_tiny(tensors + others)
     tensors[place].fill_(1e-160)
     assert _has_tiny(tensors + others)
+
+
+@pytest.mark.parametrize("entries", [*itertools.product([0.0, -1.0, -1e-200, math.inf, math.nan], repeat=2)])
+def test_a_zero_and_a_nan_are_no_tiny_numbers_and_hide_none(entries: tuple[float, ...]) -> None:
+    tensors = [torch.tensor(entries, dtype=torch.float64)]
+    assert _has_tiny(tensors) == any(0 < abs(entry) < 2.0**-500 for entry in entries)

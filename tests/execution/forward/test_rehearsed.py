@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch.nn.functional import max_pool1d
 
 from gradcli.errors import LimitError
 from gradcli.execution.forward import rehearsed
@@ -96,3 +97,16 @@ def test_what_is_remembered_is_bounded(counter: Counter, monkeypatch: pytest.Mon
     for size in range(10):
         shapes_of(partial(torch.mm, torch.rand(size, 3), torch.rand(3, 4)), LIMITS, counter)
         assert len(rehearsed._known) <= 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shape"),
+    [
+        (partial(torch.Tensor.repeat, torch.rand(2), 3), partial(torch.Tensor.repeat, torch.rand(2), 3), (6,)),
+        (partial(max_pool1d, torch.rand(1, 6), 2), partial(max_pool1d, torch.rand(1, 6), 2), (1, 3)),
+    ],
+)  # fmt: skip
+def test_a_method_of_tensors_and_a_function_that_pytorch_made_are_rehearsed_once(
+    counter: Counter, one: partial[object], other: partial[object], shape: tuple[int, ...]
+) -> None:
+    assert twice(counter, one, other) == ([torch.Size(shape)], False)
