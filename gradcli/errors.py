@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self
 
-from gradcli.frozen import made_fast
-
 
 class ExitCode(IntEnum):
     """Exit status of every command; a run with several checks takes the first of 4, 2, 1, 3, 0."""
@@ -28,7 +26,6 @@ class ExitCode(IntEnum):
 BY_SEVERITY = (ExitCode.INTERNAL, ExitCode.USAGE, ExitCode.MISMATCH, ExitCode.UNDECIDED, ExitCode.OK)
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Span:
     """A half-open range of characters (not bytes) in a source text."""

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 from gradcli.commands import Command
 from gradcli.errors import LimitError
 from gradcli.fields import Listed, Range, check_fields
-from gradcli.frozen import made_fast
 from gradcli.limits import Limits
 from gradcli.tolerance import Tolerance
 from gradcli.witnesses import BY_DEFAULT, TransformationName, WitnessName
@@ -30,7 +29,6 @@ Notation = Literal["unicode", "ascii", "latex", "mathml", "typst", "sympy", "tor
 FIRST_CALLS = (1, 2, 3, 4, 5)
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that one run of a program depends on, beside the program.

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from gradcli.derivation.messages import DerivativeRequest
-from gradcli.frozen import made_fast
 
 # The original axes behind each axis that a definition sees; those of length 1 are left out.
 Axes: TypeAlias = tuple[tuple[int, ...], ...]
@@ -19,7 +18,6 @@ LONGEST = 300  # characters; a longer formula is of no help beside a gradient
 UNIT = "1"
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Formula:
     """One formula."""
@@ -54,7 +52,6 @@ class AffineRead:
     """The index along each axis of the source."""
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Operand:
     """A node as an operand of a definition."""
@@ -67,7 +64,6 @@ class Operand:
     """Its axes, as the definition sees them."""
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class NodeDefinition:
     """A tensor whose entries are given by an op's definition."""
@@ -134,7 +130,6 @@ class MatrixFunction:
     """The axis that a product is along; None for all of them."""
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class FormulaNode:
     """One value of the forward run; without a definition and a read, a formula can only name it."""
@@ -157,7 +152,6 @@ class FormulaNode:
     """How it is made of others' entries, if it is no reading of one tensor's."""
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class CallNodes:
     """One call of the program, and the nodes of its definition."""

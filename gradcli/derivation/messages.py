@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from gradcli.derivation.linear_system import LinearSystem
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
-from gradcli.frozen import made_fast
 
 
 def cotangent_name(level: int) -> str:
@@ -28,7 +27,6 @@ class _Hashed:
     _hash: int
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class DerivativeRequest(_Hashed):
     """One definition at one pattern of ranks: equal requests have equal derivatives, whatever the sizes.

@@ -9,15 +9,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gradcli.frozen import made_fast
-
 # The operand that holds the upstream gradient.
 COTANGENT = "cotangent"
 # Operands of these names hold positions along an axis: integer constants of the forward run.
 POSITIONS = frozenset({"sources", "targets"})
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Step:
     """One operation."""
@@ -39,7 +36,6 @@ class Step:
     """The constant of `number`, the label of `size`, the order of `cumsum`."""
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class TensorProgram:
     """Steps over named operands; value n is operand n, or step n - len(operands)."""

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from gradcli.errors import Span
-from gradcli.frozen import made_fast
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Name:
     """A variable: a leaf, or something assigned before."""
@@ -29,7 +27,6 @@ Pattern: TypeAlias = "Name | Rest | tuple[Pattern, ...]"
 """The names that are assigned where values are unpacked, as nested as these."""
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A number, string, True, False or None; `symbol` is set for a named constant such as pi."""
@@ -39,7 +36,6 @@ class Literal:
     symbol: str | None = None
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Call:
     """An op applied to arguments; operators are calls too (`a + b` is `add`) and keep their sign in `operator`."""

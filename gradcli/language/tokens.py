@@ -9,7 +9,6 @@ from enum import Enum
 from typing import NoReturn
 
 from gradcli.errors import ProgramError, Span
-from gradcli.frozen import made_fast
 from gradcli.language.characters import check_comment, refuse_character
 
 
@@ -24,7 +23,6 @@ class TokenKind(Enum):
     END = "end"
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Token:
     """A piece of the text; `indent` is set on the first token of a line that is not inside brackets."""

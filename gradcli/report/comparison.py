@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradcli.frozen import made_fast
 from gradcli.report.notes import Noted, NoteKind, Notes, noted, text_of
 from gradcli.report.records import shown_as
 from gradcli.report.verdict import Verdict
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Comparison(Noted):
     """What comparing two gradients found."""
@@ -67,7 +65,6 @@ def is_telling(formula: str) -> bool:
     return "vjp(" not in formula
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Symbolic(WithComparison):
     """The symbolic derivative beside autograd's: formula, value, and how far apart they are.

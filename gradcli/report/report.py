@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from gradcli.errors import ExitCode
-from gradcli.frozen import made_fast
 from gradcli.report.accumulate import AccumulateDetails
 from gradcli.report.check import CheckDetails
 from gradcli.report.comparison import Claim, Symbolic
@@ -88,7 +87,6 @@ class WitnessReport(Noted):
     notes: Notes = optional("note", default=())
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class TensorReport(Noted):
     """One leaf or non-leaf: `grad` is the attribute as PyTorch leaves it, `gradient` is d output / d tensor."""
@@ -152,7 +150,6 @@ class Extent:
     """How many levels of modules tables open; None for as many as fit a page."""
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Report:
     """Everything that one command found out about one program."""

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from gradcli.execution.forward.plain import plain
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
-from gradcli.frozen import made_fast
 
 # Step of the one-sided quotients; one step of Richardson's extrapolation makes their error of the order of its square.
 STEP = 1e-5
@@ -21,7 +20,6 @@ CLOSE, APART = 1e-8, 1e-3
 PART = 1e-2
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class LocalCall:
     """One call at its point."""

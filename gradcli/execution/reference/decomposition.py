@@ -22,7 +22,6 @@ from gradcli.execution.reference.last_bits import within_last_bits
 from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts, split
 from gradcli.execution.reference.tape import Tape
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
-from gradcli.frozen import made_fast
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find
 from gradcli.tolerance import Tolerance, is_close
@@ -31,7 +30,6 @@ from gradcli.tolerance import Tolerance, is_close
 ROUNDED = 1e-12
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class DecomposedCall:
     """One call of the trace by the definition of its op."""

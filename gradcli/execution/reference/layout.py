@@ -13,7 +13,6 @@ from torch import Tensor
 
 from gradcli.derivation.tensor_program import POSITIONS
 from gradcli.errors import NotSupportedError
-from gradcli.frozen import made_fast
 from gradcli.language.order import postorder
 from gradcli.language.parser import parse_formula
 from gradcli.language.program import Ellipsis, Index, Name
@@ -23,7 +22,6 @@ POINTWISE_LABELS = "ijklmnop"
 BATCH_LABELS = "stuvwxyz"
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class AxisView:
     """A permutation followed by a reshape, and the way back."""
@@ -50,7 +48,6 @@ class AxisView:
         return self.permutation == tuple(range(len(self.permutation)))
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The operands of one node: views and labels by name, and the same for the result."""

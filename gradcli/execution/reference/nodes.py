@@ -17,10 +17,8 @@ from gradcli.derivation.messages import DerivativeRequest
 from gradcli.execution.forward import tree
 from gradcli.execution.reference.layout import AxisView, Layout
 from gradcli.execution.reference.systems.solve import LastSystem
-from gradcli.frozen import made_fast
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Edge:
     """One differentiable operand of a node: which derivative to use, on which tensors, and how to show them to it."""

@@ -21,7 +21,6 @@ from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
 from gradcli.execution.reference.kinks import Adopted, adopt_choice, bending_operands, has_kink
 from gradcli.execution.reference.nodes import Node, joined, parts, split
-from gradcli.frozen import made_fast
 
 Derivatives = Mapping[DerivativeRequest, Derived]
 
@@ -41,7 +40,6 @@ class Reference:
     """The call whose derivative made the first NaN."""
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class LocalPullback:
     """One call's cotangents taken back through its definition, apart from all other calls."""
