@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from gradcli.derivation.notation.parsed import callee
 
 TO_NUMBERS = frozenset({"trace", "det", "logdet", "norm"})
+REDUCING = frozenset({"sum", "mean", "logsumexp", "prod", "amax", "amin", "argmax", "argmin", "median"})
 MATRIX = 2
 
 
@@ -30,7 +31,8 @@ def _read(node: ast.Subscript, ranks: Mapping[str, int]) -> int:
     whole = rank(node.value, ranks)
     used = sum(not (isinstance(item, ast.Constant) and item.value is None) for item in items)
     dropped = sum(not isinstance(item, ast.Slice) for item in items) - (len(items) - used)
-    return whole - dropped + (len(items) - used)
+    indexed = max((rank(item, ranks) for item in items if not isinstance(item, ast.Slice | ast.List)), default=0)
+    return whole - dropped + (len(items) - used) + indexed
 
 
 def _depth(node: ast.expr) -> int:
@@ -52,7 +54,9 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":
         return inner - 1
-    if name in {"sum", "mean", "logsumexp", "prod"}:
+    if name in REDUCING:
+        if any(keyword.arg == "keepdim" for keyword in node.keywords):
+            return inner
         axes = next((keyword.value for keyword in node.keywords if keyword.arg == "dim"), None)
         lost = len(axes.elts) if isinstance(axes, ast.Tuple) else 1
         return 0 if axes is None else inner - lost

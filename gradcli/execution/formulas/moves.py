@@ -9,9 +9,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from gradcli.derivation.formulas import AffineIndex, AffineWrite, Gathered, Move
+from gradcli.derivation.moves import AffineIndex, AffineWrite, Gathered, Move
 from gradcli.derivation.tensor_program import POSITIONS
 from gradcli.execution.formulas.affine import decode
+from gradcli.execution.formulas.overwrites import overwritten
 from gradcli.execution.reference.layout import AxisView
 from gradcli.execution.reference.nodes import Edge, Node
 
@@ -25,6 +26,9 @@ def moved(node: Node, numbers: Mapping[Node, int]) -> Move | None:
     if len(node.edges) == 1 and _keeps_order(node.edges[0], node):
         return Move(numbers[node.edges[0].source])
     edges = moving(node)
+    over = overwritten(node, numbers)
+    if over is not None:
+        return Move(None, overwritten=over)
     band = _band(edges[0], node) if len(edges) == 1 else None
     if band is not None:
         return Move(numbers[edges[0].source], band=band)

@@ -107,8 +107,8 @@ class IndexNotation(Printer):
         sides = test.args
         if sides[0].atoms(sympy.Mod):
             return self._remainder(test)
-        if isinstance(test, sympy.Eq) and sides[0].is_number:
-            return self.write(sympy.Eq(sides[1], sides[0], evaluate=False))
+        if isinstance(test, sympy.Eq | sympy.Ne) and sides[0].is_number:
+            return self.write(test.func(sides[1], sides[0], evaluate=False))
         return self.write(test)
 
     def _conjunct(self, test: Any) -> Printed:
@@ -137,6 +137,8 @@ class IndexNotation(Printer):
 def _test(factor: Any) -> Any | None:
     if isinstance(factor, KroneckerDelta):
         return sympy.Eq(*factor.args, evaluate=False)
+    if isinstance(1 - factor, KroneckerDelta):
+        return sympy.Ne(*(1 - factor).args, evaluate=False)
     return factor.args[0].cond if is_iverson(factor) else None
 
 

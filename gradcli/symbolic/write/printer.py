@@ -153,6 +153,8 @@ class Printer:
         node = node.reversed if self._is_number(node.lhs) else node
         text, latex = next(signs for kind, signs in RELATIONS.items() if isinstance(node, kind))
         (left, right), axes = self._joined([node.lhs, node.rhs])
+        if isinstance(node, sympy.Eq | sympy.Ne) and not node.rhs.is_number and len(right.text) < len(left.text):
+            left, right = right, left
         return Printed(
             f"{left.text} {text} {right.text}", f"{left.latex} {latex} {right.latex}", Precedence.CHOICE, axes
         )

@@ -33,6 +33,20 @@ class Template:
         return self.body.xreplace({symbol: index for symbol, index in pairs if isinstance(symbol, Symbol)})
 
 
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A tensor of another's entries: `one_hot` is 1 at the place that is read of, or written to, for each of `many`."""
+
+    one_hot: str
+    """The name of which flat place of the larger tensor belongs to each entry of the smaller one."""
+    shape: tuple[int, ...]
+    """The shape of the source."""
+    source: Template
+    """Its entries."""
+    is_read: bool
+    """Whether entries are read, one for each of the result's; else they are added up, each at its place."""
+
+
 @dataclass(slots=True)
 class Scope:
     """Index symbols and what tensors are called: shared by everything that is composed for one program."""
@@ -49,6 +63,8 @@ class Scope:
     """What tensors are functions of matrices: which, and the node of the matrix."""
     reshaped: dict[str, tuple[tuple[int, ...], Template]] = field(default_factory=dict)
     """The shapes and entries of what tensors that stand for others in a new shape were before."""
+    picked: dict[str, Picked] = field(default_factory=dict)
+    """What tensors that stand for entries of others at places that follow no line are sums of."""
     bands: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """The first and last diagonals of matrices whose other entries are 0, None at their ends."""
     names_constants: bool = False

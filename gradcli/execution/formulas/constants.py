@@ -1,0 +1,98 @@
+"""What formulas call the constants of definitions: by their numbers, or by the calls that make them of named values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gradcli.execution.formulas.inlined import constant, place
+from gradcli.execution.reference.nodes import Node, nodes_in
+from gradcli.ops.record import Op
+from gradcli.ops.signature import Parameter, parse_signature
+
+# The entries of a constant that stands in formulas as it is.
+MOST_WRITTEN = 64
+# The constants that are named by their calls: which entries a call picks, and of what size its largest are.
+NAMED = frozenset({
+    *("one_hot", "argmax", "argmin", "argsort", "nonzero", "amax", "amin", "max", "min", "median", "nanmedian"),
+    *("isfinite", "nan_to_num", "getitem", "sum"),
+})  # fmt: skip
+# What these are of may be made of what has a name by such calls.
+OPERANDS = NAMED | {"abs", "neg", "detach", "eq", "where"}
+SIGNS = {"eq": "=="}
+LONGEST = 120
+
+Names = Mapping[Node, str]
+
+
+def text_of(node: Node, names: Names) -> str | None:
+    """Return a constant of a definition as an expression, where formulas may name it."""
+    if node.edges or node.origin is None:
+        return None
+    if is_given(node) and node.tensor.is_floating_point() and 0 < node.tensor.numel() <= MOST_WRITTEN:
+        values = node.tensor.reshape(-1).tolist()
+        return constant(values[0] if len({*values}) == 1 else node.tensor.tolist())
+    return _call(node, names) if node.origin[0].name in NAMED else None
+
+
+def name_of(node: Node, names: Names) -> str | None:
+    """Return what formulas call a node: the name that it has, or the call that made it, if that is no longer."""
+    several = [text for text in (text_of(node, names), names.get(node)) if text is not None]
+    return min(several, key=len, default=None)
+
+
+def is_given(node: Node) -> bool:
+    """Tell whether a constant of a definition is the same whatever the leaves are."""
+    if node.edges or node.origin is None:
+        return False
+    return all(is_given(one) for one in nodes_in(node.origin[1]))
+
+
+def _call(node: Node, names: Names) -> str | None:
+    """Return the call that made a node; None if one of its operands has no name, or the text would be long."""
+    op, bound = node.origin
+    if op.name == "getitem":
+        return _reading(bound["input"], bound["index"], names)
+    given = {key: _argument(value, names) for key, value in bound.items()}
+    if any(text is None for text in given.values()):
+        return None
+    if op.name in SIGNS:
+        return f"({given['input']} {SIGNS[op.name]} {given['other']})"
+    if op.name == "detach":  # a formula says what a value is, and not what is differentiated
+        return given["input"]
+    text = f"{op.name}({', '.join(_arguments(op, bound, given))})"
+    return text if len(text) <= LONGEST else None
+
+
+def _reading(tensor: Any, index: Any, names: Names) -> str | None:
+    """Return the text of an indexing."""
+    items = [*index] if isinstance(index, list | tuple) else [index]
+    places = [_argument(item, names) if isinstance(item, Node) else place(item) for item in items]
+    read, known = _argument(tensor, names), [text for text in places if text is not None]
+    return None if read is None or len(known) < len(places) else f"{read}[{', '.join(known)}]"
+
+
+def _arguments(op: Op, bound: Mapping[str, Any], given: Mapping[str, str | None]) -> list[str]:
+    """Return the arguments that say something: by place up to the first that is left out, then by name."""
+    found: list[str] = []
+    is_by_place = True
+    for parameter in parse_signature(op.signature):
+        if parameter.name not in given or _is_usual(parameter, bound[parameter.name]):
+            is_by_place = False
+        else:
+            is_by_place = is_by_place and parameter.name != "dim"
+            found.append(f"{'' if is_by_place else f'{parameter.name}='}{given[parameter.name]}")
+    return found
+
+
+def _is_usual(parameter: Parameter, value: Any) -> bool:
+    return not isinstance(value, Node) and not parameter.required and parameter.default == value
+
+
+def _argument(value: Any, names: Names) -> str | None:
+    if not isinstance(value, Node):
+        return None if nodes_in(value) else repr(value)
+    if value in names:
+        return names[value]
+    is_known = not value.edges and value.origin is not None and value.origin[0].name in OPERANDS
+    return _call(value, names) if is_known else None
