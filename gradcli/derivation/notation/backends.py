@@ -65,7 +65,7 @@ ALIKE = (
 )
 RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
 RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
-RENAMED |= {"cat": "concatenate", "repeat_interleave": "repeat"}
+RENAMED |= {"cat": "concatenate", "repeat_interleave": "repeat", "unsqueeze": "expand_dims"}
 RENAMED |= {"clamp_min": "maximum", "clamp_max": "minimum", "clamp": "clip"}
 LINEAR = {name: f"linalg.{name}" for name in ("inv", "det", "pinv", "norm", "matrix_power", "slogdet")}
 LINEAR |= {f"linalg.{name}": f"linalg.{name}" for name in ("inv", "det", "pinv", "eigvalsh", "eigh", "qr", "cholesky")}

@@ -206,7 +206,7 @@ def closed_forms(
             None if point.has_upstream else _number(point.cotangent),
             wanted=firsts,
             matrices=True,
-            products=point.settings.to not in {"function", "sympy"} and point.settings.order == 1 and is_first,
+            products=point.settings.to != "sympy" and point.settings.order == 1 and is_first,
         ),
         seconds=derivations.seconds if seconds is None else seconds,
         upstream_name=upstream_name(point) or "g",

@@ -15,30 +15,33 @@ MOST_WRITTEN = 64
 # The constants that are named by their calls: which entries a call picks, and of what size its largest are.
 NAMED = frozenset({
     *("one_hot", "argmax", "argmin", "argsort", "nonzero", "amax", "amin", "max", "min", "median", "nanmedian"),
-    *("isfinite", "nan_to_num", "getitem", "sum"),
+    *("isfinite", "nan_to_num", "getitem", "sum", "logcumsumexp"),
 })  # fmt: skip
+# What of others' entries is named so too.
+MOVED = frozenset({"pad"})
 # What these are of may be made of what has a name by such calls.
 OPERANDS = NAMED | {"abs", "neg", "detach", "eq", "where"}
 SIGNS = {"eq": "=="}
-LONGEST = 120
+# The characters of a text; and by how many a call may be longer than a name.
+LONGEST, LONGER = 120, 8
 
 Names = Mapping[Node, str]
 
 
 def text_of(node: Node, names: Names) -> str | None:
-    """Return a constant of a definition as an expression, where formulas may name it."""
-    if node.edges or node.origin is None:
+    """Return a constant of a definition, or what is moved in it, as an expression, where formulas may name it."""
+    if node.origin is None or (node.edges and node.origin[0].name not in MOVED):
         return None
     if is_given(node) and node.tensor.is_floating_point() and 0 < node.tensor.numel() <= MOST_WRITTEN:
         values = node.tensor.reshape(-1).tolist()
         return constant(values[0] if len({*values}) == 1 else node.tensor.tolist())
-    return _call(node, names) if node.origin[0].name in NAMED else None
+    return _call(node, names) if node.origin[0].name in NAMED | MOVED else None
 
 
 def name_of(node: Node, names: Names) -> str | None:
-    """Return what formulas call a node: the name that it has, or the call that made it, if that is no longer."""
-    several = [text for text in (text_of(node, names), names.get(node)) if text is not None]
-    return min(several, key=len, default=None)
+    """Return what formulas call a node: the call that made it, or the name that it has, if that is much shorter."""
+    made, name = text_of(node, names), names.get(node)
+    return name if made is None or (name is not None and len(name) + LONGER < len(made)) else made
 
 
 def is_given(node: Node) -> bool:
@@ -67,6 +70,8 @@ def _call(node: Node, names: Names) -> str | None:
 def _reading(tensor: Any, index: Any, names: Names) -> str | None:
     """Return the text of an indexing."""
     items = [*index] if isinstance(index, list | tuple) else [index]
+    while items and items[-1] == slice(None):
+        items.pop()
     places = [_argument(item, names) if isinstance(item, Node) else place(item) for item in items]
     read, known = _argument(tensor, names), [text for text in places if text is not None]
     return None if read is None or len(known) < len(places) else f"{read}[{', '.join(known)}]"

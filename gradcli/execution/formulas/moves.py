@@ -36,8 +36,15 @@ def moved(node: Node, numbers: Mapping[Node, int]) -> Move | None:
     known = tuple(write for write in writes if write is not None)
     if len(known) < len(writes) or not known:
         return _gathered(node, edges, numbers)
-    entries = sum(edge.source.tensor.numel() for edge in edges)
-    return Move(None, known, entries == node.tensor.numel())
+    return Move(None, known, _is_whole(node, edges))
+
+
+def _is_whole(node: Node, edges: Sequence[Edge]) -> bool:
+    """Tell whether a tensor has no entries but those of its sources, and zeros."""
+    filled = torch.zeros(node.tensor.numel(), dtype=torch.bool)
+    for edge in edges:
+        filled[edge.operands["targets"].reshape(-1) if "targets" in edge.operands else slice(None)] = True
+    return not bool(node.tensor.detach().reshape(-1)[~filled].any())
 
 
 def _band(edge: Edge, node: Node) -> tuple[int | None, int | None] | None:

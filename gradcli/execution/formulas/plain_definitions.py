@@ -132,6 +132,20 @@ def _first(*several: Callable[[Arguments], str | None]) -> Callable[[Arguments],
 
 
 ALONG = {"max": choices.along("max"), "min": choices.along("min"), "median": choices.median_along}
+
+
+def _pseudo_inverse(given: Arguments) -> str | None:
+    """Return the pseudo-inverse of a matrix of full rank: left inverse or right."""
+    rows, columns = given["A"].tensor.shape[-2:]
+    if given.get("rtol") is not None or given.get("atol") is not None or given["hermitian"]:
+        return None
+    return "linalg.inv(mT(A) @ A) @ mT(A)" if rows >= columns else "mT(A) @ linalg.inv(A @ mT(A))"
+
+
+def _logcumsumexp(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
+    return "m = logcumsumexp(detach(input), dim); exp(-m)*cumsum(exp(input), dim) - 1 + m"
+
+
 PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
     "fmod": lambda _: "input - trunc(input/other)*other",
     "remainder": lambda _: "input - floor(input/other)*other",
@@ -156,8 +170,12 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
     "softplus": _softplus,
     "soft_margin_loss": _soft_margin,
     "mish": _mish,
+    "logcumsumexp": _logcumsumexp,
+    "linalg.pinv": _pseudo_inverse,
     **{name: _first(choices.single(name), *([ALONG[name]] if name in ALONG else [])) for name in choices.EXTREMES},
 }
+# The ops whose results formulas call by their names, where these have such a definition.
+STANDING = frozenset({"logcumsumexp", "linalg.pinv"})
 # The parameters of these ops that choose between cases.
 CONSTANTS = ("threshold", "eps")
 
@@ -183,5 +201,6 @@ CASES: Mapping[str, Callable[[Arguments], str]] = {
     "binary_cross_entropy": lambda _: "where a logarithm is below -100, binary_cross_entropy takes -100",
     "softplus": _linear,
     "mish": lambda given: f"where {_name(given['input'])} > 20, softplus in mish is {_name(given['input'])}",
+    "linalg.pinv": lambda given: f"where {_name(given['A'])} is not of full rank",
     **{name: choices.tied(name) for name in choices.EXTREMES},
 }

@@ -31,6 +31,7 @@ from gradcli.execution.formulas.matrix_functions import matrix_functions, produc
 from gradcli.execution.formulas.moves import moved, moving, read_of
 from gradcli.execution.formulas.picks import Words, pick_of
 from gradcli.execution.formulas.picks import definition as definition_of_pick
+from gradcli.execution.formulas.plain_definitions import STANDING
 from gradcli.execution.formulas.reached import is_small, read_by
 from gradcli.execution.formulas.shifts import shifts
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
@@ -126,7 +127,7 @@ class _Graph:
         self.picking = {
             decomposition.nodes[output]
             for group in decomposition.calls
-            if _is_extreme(group.call) or any(self._is_pick(node) for node in group.nodes)
+            if _is_called(group.call) or any(self._is_pick(node) for node in group.nodes)
             for output in group.call.outputs
         }
 
@@ -284,8 +285,8 @@ class _Graph:
         return call.op, {**defaults(call.op.signature), **bound}
 
 
-def _is_extreme(call: TracedCall) -> bool:
-    return is_extreme(call.op.name, {**defaults(call.op.signature), **call.arguments.bound})
+def _is_called(call: TracedCall) -> bool:
+    return call.op.name in STANDING or is_extreme(call.op.name, {**defaults(call.op.signature), **call.arguments.bound})
 
 
 def _moves(op: Op) -> bool:

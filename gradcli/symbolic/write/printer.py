@@ -51,6 +51,10 @@ class NotWritableError(Exception):
     """An expression has no form in this notation."""
 
 
+# What stands for infinite numbers.
+INFINITIES = {"inf": Printed("inf", r"\infty"), "-inf": Printed("-inf", r"-\infty", Precedence.SUM)}
+
+
 class Printer:
     """Writes expressions; subclasses say how places of tensors, sums and indices are written."""
 
@@ -109,6 +113,8 @@ class Printer:
 
     def symbol(self, node: Symbol) -> Printed:
         """Return a 0-d tensor by its name, or an index."""
+        if self.scope.names.get(node.name) in INFINITIES:
+            return INFINITIES[self.scope.names[node.name]]
         return named(self.scope.names[node.name]) if node.name in self.scope.names else self.index(node)
 
     def _joined(self, nodes: Sequence[Any]) -> tuple[list[Printed], tuple[Symbol | None, ...]]:

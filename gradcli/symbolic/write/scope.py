@@ -83,6 +83,12 @@ class Scope:
             return body
         return body.xreplace({number: self._constant(number) for number in small})
 
+    def infinity(self, value: float) -> Symbol:
+        """Return what stands for an infinite number: nothing is computed with it."""
+        key = "infinity" if value > 0 else "minus_infinity"
+        self.names[key], self.shapes[key] = ("inf" if value > 0 else "-inf"), ()
+        return Symbol(key, real=True)
+
     def _constant(self, number: Rational) -> Symbol:
         key = f"e{number.p}_{number.q}"
         self.names[key], self.shapes[key] = repr(float(number)), ()
