@@ -103,6 +103,8 @@ class FormulaNode:
     """How it is made of others' entries, if it is no reading of one tensor's."""
     stands: bool = False
     """Whether formulas call it by its name, rather than write how its entries are found."""
+    is_step: bool = False
+    """Whether it is a constant that nothing but a jump changes, or that values are only compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def _node(data: dict[str, Any]) -> FormulaNode:
         None if matrix is None else MatrixFunction(matrix["name"], tuple(matrix["operands"]), matrix["axis"]),
         None if data["move"] is None else move_from(data["move"]),
         data["stands"],
+        data["is_step"],
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.backends import TORCH, Backend
+from gradcli.derivation.notation.numpy_helpers import with_order
 from gradcli.derivation.notation.parsed import (
     CONSTANTS,
     Parsed,
@@ -27,8 +28,6 @@ from gradcli.derivation.notation.shapes import literal_shape
 from gradcli.derivation.notation.unified import value as value_of
 from gradcli.derivation.notation.written import bracketed
 from gradcli.errors import NotSupportedError
-
-FLOAT = (int, float)
 
 
 @dataclass(slots=True)
@@ -152,6 +151,7 @@ class Emitter:
         return self.value(node)
 
     def _function(self, node: ast.Call, name: str) -> ast.expr:
+        name = name if self.backend is TORCH else with_order(name, node)
         own = self.backend.function(name)
         if own.startswith("_"):
             self.helpers[name] = None

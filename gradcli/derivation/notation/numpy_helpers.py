@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 
 MASKED_FILL = """def _masked_fill(x, mask, value):
@@ -56,6 +57,8 @@ PAD = """def _pad(x, pad, mode="constant", value=0):
     known = {"replicate": "edge", "circular": "wrap"}
     words = {"constant_values": value or 0} if mode == "constant" else {}
     return np.pad(x, widths, known.get(mode, mode), **words)"""
+NORM_OF_ORDER = """def _norm_of_order(x, p=2, axis=None, keepdims=False):
+    return np.linalg.norm(x.reshape(-1) if axis is None else x, 2 if p in (None, "fro") else p, axis, keepdims)"""
 CHOOSING: Mapping[str, str] = {
     "masked_fill": MASKED_FILL,
     "sort": SORT,
@@ -77,4 +80,11 @@ CHOOSING: Mapping[str, str] = {
     "nonzero": NONZERO,
     "nan_to_num": NAN_TO_NUM,
     "pad": PAD,
+    "norm_of_order": NORM_OF_ORDER,
 }
+
+
+def with_order(name: str, node: ast.Call) -> str:
+    """Return what is called for a function: for a norm of an order, which NumPy's is of matrices, another."""
+    has_order = len(node.args) > 1 or any(keyword.arg == "p" for keyword in node.keywords)
+    return "norm_of_order" if name == "norm" and has_order else name

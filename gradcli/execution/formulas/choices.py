@@ -36,12 +36,15 @@ class Extreme:
     def shared(self) -> str:
         """Return it as the mean of the entries that equal it."""
         kept = f"{self.axes}, {self.is_kept}"
-        first = f"z = {self.of.format(self.entries)}\nc = z == {self._top()}"
+        first = f"z = {self.of.format(self.entries)}\nc = {self._held()} == {self._top()}"
         return f"{first}\nsum(where(c, z, 0), {kept})/sum(where(c, 1, 0), {kept})"
 
     def _top(self) -> str:
         along = "" if self.axes == "None" else f", {self.axes}, True"
-        return f"{self.end}({self.of.format(f'detach({self.entries})')}{along})"
+        return f"{self.end}({self._held()}{along})"
+
+    def _held(self) -> str:
+        return self.of.format(f"detach({self.entries})")
 
 
 def _of_axes(end: str) -> Callable[[Arguments], Extreme | None]:

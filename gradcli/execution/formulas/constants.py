@@ -17,6 +17,8 @@ NAMED = frozenset({
     *("one_hot", "argmax", "argmin", "argsort", "nonzero", "amax", "amin", "max", "min", "median", "nanmedian"),
     *("isfinite", "nan_to_num", "getitem", "sum", "logcumsumexp"),
 })  # fmt: skip
+# Those of them that are whole numbers, or truth values.
+STEPPED = frozenset({"one_hot", "argmax", "argmin", "argsort", "nonzero", "isfinite"})
 # What of others' entries is named so too.
 MOVED = frozenset({"pad"})
 # What these are of may be made of what has a name by such calls.

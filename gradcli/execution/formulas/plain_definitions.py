@@ -41,6 +41,11 @@ def cases_left_out(trace: Trace) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words(_given(call)) for call, words in several if _plain(call, INSIDE) is not call))
 
 
+def is_called(call: TracedCall) -> bool:
+    """Tell whether formulas call what a call returns by its name, and not by its definition."""
+    return call.op.name in STANDING or choices.is_extreme(call.op.name, _given(call))
+
+
 def _is_usual(call: TracedCall) -> bool:
     """Tell whether the constants by which a call chooses between cases are those that the op has of itself."""
     own, given = defaults(call.op.signature), _given(call)

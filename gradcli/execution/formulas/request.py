@@ -24,16 +24,15 @@ from gradcli.derivation.messages import DerivativeRequest
 from gradcli.derivation.moves import AffineIndex
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.axes import axes_of
-from gradcli.execution.formulas.choices import is_extreme
-from gradcli.execution.formulas.constants import name_of, text_of
+from gradcli.execution.formulas.constants import STEPPED, name_of, text_of
 from gradcli.execution.formulas.inlined import constant
 from gradcli.execution.formulas.matrix_functions import matrix_functions, products_of
 from gradcli.execution.formulas.moves import moved, moving, read_of
 from gradcli.execution.formulas.picks import Words, pick_of
 from gradcli.execution.formulas.picks import definition as definition_of_pick
-from gradcli.execution.formulas.plain_definitions import STANDING
+from gradcli.execution.formulas.plain_definitions import is_called
 from gradcli.execution.formulas.reached import is_small, read_by
-from gradcli.execution.formulas.shifts import shifts
+from gradcli.execution.formulas.shifts import compared, shifts
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
@@ -123,11 +122,11 @@ class _Graph:
             if group.error is not None
             for output in group.call.outputs
         }
-        self.shifts = shifts(decomposition)
+        self.shifts, self.compared = shifts(decomposition), compared(decomposition)
         self.picking = {
             decomposition.nodes[output]
             for group in decomposition.calls
-            if _is_called(group.call) or any(self._is_pick(node) for node in group.nodes)
+            if is_called(group.call) or any(self._is_pick(node) for node in group.nodes)
             for output in group.call.outputs
         }
 
@@ -171,7 +170,14 @@ class _Graph:
         inputs = tuple(self.numbers[edge.source] for edge in node.edges)
         shape = tuple(node.tensor.shape)
         name, is_shift = self._number(node) or self.names.get(node) or self._text(node), node in self.shifts
-        return FormulaNode(shape, name, inputs, definition, read, is_shift, move=move, stands=self._stands(node))
+        return FormulaNode(
+            shape, name, inputs, definition, read, is_shift, None, move, self._stands(node), self._is_step(node)
+        )
+
+    def _is_step(self, node: Node) -> bool:
+        """Tell whether a constant of a definition is one that nothing but a jump changes, or that is only compared."""
+        is_constant = self.has_texts and not node.edges and node.origin is not None and node not in self.names
+        return is_constant and (node.origin[0].name in STEPPED or node in self.compared)
 
     def _stands(self, node: Node) -> bool:
         """Tell whether a node is what a call returns that picks entries: its name says more than the sum that it is."""
@@ -183,7 +189,7 @@ class _Graph:
         if pick is None:
             return None
         first = len(self.numbers) + len(self.beside)
-        self.beside += [FormulaNode(one.shape, one.text, stands=True) for one in pick.one_hots]
+        self.beside += [FormulaNode(one.shape, one.text, stands=True, is_step=True) for one in pick.one_hots]
         return definition_of_pick(pick, node, self.numbers, range(first, first + len(pick.one_hots)))
 
     def unread(self, node: Node) -> FormulaNode:
@@ -283,10 +289,6 @@ class _Graph:
             return None, {}
         bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
         return call.op, {**defaults(call.op.signature), **bound}
-
-
-def _is_called(call: TracedCall) -> bool:
-    return call.op.name in STANDING or is_extreme(call.op.name, {**defaults(call.op.signature), **call.arguments.bound})
 
 
 def _moves(op: Op) -> bool:

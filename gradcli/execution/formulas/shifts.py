@@ -16,13 +16,18 @@ def shifts(decomposition: Decomposition) -> frozenset[Node]:
     """Return the nodes that are such maxima."""
     nodes = decomposition.tape.nodes
     made = {decomposition.nodes[output] for group in decomposition.calls for output in group.call.outputs}
-    compared = {
+    others = made | compared(decomposition)
+    return frozenset(node for node in nodes if _is_shift(node) and node not in others)
+
+
+def compared(decomposition: Decomposition) -> frozenset[Node]:
+    """Return the nodes that definitions compare with values."""
+    return frozenset(
         one
-        for node in nodes
+        for node in decomposition.tape.nodes
         if node.origin is not None and node.origin[0].name in COMPARED
         for one in nodes_in(node.origin[1])
-    }
-    return frozenset(node for node in nodes if _is_shift(node) and node not in made | compared)
+    )
 
 
 def _is_shift(node: Node) -> bool:

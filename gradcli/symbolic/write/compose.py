@@ -25,6 +25,7 @@ from gradcli.symbolic.write.constants import with_constants
 from gradcli.symbolic.write.entry_reader import EntryReader
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
+from gradcli.symbolic.write.standing import PREFIX
 from gradcli.symbolic.write.sums import solve_index, total
 from gradcli.symbolic.write.tidy import beside_points, merge_branches
 
@@ -117,7 +118,7 @@ class Composition:
         if UNIT.fullmatch(node.name):
             symbols = self.scope.fresh(node.shape)
             return Template(symbols, sympy.KroneckerDelta(*symbols))
-        return self.scope.tensor(place, "t", node.name, node.shape)
+        return self.scope.tensor(place, PREFIX if node.is_step else "t", node.name, node.shape)
 
     def _defined(self, node: FormulaNode, definition: NodeDefinition) -> Template:
         entry = entry_of_definition(definition)

@@ -42,14 +42,14 @@ READ: list[Case] = [
         "F.cross_entropy(X, y, weight=w)",
         X | LABELS | {"w": [0.2, 0.3, 0.5]},
         "X",
-        "(softmax(X, dim=-1)*w[y][:, None] - w*one_hot(y, 3))/sum(w[y])",
+        "(softmax(X, dim=-1)*w[y][:, None] - one_hot(y, 3)*w)/sum(w[y])",
         "F.cross_entropy(X, y, w.detach())",
     ),
     (
         "F.nll_loss(X, y, weight=w)",
         X | LABELS | {"w": [0.2, 0.3, 0.5]},
         "X",
-        "-w*one_hot(y, 3)/sum(w[y])",
+        "-one_hot(y, 3)*w/sum(w[y])",
         "F.nll_loss(X, y, w.detach())",
     ),
     (
@@ -175,3 +175,109 @@ def test_a_formula_at_indices_is_the_gradient(
     arguments = [value.detach() for value in [*leaves.values(), *([upstream] if output.ndim else [])]]
     torch.testing.assert_close(run(found.code("torch"), arguments), expected)
     torch.testing.assert_close(run(found.code("numpy"), [one.numpy() for one in arguments]), expected)
+
+
+SECONDS = [
+    ("sum(X[i]**3)", X | I3, "(X[i]**3).sum()"),
+    ("max(x)**2", x4, "x.max()**2"),
+    ("sum(sort(x).values**3)", x4, "(x**3).sum()"),
+    ("y = x.clone(); y[0] = x[1]**2; sum(y**2)", x4, "x[1]**4 + (x[1:]**2).sum()"),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "function"), SECONDS)
+def test_second_derivatives_go_through_indices(program: str, inputs: dict[str, Any], function: str) -> None:
+    wrt = next(iter(inputs))
+    found = gradcli.derive(program, inputs, wrt=wrt, order=2)
+    assert found[wrt].checked.verdict is Verdict.MATCH
+    leaves = leaves_of(inputs, [*found.leaves], wrt)
+    others = {name: value for name, value in leaves.items() if name != wrt}
+
+    def output(leaf: Tensor) -> Tensor:
+        return eval(function, {**others, wrt: leaf})  # noqa: S307 (text from above)
+
+    expected = torch.autograd.functional.hessian(output, leaves[wrt].detach())
+    arguments = [value.detach() for value in leaves.values()]
+    torch.testing.assert_close(run(found.code("torch"), arguments).reshape(expected.shape), expected)
+
+
+JACOBIANS = [
+    ("reshape(X, (2, 6))", X, "X", "[p, q, r, s]: 1 if 3*r + s == 6*p + q else 0", "X.reshape(2, 6)"),
+    ("flatten(X**2)", X, "X", "[p, q, r]: 2*X[q, r] if p == 3*q + r else 0", "(X**2).flatten()"),
+    ("X.T", X, "X", "eye(4)[:, :, None]*eye(3)[:, None, None, :]", "X.T"),
+    (
+        "kron(a, b)",
+        {"a": (2,), "b": (3,)},
+        "a",
+        "[p, q]: b[p - 3*q] if 3*q - p >= -2 and 3*q - p <= 0 else 0",
+        "torch.kron(a, b)",
+    ),
+    ("roll(x, 1)", x4, "x", "one_hot(tensor([1, 2, 3, 0]), 4).T", "x.roll(1)"),
+    (
+        "(X @ W).view(-1)",
+        X | {"W": (3, 2)},
+        "X",
+        "[p, q, r]: W[r, p - 2*q] if 2*q - p >= -1 and 2*q - p <= 0 else 0",
+        "(X @ W).flatten()",
+    ),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "wrt", "formula", "function"), JACOBIANS)
+def test_a_jacobian_counts_through_merged_axes(
+    program: str, inputs: dict[str, Any], wrt: str, formula: str, function: str
+) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt, product="jacobian")
+    assert (found[wrt].formula, found[wrt].checked.verdict) == (formula, Verdict.MATCH)
+    leaves = leaves_of(inputs, [*found.leaves], wrt)
+    others = {name: value for name, value in leaves.items() if name != wrt}
+
+    def output(leaf: Tensor) -> Tensor:
+        return eval(function, {"torch": torch, **others, wrt: leaf})  # noqa: S307 (text from above)
+
+    expected = torch.autograd.functional.jacobian(output, leaves[wrt].detach())
+    arguments = [value.detach() for value in leaves.values()]
+    torch.testing.assert_close(run(found.code("torch"), arguments), expected)
+    torch.testing.assert_close(run(found.code("numpy"), [one.numpy() for one in arguments]), expected)
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs", "ties"),
+    [
+        ("amax(X, dim=1)*y", {"X": (2, 3), "y": (2,)}, torch.tensor([[1.0, 1.0, 0.0], [2.0, 2.0, 2.0]])),
+        ("norm(X, p=inf)*sum(y)", {"X": (2, 3), "y": (2,)}, torch.tensor([[1.0, -2.0, 0.0], [2.0, -1.0, 2.0]])),
+        ("median(X)*sum(y)", {"X": (1, 5), "y": (2,)}, torch.tensor([[1.0, 2.0, 2.0, 2.0, 5.0]])),
+    ],
+)
+def test_code_shares_the_gradient_of_an_extreme_among_ties_as_pytorch_does(
+    program: str, inputs: dict[str, Any], ties: Tensor
+) -> None:
+    found = gradcli.derive(program, inputs, wrt="X")
+    assert "tie" in (found["X"].left_out or ("",))[0]
+    x, y = ties.double().requires_grad_(), torch.tensor([2.0, 3.0], dtype=torch.float64)
+    space = {"X": x, "y": y, "amax": torch.amax, "norm": torch.norm, "median": torch.median, "sum": torch.sum}
+    output = eval(program, space | {"inf": torch.inf})  # noqa: S307 (text from above)
+    upstream = torch.ones_like(output)
+    (expected,) = torch.autograd.grad(output, x, upstream)
+    arguments = [x.detach(), y, *([upstream] if output.ndim else [])]
+    torch.testing.assert_close(run(found.code("torch"), arguments), expected)
+
+
+def test_a_masked_softmax_has_a_formula_at_minus_infinity() -> None:
+    inputs = {"X": (2, 3), "M": [[True, False, False], [False, True, False]]}
+    found = gradcli.derive("softmax(X.masked_fill(M, -inf), dim=-1)", inputs, wrt="X")
+    softmax = "softmax(where(M, -inf, X), dim=-1)"
+    assert found.formula == f"where(M, 0, {softmax}*(g - sum({softmax}*g, dim=1)[:, None]))"
+    assert found["X"].checked.verdict is Verdict.MATCH
+
+
+def test_sympy_has_deltas_of_labels() -> None:
+    settings = {"X": (4, 3), "y": [2, 0, 1, 1]}
+    found = gradcli.derive("F.nll_loss(X, y)", settings, wrt="X")
+    assert "KroneckerDelta(y[p], q)" in str(found.asked.derived(to="sympy")["X"].sympy)
+
+
+def test_a_function_of_a_product_is_for_all_lengths() -> None:
+    source = gradcli.derive("prod(x)*y", {"x": (3,), "y": (3,)}).function()
+    assert "Shapes: x (n,), y (n,)." in source
+    assert "_prod_of_others(x) * (y @ g)" in source
