@@ -281,3 +281,9 @@ def test_a_function_of_a_product_is_for_all_lengths() -> None:
     source = gradcli.derive("prod(x)*y", {"x": (3,), "y": (3,)}).function()
     assert "Shapes: x (n,), y (n,)." in source
     assert "_prod_of_others(x) * (y @ g)" in source
+
+
+def test_an_index_of_a_formula_is_not_called_as_a_leaf_inside_of_a_name() -> None:
+    found = gradcli.derive("sum(X[i]*Y)", X | {"Y": (2, 3), "i": [2, 0]}, wrt="X")
+    entry = str(found.asked.derived(to="sympy")["X"].sympy)
+    assert entry == "Sum(KroneckerDelta(i[j], p) * Y[j, q], (j, 0, 1))"
