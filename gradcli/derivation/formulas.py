@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from gradcli.derivation.messages import DerivativeRequest
+from gradcli.derivation.moves import AffineIndex, Move, indices_from, move_from
 
 # The original axes behind each axis that a definition sees; those of length 1 are left out.
 Axes: TypeAlias = tuple[tuple[int, ...], ...]
@@ -28,18 +29,6 @@ class Formula:
     """As LaTeX."""
     entry: str = ""
     """One entry of it in index notation, in terms of elementary functions alone; empty unless it was asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class AffineIndex:
-    """The index along one axis of a source: base + step * index along one axis of the result."""
-
-    base: int
-    """The index of the first entry that is read."""
-    step: int = 0
-    """How far the next one is."""
-    axis: int | None = None
-    """The axis of the result; None if the index is the same for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,44 +70,6 @@ class NodeDefinition:
 
 
 @dataclass(frozen=True, slots=True)
-class AffineWrite:
-    """A source whose entries are some of a tensor's, at indices that are affine in its own."""
-
-    source: int
-    """The node that is written."""
-    indices: tuple[AffineIndex, ...]
-    """The index along each axis of the tensor."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """Entries of a source by their places, counted in flattened tensors."""
-
-    source: int
-    """The node."""
-    sources: tuple[int, ...]
-    """Where each entry is in the source."""
-    targets: tuple[int, ...] | None = None
-    """Where each is in the result; None for all of its places, in their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A tensor of others' entries: all of one in their order, in another shape, or each at a place of its own."""
-
-    reshaped: int | None
-    """The node of the same entries; None if it is made of several."""
-    writes: tuple[AffineWrite, ...] = ()
-    """Where the entries of the sources are."""
-    is_whole: bool = False
-    """Whether there are no other entries."""
-    gathers: tuple[Gathered, ...] = ()
-    """Which entries it is made of, where their places follow no line; all others are 0."""
-    band: tuple[int | None, int | None] | None = None
-    """The first and last diagonals that are kept of each matrix of `reshaped`, None at its ends; None for all."""
-
-
-@dataclass(frozen=True, slots=True)
 class MatrixFunction:
     """A function of matrices."""
 
@@ -150,6 +101,10 @@ class FormulaNode:
     """What it is of matrices, where its derivative has a closed form in terms of an inverse."""
     move: Move | None = None
     """How it is made of others' entries, if it is no reading of one tensor's."""
+    stands: bool = False
+    """Whether formulas call it by its name, rather than write how its entries are found."""
+    is_step: bool = False
+    """Whether it is a constant that nothing but a jump changes, or that values are only compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,25 +220,13 @@ def _node(data: dict[str, Any]) -> FormulaNode:
         data["name"],
         tuple(data["inputs"]),
         None if definition is None else _definition(definition),
-        None if read is None else AffineRead(read["source"], _indices(read["indices"])),
+        None if read is None else AffineRead(read["source"], indices_from(read["indices"])),
         data["is_shift"],
         None if matrix is None else MatrixFunction(matrix["name"], tuple(matrix["operands"]), matrix["axis"]),
-        None if data["move"] is None else _move(data["move"]),
+        None if data["move"] is None else move_from(data["move"]),
+        data["stands"],
+        data["is_step"],
     )
-
-
-def _move(data: dict[str, Any]) -> Move:
-    writes = (AffineWrite(item["source"], _indices(item["indices"])) for item in data["writes"])
-    gathers = (
-        Gathered(item["source"], tuple(item["sources"]), None if item["targets"] is None else tuple(item["targets"]))
-        for item in data["gathers"]
-    )
-    band = None if data["band"] is None else (data["band"][0], data["band"][1])
-    return Move(data["reshaped"], tuple(writes), data["is_whole"], tuple(gathers), band)
-
-
-def _indices(data: Iterable[dict[str, Any]]) -> tuple[AffineIndex, ...]:
-    return tuple(AffineIndex(**index) for index in data)
 
 
 def _definition(data: dict[str, Any]) -> NodeDefinition:

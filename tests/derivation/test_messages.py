@@ -8,7 +8,6 @@ import pickle
 import pytest
 
 from gradcli.derivation.formulas import (
-    AffineIndex,
     AffineRead,
     CallNodes,
     Formula,
@@ -19,6 +18,7 @@ from gradcli.derivation.formulas import (
     formulas_to_data,
 )
 from gradcli.derivation.messages import Arbitration, DerivativeRequest, Derived
+from gradcli.derivation.moves import AffineIndex
 from gradcli.derivation.protocol import Answer, Query
 from gradcli.symbolic.derive.derive import derive
 from gradcli.symbolic.warm import small_request

@@ -93,8 +93,14 @@ def namespace() -> dict[str, Any]:
     scope |= {name: _on_numbers(getattr(torch, name)) for name in ON_NUMBERS.split()}
     scope |= {"inv": torch.inverse, "eye": lambda count: torch.eye(count, dtype=torch.float64)}
     scope |= {"sum": _sum, "where": _where, "polygamma": lambda order, value: torch.polygamma(order, _number(value))}
-    scope |= {"range": range, "pi": math.pi, "inf": math.inf}
-    return scope | {"special": torch.special, "F": torch.nn.functional, "torch": torch}
+    return scope | {
+        "range": range,
+        "pi": math.pi,
+        "inf": math.inf,
+        "special": torch.special,
+        "F": torch.nn.functional,
+        "torch": torch,
+    }
 
 
 def _number(value: Any) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gradcli.derivation.notation.numpy_helpers import CHOOSING
 from gradcli.errors import NotSupportedError
 from gradcli.language.names import without_prefix
 from gradcli.ops.functions import FUNCTION_OF
@@ -68,13 +69,15 @@ ALIKE = (
     *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
     *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", "round"),
     *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to", "logaddexp", "prod"),
-    *("stack", "tile"),
+    *("stack", "tile", "cumsum", "cumprod", "quantile"),
 )
 RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
 RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
-RENAMED |= {"cat": "concatenate", "repeat_interleave": "repeat"}
+RENAMED |= {"cat": "concatenate", "repeat_interleave": "repeat", "unsqueeze": "expand_dims"}
 RENAMED |= {"clamp_min": "maximum", "clamp_max": "minimum", "clamp": "clip"}
 LINEAR = {name: f"linalg.{name}" for name in ("inv", "det", "pinv", "norm", "matrix_power", "slogdet")}
+LINEAR |= {f"linalg.{name}": f"linalg.{name}" for name in ("inv", "det", "pinv", "eigvalsh", "eigh", "qr", "cholesky")}
+LINEAR |= {"cholesky": "linalg.cholesky", "qr": "linalg.qr"}
 
 SOFTMAX = """def _softmax(x, axis):
     shifted = np.exp(x - x.max(axis=axis, keepdims=True))
@@ -138,14 +141,8 @@ LOGSUMEXP = """def _logsumexp(x, axis):
 LOG_SOFTMAX = """def _log_softmax(x, axis):
     shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))"""
-MASKED_FILL = """def _masked_fill(x, mask, value):
-    return np.where(mask, value, x)"""
-SORT = """def _sort(x, axis=-1, descending=False, stable=False):
-    order = np.argsort(-x if descending else x, axis=axis, kind="stable")
-    return np.take_along_axis(x, order, axis=axis), order"""
 OF_NUMPY = {
-    "masked_fill": MASKED_FILL,
-    "sort": SORT,
+    **CHOOSING,
     "softplus": SOFTPLUS,
     "logsigmoid": LOGSIGMOID,
     "logsumexp": LOGSUMEXP,
@@ -174,10 +171,7 @@ OF_JAX = {
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO, "expm_frechet": OF_JAX_EXPM_FRECHET}
 JAX_HELPERS |= {"prod_of_others": OF_NUMPY_PROD_OF_OTHERS.replace("np.", "jnp.")}
 # JAX sorts stably unless it is told otherwise.
-JAX_HELPERS |= {
-    "masked_fill": MASKED_FILL.replace("np.", "jnp."),
-    "sort": SORT.replace("np.", "jnp.").replace(', kind="stable"', ""),
-}
+JAX_HELPERS |= {name: text.replace("np.", "jnp.").replace(', kind="stable"', "") for name, text in CHOOSING.items()}
 OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}
 
 # What raises where a matrix is singular, for code that has to go on.

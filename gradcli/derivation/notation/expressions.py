@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.backends import MADE, TORCH, Backend
+from gradcli.derivation.notation.numpy_helpers import with_order
 from gradcli.derivation.notation.parsed import (
     CONSTANTS,
     Parsed,
@@ -27,8 +28,6 @@ from gradcli.derivation.notation.shapes import literal_shape
 from gradcli.derivation.notation.unified import value as value_of
 from gradcli.derivation.notation.written import bracketed
 from gradcli.errors import NotSupportedError
-
-FLOAT = (int, float)
 
 
 @dataclass(slots=True)
@@ -152,6 +151,7 @@ class Emitter:
         return self.value(node)
 
     def _function(self, node: ast.Call, name: str) -> ast.expr:
+        name = name if self.backend is TORCH else with_order(name, node)
         own = self.backend.function(name)
         if own.startswith("_"):
             self.helpers[name] = None
@@ -161,7 +161,7 @@ class Emitter:
         return _parsed(self._as_numbers(ast.unparse(made))) if name == "one_hot" and self.backend is TORCH else made
 
     def _word(self, word: str | None) -> str | None:
-        return self.backend.axis if word == "dim" else word
+        return {"dim": self.backend.axis, "keepdim": self.backend.keep}.get(word or "", word)
 
     def _method(self, node: ast.Call) -> ast.expr:
         """Return a call of a method: of tensors of PyTorch's there are all, of other libraries' one is known."""
@@ -179,7 +179,7 @@ class Emitter:
         tensor, places = self.value(node.value), node.slice
         items = places.elts if isinstance(places, ast.Tuple) else [places]
         if not any(name in self.letters for item in items for name in names_read(item)):
-            found = [self._whole(item) if isinstance(item, ast.Call) else item for item in items]
+            found = [item if isinstance(item, ast.Slice) else self._whole(item) for item in items]
             return ast.Subscript(tensor, ast.Tuple(found) if isinstance(places, ast.Tuple) else found[0])
         literal = literal_shape(node.value)
         found = [self._place(item, tensor, axis, literal) for axis, item in enumerate(items)]

@@ -16,20 +16,34 @@ CONNECTED: Mapping[type[ast.operator], str] = {ast.BitAnd: "logical_and", ast.Bi
 OF_ENTRIES = frozenset({"isnan", "isinf", "isfinite"})
 
 
-def with_tests(text: str, ranks: Mapping[str, int]) -> str:
-    """Return a formula in which truth values are tests themselves, not compared with 0; `ranks` are tensors' own."""
+def with_tests(text: str, ranks: Mapping[str, int], masks: frozenset[str] = frozenset()) -> str:
+    """Return a formula in which truth values are tests themselves, not compared with 0; `ranks` are tensors' own.
+
+    `masks` are the names of tensors of truth values.
+    """
     indices, colon, body = text.rpartition("]: ") if text.startswith("[") else ("", "", text)
-    if not body or not any(sign in body for sign in ("&", "|", "~", "logical_", ") != 0", ") == 0")):
+    signs = (
+        "&",
+        "|",
+        "~",
+        "logical_",
+        ") != 0",
+        ") == 0",
+        *(f"{name} " for name in masks),
+        *(f"{name}[" for name in masks),
+    )
+    if not body or not any(sign in body for sign in signs):
         return text
     tree = ast.parse(body, mode="eval").body
     before = ast.dump(tree)
-    found = _Tests(ranks).visit(tree)
+    found = _Tests(ranks, masks).visit(tree)
     return text if ast.dump(found) == before else f"{indices}{colon}{text_of(found)}"
 
 
 class _Tests(ast.NodeTransformer):
-    def __init__(self, ranks: Mapping[str, int]) -> None:
+    def __init__(self, ranks: Mapping[str, int], masks: frozenset[str]) -> None:
         self.ranks = ranks
+        self.masks = masks
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """Return a truth value, or its opposite, for what says that it is not 0, or is."""
@@ -43,6 +57,8 @@ class _Tests(ast.NodeTransformer):
         """Return truth values as a test; None of what holds numbers."""
         match node:
             case ast.Compare():
+                return node
+            case ast.Name(id=name) if name in self.masks:
                 return node
             case ast.Call() if callee(node) in OF_ENTRIES:
                 return node

@@ -8,6 +8,14 @@ from collections.abc import Mapping, Sequence
 from gradcli.derivation.notation.parsed import callee
 
 TO_NUMBERS = frozenset({"trace", "det", "logdet"})
+REDUCING = frozenset(
+    {
+        *("sum", "mean", "logsumexp", "prod", "norm", "amax", "amin", "argmax", "argmin"),
+        *("max", "min", "median", "kthvalue"),
+    }
+)
+# What is read of these first is a result, and not an axis of one.
+SEVERAL = frozenset({"max", "min", "median", "kthvalue", "mode", "sort", "topk", "cummax", "cummin"})
 MATRIX = 2
 
 
@@ -28,9 +36,12 @@ def rank(node: ast.expr, ranks: Mapping[str, int]) -> int:
 def _read(node: ast.Subscript, ranks: Mapping[str, int]) -> int:
     items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     whole = rank(node.value, ranks)
+    if isinstance(node.value, ast.Call) and callee(node.value) in SEVERAL:
+        return whole
     used = sum(not (isinstance(item, ast.Constant) and item.value is None) for item in items)
     dropped = sum(not isinstance(item, ast.Slice) for item in items) - (len(items) - used)
-    return whole - dropped + (len(items) - used)
+    indexed = max((rank(item, ranks) for item in items if not isinstance(item, ast.Slice | ast.List)), default=0)
+    return whole - dropped + (len(items) - used) + indexed
 
 
 def _depth(node: ast.expr) -> int:
@@ -52,8 +63,12 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":
         return inner - 1
-    if name in {"sum", "mean", "logsumexp", "prod", "norm"}:
-        axes = next((keyword.value for keyword in node.keywords if keyword.arg == "dim"), None)
+    if name in REDUCING:
+        if any(keyword.arg == "keepdim" for keyword in node.keywords):
+            return inner
+        place = 2 if name in {"kthvalue", "norm"} else 1
+        given = [*node.args[place : place + 1], *(keyword.value for keyword in node.keywords if keyword.arg == "dim")]
+        axes = next(iter(given), ast.Constant(-1) if name == "kthvalue" else None)
         lost = len(axes.elts) if isinstance(axes, ast.Tuple) else 1
         return 0 if axes is None else inner - lost
     if name is None and isinstance(node.func, ast.Attribute):
@@ -68,7 +83,7 @@ def _is_elided(node: ast.Call) -> bool:
 
 def _made(name: str | None, node: ast.Call, ranks: Mapping[str, int]) -> int | None:
     """Return the rank of what a function makes whatever it is given; None of others."""
-    if name in {"eye", "outer", "diag"}:
+    if name in {"eye", "outer", "diag", "nonzero"}:
         return MATRIX
     if name in {"reshape", "broadcast_to"} and len(node.args) > 1 and isinstance(node.args[1], ast.Tuple):
         return len(node.args[1].elts)

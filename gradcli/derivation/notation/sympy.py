@@ -34,7 +34,21 @@ RELATIONS: Mapping[type[ast.cmpop], str] = {ast.Eq: "Eq", ast.NotEq: "Ne"}
 CONSTANTS: Mapping[str, str] = {"inf": "oo", "nan": "nan", "pi": "pi"}
 # All the names of sympy's in the text: a tensor of such a name has another one.
 WORDS = FUNCTIONS | {
-    *("Abs", "And", "Array", "Eq", "IndexedBase", "Integer", "Ne", "Not", "Or", "Piecewise", "Rational", "Sum"),
+    *(
+        "Abs",
+        "And",
+        "Array",
+        "Eq",
+        "IndexedBase",
+        "Integer",
+        "KroneckerDelta",
+        "Ne",
+        "Not",
+        "Or",
+        "Piecewise",
+        "Rational",
+        "Sum",
+    ),
     *("Symbol", "besseli", "besselj", "ceiling", "gamma", "symbols", *CONSTANTS.values()),
 }
 # A diagonal matrix is read at two indices; a diagonal, at one.
@@ -158,10 +172,15 @@ class _Expression(ast.NodeTransformer):
                 return _repeated(values) or _at(_call("Array", values), indices)
             case ast.Subscript(value=ast.Name() as tensor, slice=ast.List() as chosen) if _is_flat(chosen):
                 return _at(self.visit(tensor), [_at(_call("Array", chosen), indices[:1]), *indices[1:]])
+            case ast.Call(func=ast.Name("one_hot"), args=[ast.Name() as index, _]):
+                return _call("KroneckerDelta", self._labels(index, indices[:-1]), indices[-1])
             case ast.Call(func=ast.Name("diag"), args=[ast.Name() as vector], keywords=[]) if len(indices) == DIAGONAL:
                 return self._choice(ast.Compare(places[0], [ast.Eq()], [places[1]]), _at(vector, places[:1]), ZERO)
         self.generic_visit(node)
         return node
+
+    def _labels(self, index: ast.Name, indices: Sequence[ast.expr]) -> ast.expr:
+        return _at(self.visit(index), indices) if indices else self.visit(index)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """Return a function, or a sum with its limits."""

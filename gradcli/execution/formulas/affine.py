@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gradcli.derivation.formulas import AffineIndex
+from gradcli.derivation.moves import AffineIndex
 from gradcli.execution.forward.indices import unravel
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain, combinations_with_replacement, count
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
@@ -21,6 +22,7 @@ from gradcli.derivation.notation.masks import with_tests
 from gradcli.derivation.notation.others import with_quotients
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
+from gradcli.derivation.notation.selected import with_reads
 from gradcli.derivation.notation.shortened import shortened
 from gradcli.derivation.notation.stable import stable
 from gradcli.execution.formulas.inlined import inlined
@@ -207,7 +209,7 @@ def closed_forms(
             None if point.has_upstream else _number(point.cotangent),
             wanted=firsts,
             matrices=True,
-            products=point.settings.to not in {"function", "sympy"} and point.settings.order == 1 and is_first,
+            products=point.settings.to != "sympy" and point.settings.order == 1 and is_first,
         ),
         seconds=derivations.seconds if seconds is None else seconds,
         upstream_name=upstream_name(point) or "g",
@@ -243,9 +245,9 @@ def _form(formula: Formula, point: Point) -> Form:
     shapes = known_shapes(point, moving=True)
     assumed = frozenset(point.settings.orthogonal), frozenset(point.settings.symmetric)
     ranks = {name: len(shape) for name, shape in shapes.items()}
-    formula = replace(
-        formula, text=with_tests(formula.text, ranks), entry=with_tests(formula.entry, ranks) if formula.entry else ""
-    )
+    masks = frozenset(leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.dtype is torch.bool)
+    entry = with_tests(formula.entry, ranks, masks) if formula.entry else ""
+    formula = replace(formula, text=with_reads(with_tests(formula.text, ranks, masks), ranks), entry=entry)
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
     whole, outside = with_quotients(simplified(without_hidden(formula.text), shapes, *assumed))
     text, exception = without_points(whole, varying)

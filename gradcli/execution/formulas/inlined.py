@@ -11,6 +11,8 @@ from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.language.operator_table import OPERATOR_OF
 
 LONGEST = 200
+# The arguments of a table that is read at indices.
+READ = 2
 ATTRIBUTES = frozenset({"T", "mT", "H", "mH", "real", "imag"})
 
 
@@ -42,6 +44,8 @@ def text_of(call: TracedCall, texts: Mapping[TracedTensor, str]) -> str | None:
         return f"{arguments[0]}.{call.op.name}"
     if call.op.name == "getitem":
         return _read(arguments[0], call.arguments.positional[1], texts)
+    if call.op.name == "embedding" and len(arguments) == READ and not call.arguments.keywords:
+        return f"{arguments[1]}[{arguments[0]}]"
     words = [f"{name}={_argument(value, texts)}" for name, value in call.arguments.keywords.items()]
     return f"{call.op.name}({', '.join([*arguments, *words])})"
 
@@ -49,10 +53,12 @@ def text_of(call: TracedCall, texts: Mapping[TracedTensor, str]) -> str | None:
 def _read(tensor: str, places: Any, texts: Mapping[TracedTensor, str]) -> str:
     """Return the text of an indexing: `X[0, :, tensor([1, 2])]`."""
     items = places if isinstance(places, tuple) else (places,)
-    return f"{tensor}[{', '.join(_place(item, texts) for item in items)}]"
+    return f"{tensor}[{', '.join(place(item, texts) for item in items)}]"
 
 
-def _place(item: Any, texts: Mapping[TracedTensor, str]) -> str:
+def place(item: Any, texts: Mapping[TracedTensor, str] | None = None) -> str:
+    """Return the text of an index along one axis; `texts` are those of tensors."""
+    texts = texts or {}
     if isinstance(item, slice):
         start, stop, step = (
             "" if part is None else _argument(part, texts) for part in (item.start, item.stop, item.step)

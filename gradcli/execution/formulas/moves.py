@@ -9,9 +9,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from gradcli.derivation.formulas import AffineIndex, AffineWrite, Gathered, Move
+from gradcli.derivation.moves import AffineIndex, AffineWrite, Gathered, Move
 from gradcli.derivation.tensor_program import POSITIONS
 from gradcli.execution.formulas.affine import decode
+from gradcli.execution.formulas.overwrites import overwritten
 from gradcli.execution.reference.layout import AxisView
 from gradcli.execution.reference.nodes import Edge, Node
 
@@ -25,6 +26,9 @@ def moved(node: Node, numbers: Mapping[Node, int]) -> Move | None:
     if len(node.edges) == 1 and _keeps_order(node.edges[0], node):
         return Move(numbers[node.edges[0].source])
     edges = moving(node)
+    over = overwritten(node, numbers)
+    if over is not None:
+        return Move(None, overwritten=over)
     band = _band(edges[0], node) if len(edges) == 1 else None
     if band is not None:
         return Move(numbers[edges[0].source], band=band)
@@ -32,8 +36,15 @@ def moved(node: Node, numbers: Mapping[Node, int]) -> Move | None:
     known = tuple(write for write in writes if write is not None)
     if len(known) < len(writes) or not known:
         return _gathered(node, edges, numbers)
-    entries = sum(edge.source.tensor.numel() for edge in edges)
-    return Move(None, known, entries == node.tensor.numel())
+    return Move(None, known, _is_whole(node, edges))
+
+
+def _is_whole(node: Node, edges: Sequence[Edge]) -> bool:
+    """Tell whether a tensor has no entries but those of its sources, and zeros."""
+    filled = torch.zeros(node.tensor.numel(), dtype=torch.bool)
+    for edge in edges:
+        filled[edge.operands["targets"].reshape(-1) if "targets" in edge.operands else slice(None)] = True
+    return not bool(node.tensor.detach().reshape(-1)[~filled].any())
 
 
 def _band(edge: Edge, node: Node) -> tuple[int | None, int | None] | None:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gradcli.execution.formulas import choices, selections
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.ops.factorisations import UNIT_VECTORS, VECTORS
 from gradcli.ops.record import Kind
 from gradcli.ops.signature import defaults
 
 Arguments = Mapping[str, Any]
+SPELLED = selections.SPELLED
 
 REDUCED = {"mean": "sum(loss)/loss.numel()", "sum": "sum(loss)", "none": "loss"}
 
@@ -25,7 +27,11 @@ def plain(trace: Trace, *, everywhere: bool) -> Trace:
     If it has to hold `everywhere`, no definition is changed that has a case for what textbooks leave out; else none is
     whose case has a constant that the program gives.
     """
-    calls = [_plain(call, PLAIN if everywhere or not _is_usual(call) else {**PLAIN, **INSIDE}) for call in trace.calls]
+    spelled = frozenset(output for call in trace.calls if not call.inputs for output in call.outputs)
+    calls = [
+        _plain(call, PLAIN if everywhere or not _is_usual(call) else {**PLAIN, **INSIDE}, spelled)
+        for call in trace.calls
+    ]
     return replace(trace, calls=calls)
 
 
@@ -34,6 +40,11 @@ def cases_left_out(trace: Trace) -> tuple[str, ...]:
     several = [(call, CASES[call.op.name]) for call in trace.calls if call.op.name in CASES and _is_usual(call)]
     inside = [(call, words) for call, words in several if _plain(call, PLAIN) is call]
     return tuple(dict.fromkeys(words(_given(call)) for call, words in inside if _plain(call, INSIDE) is not call))
+
+
+def is_called(call: TracedCall) -> bool:
+    """Tell whether formulas call what a call returns by its name, and not by its definition."""
+    return call.op.name in STANDING or choices.is_extreme(call.op.name, _given(call))
 
 
 def _is_usual(call: TracedCall) -> bool:
@@ -56,9 +67,14 @@ def _careful(call: TracedCall) -> TracedCall:
     return call if definition == call.op.definition else replace(call, op=replace(call.op, definition=definition))
 
 
-def _plain(call: TracedCall, known: Mapping[str, Callable[[Arguments], str | None]]) -> TracedCall:
+def _plain(
+    call: TracedCall,
+    known: Mapping[str, Callable[[Arguments], str | None]],
+    spelled: frozenset[TracedTensor] = frozenset(),
+) -> TracedCall:
+    """Return a call by its definition of a textbook, if it has one; `spelled` are the tensors that programs write."""
     write = known.get(call.op.name)
-    text = None if write is None else write(_given(call))
+    text = None if write is None else write({**_given(call), SPELLED: spelled})
     return call if text is None else replace(call, op=replace(call.op, kind=Kind.COMPOSITE, definition=text))
 
 
@@ -80,38 +96,15 @@ def _masked_attention(given: Arguments) -> str | None:
     return "\n".join([*lines, "p = softmax(scores, dim=-1)", 'einsum("...qk,...kd->...qd", p, value)'])
 
 
-def _picked(given: Arguments) -> str | None:
-    """Return the sum over classes that labels pick: `one_hot` is 1 at the label."""
-    target = given["target"]
-    is_plain = given["weight"] is None and _is_of_labels(target)
-    if not is_plain or given["input"].tensor.ndim != target.tensor.ndim + 1 or given["input"].tensor.ndim > 2:  # noqa: PLR2004
-        return None
-    if bool((target.tensor == given["ignore_index"]).any()):
-        return None
-    labels, smoothing = "one_hot(target, input.shape[-1])", given.get("label_smoothing")
-    if smoothing:
-        labels = f"({1 - smoothing!r}*{labels} + {smoothing!r}/input.shape[-1])"
-    return f"loss = -sum(logs*{labels}, -1)\n{REDUCED[given['reduction']]}"
-
-
-def _is_of_labels(value: Any) -> bool:
-    return isinstance(value, TracedTensor) and not value.tensor.is_floating_point()
-
-
 def _cross_entropy(given: Arguments) -> str | None:
-    text = _picked(given)
-    return None if text is None else f"logs = log_softmax(input, -1)\n{text}"
+    text = selections.picked(given)
+    axis = min(given["input"].tensor.ndim - 1, 1)
+    return None if text is None else f"logs = log_softmax(input, {axis})\n{text}"
 
 
 def _nll(given: Arguments) -> str | None:
-    text = _picked(given)
+    text = selections.picked(given)
     return None if text is None else f"logs = input\n{text}"
-
-
-def _embedding(given: Arguments) -> str | None:
-    if given["max_norm"] is not None or given["padding_idx"] is not None or given["scale_grad_by_freq"]:
-        return None
-    return 'einsum("...k,kd->...d", one_hot(input, weight.shape[0])*1.0, weight)'
 
 
 def _cosine(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
@@ -139,12 +132,33 @@ def _mish(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
     return "input*tanh(log(1 + exp(input)))"
 
 
-def _filled(given: Arguments) -> str | None:
-    return "where(mask, value, input)" if isinstance(given["mask"], TracedTensor) else None
-
-
 def _scaled_bessel(function: str) -> Callable[[Arguments], str | None]:
     return lambda _: f"exp(-abs(input))*{function}(input)"
+
+
+def _is_masked(given: Arguments) -> bool:
+    """Tell whether a mask is of its tensor's own shape: the result of a larger one has the mask's."""
+    return isinstance(given["mask"], TracedTensor) and given["mask"].tensor.ndim <= given["input"].tensor.ndim
+
+
+def _first(*several: Callable[[Arguments], str | None]) -> Callable[[Arguments], str | None]:
+    """Return the first definition that there is."""
+    return lambda given: next((text for define in several if (text := define(given)) is not None), None)
+
+
+ALONG = {"max": choices.along("max"), "min": choices.along("min"), "median": choices.median_along}
+
+
+def _pseudo_inverse(given: Arguments) -> str | None:
+    """Return the pseudo-inverse of a matrix of full rank: left inverse or right."""
+    rows, columns = given["A"].tensor.shape[-2:]
+    if given.get("rtol") is not None or given.get("atol") is not None or given["hermitian"]:
+        return None
+    return "linalg.inv(mT(A) @ A) @ mT(A)" if rows >= columns else "mT(A) @ linalg.inv(A @ mT(A))"
+
+
+def _logcumsumexp(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
+    return "m = logcumsumexp(detach(input), dim); exp(-m)*cumsum(exp(input), dim) - 1 + m"
 
 
 PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
@@ -153,10 +167,15 @@ PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
     "scaled_dot_product_attention": _attention,
     "cross_entropy": _cross_entropy,
     "nll_loss": _nll,
-    "embedding": _embedding,
-    "masked_fill": _filled,
+    "index_add": selections.added,
+    "index_put": selections.put,
+    "scatter_add": selections.scattered,
     "special.i0e": _scaled_bessel("i0"),
     "special.i1e": _scaled_bessel("special.i1"),
+    "masked_fill": lambda given: "where(mask, value, input)" if _is_masked(given) else None,
+    "kthvalue": choices.kth,
+    **{name: _first(choices.shared(name), along) for name, along in ALONG.items()},
+    **{name: choices.shared(name) for name in choices.EXTREMES.keys() - ALONG.keys()},
 }
 # These hold inside of a domain, and to the last digit of double precision where a definition takes a limit instead.
 INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
@@ -168,7 +187,12 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
     "mish": _mish,
     "scaled_dot_product_attention": _masked_attention,
     "sinc": lambda _: "sin(pi*input)/(pi*input)",
+    "logcumsumexp": _logcumsumexp,
+    "linalg.pinv": _pseudo_inverse,
+    **{name: _first(choices.single(name), *([ALONG[name]] if name in ALONG else [])) for name in choices.EXTREMES},
 }
+# The ops whose results formulas call by their names, where these have such a definition.
+STANDING = frozenset({"logcumsumexp", "linalg.pinv"})
 # The parameters of these ops that choose between cases.
 CONSTANTS = ("threshold", "eps")
 
@@ -196,4 +220,6 @@ CASES: Mapping[str, Callable[[Arguments], str]] = {
     "sinc": lambda given: f"where {_name(given['input'])} is near 0, sinc is its series",
     "scaled_dot_product_attention": lambda _: "where a query has no key, attention is 0",
     "mish": lambda given: f"where {_name(given['input'])} > 20, softplus in mish is {_name(given['input'])}",
+    "linalg.pinv": lambda given: f"where {_name(given['A'])} is not of full rank",
+    **{name: choices.tied(name) for name in choices.EXTREMES},
 }

@@ -135,7 +135,7 @@ def _texts(op: Op) -> tuple[str, ...]:
 @lru_cache(maxsize=256)
 def _tests(*texts: str) -> tuple[tuple[str, frozenset[str], frozenset[str]], ...]:
     """Return the comparisons that a definition and its kinks name, with the names on either side of each."""
-    trees = [node for text in texts for node in ast.walk(ast.parse(text, mode="eval"))]
+    trees = [node for text in texts for node in ast.walk(ast.parse(text))]
     found = [node for node in trees if isinstance(node, ast.Compare) and isinstance(node.ops[0], (*ORDERED, ast.Eq))]
     tests = [ast.Compare(node.left, [ast.Gt()], node.comparators) for node in found]
     return tuple((ast.unparse(test), _names(test.left), _names(test.comparators[0])) for test in tests)

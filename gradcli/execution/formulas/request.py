@@ -7,6 +7,7 @@ without a definition: a formula can name it, but none leads through it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gradcli.derivation.formulas import (
@@ -20,21 +21,26 @@ from gradcli.derivation.formulas import (
     WantedContribution,
 )
 from gradcli.derivation.messages import DerivativeRequest
+from gradcli.derivation.moves import AffineIndex
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.axes import axes_of
-from gradcli.execution.formulas.constant_texts import constant_text
+from gradcli.execution.formulas.constants import STEPPED, constant, name_of, text_of
 from gradcli.execution.formulas.matrix_functions import matrix_functions, products_of
 from gradcli.execution.formulas.moves import moved, moving, read_of
+from gradcli.execution.formulas.picks import Words, pick_of
+from gradcli.execution.formulas.picks import definition as definition_of_pick
+from gradcli.execution.formulas.plain_definitions import is_called
+from gradcli.execution.formulas.reached import is_small, read_by
+from gradcli.execution.formulas.shifts import compared, shifts
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.layout import Layout
-from gradcli.execution.reference.nodes import Node, nodes_in, parts
+from gradcli.execution.reference.nodes import Node, nodes_in
 from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults
 
-MOST_NODES = 40
 # The places, counted in a flattened tensor, that indices along one of its axes mean.
 POSITIONS = "_positions"
 # What adds entries up at such places.
@@ -77,9 +83,10 @@ def as_request(
     """
     tape_names = {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
     graph = _Graph(decomposition, tape_names, matrices=matrices, products=products)
-    read = _read_by(decomposition)
+    read = read_by(decomposition)
     return FormulaRequest(
-        tuple(graph.node(node) if node in read else graph.unread(node) for node in decomposition.tape.nodes),
+        tuple([graph.node(node) if node in read else graph.unread(node) for node in decomposition.tape.nodes])
+        + tuple(graph.beside),
         tuple(graph.call(group.call, group.nodes) for group in decomposition.calls if group.nodes),
         graph.numbers[decomposition.nodes[decomposition.trace.output]],
         upstream,
@@ -87,34 +94,6 @@ def as_request(
         SECONDS,
         tuple(contributions),
     )
-
-
-def is_small(decomposition: Decomposition) -> bool:
-    """Tell whether few enough nodes lead to the output; one that is not reached has no formula to write."""
-    reached: set[Node] = set()
-    waiting = [decomposition.nodes[decomposition.trace.output]]
-    while waiting and len(reached) <= MOST_NODES:
-        node = waiting.pop()
-        if node.edges and node not in reached:
-            reached.add(node)
-            waiting += [edge.source for edge in node.edges]
-    return len(reached) <= MOST_NODES
-
-
-def _read_by(decomposition: Decomposition) -> set[Node]:
-    """Return the nodes that formulas may lead through: what the output is made of, constants included."""
-    known = decomposition.nodes
-    calls = {part: group.call for group in decomposition.calls for part in decomposition.parts(group.call.outputs)}
-    read: set[Node] = set()
-    waiting = [*parts(known[decomposition.trace.output])]
-    while waiting:
-        node = waiting.pop()
-        if node not in read:
-            read.add(node)
-            given = [known[traced] for traced in calls[node].inputs if traced in known] if node in calls else []
-            made_of = [*nodes_in(node.origin[1] if node.origin is not None else ()), *given]
-            waiting += [*node.sources, *(part for one in made_of for part in parts(one))]
-    return read
 
 
 class _Graph:
@@ -127,6 +106,8 @@ class _Graph:
         self.names = names
         self.numbers: dict[Node, int] = {node: number for number, node in enumerate(decomposition.tape.nodes)}
         self.has_texts = matrices
+        # The constants that no node of the tape is.
+        self.beside: list[FormulaNode] = []
         self.matrices = matrix_functions(decomposition, self.numbers) if matrices else {}
         self.matrices |= products_of(decomposition, self.numbers) if products else {}
         self.calls: dict[Node, TracedCall] = {
@@ -140,6 +121,17 @@ class _Graph:
             if group.error is not None
             for output in group.call.outputs
         }
+        self.shifts, self.compared = shifts(decomposition), compared(decomposition)
+        self.picking = {
+            decomposition.nodes[output]
+            for group in decomposition.calls
+            if is_called(group.call) or any(self._is_pick(node) for node in group.nodes)
+            for output in group.call.outputs
+        }
+
+    def _is_pick(self, node: Node) -> bool:
+        """Tell whether the data says which entries a node reads."""
+        return bool(node.edges) and node.origin is not None and _moves(node.origin[0]) and not self._is_fixed(node)
 
     def _given(self, call: TracedCall) -> tuple[int, ...]:
         known = self.decomposition.nodes
@@ -167,15 +159,37 @@ class _Graph:
         if is_movement:
             read = self._read(node)
             move = moved(node, self.numbers) if read is None and self.has_texts and self._is_fixed(node) else None
+            definition = self._picked(node) if read is None and move is None and self.has_texts else None
         elif node.edges:
             definition = self._primitive(node)
+        elif (held := self._held(node)) is not None:
+            read = AffineRead(self.numbers[held], tuple(AffineIndex(0, 1, axis) for axis in range(node.tensor.ndim)))
         else:
             definition = self._constant(node)
         inputs = tuple(self.numbers[edge.source] for edge in node.edges)
         shape = tuple(node.tensor.shape)
+        name, is_shift = self._number(node) or self.names.get(node) or self._text(node), node in self.shifts
         return FormulaNode(
-            shape, self.names.get(node) or self._text(node), inputs, definition, read, self._is_shift(node), move=move
+            shape, name, inputs, definition, read, is_shift, None, move, self._stands(node), self._is_step(node)
         )
+
+    def _is_step(self, node: Node) -> bool:
+        """Tell whether a constant of a definition is one that nothing but a jump changes, or that is only compared."""
+        is_constant = self.has_texts and not node.edges and node.origin is not None and node not in self.names
+        return is_constant and (node.origin[0].name in STEPPED or node in self.compared)
+
+    def _stands(self, node: Node) -> bool:
+        """Tell whether a node is what a call returns that picks entries: its name says more than the sum that it is."""
+        return self.has_texts and node in self.picking
+
+    def _picked(self, node: Node) -> NodeDefinition | None:
+        """Return the definition of a tensor that is read at indices which have a text; None of any other."""
+        pick = pick_of(node, Words(partial(name_of, names=self.names), self._made_by))
+        if pick is None:
+            return None
+        first = len(self.numbers) + len(self.beside)
+        self.beside += [FormulaNode(one.shape, one.text, stands=True, is_step=True) for one in pick.one_hots]
+        return definition_of_pick(pick, node, self.numbers, range(first, first + len(pick.one_hots)))
 
     def unread(self, node: Node) -> FormulaNode:
         """Return a node that nothing on the way to the output reads."""
@@ -222,17 +236,10 @@ class _Graph:
             return all(self._is_spelled(one) for one in nodes_in(node.origin[1]) if not one.tensor.is_floating_point())
         return node in self.calls and not self.calls[node].inputs
 
-    def _is_shift(self, node: Node) -> bool:
-        """Tell whether a node is a maximum by which a definition shifts exponentials, to keep them in range."""
-        if node.edges or node.origin is None or node in self.calls:
-            return False
-        op, bound = node.origin
-        return op.name == "amax" and _are_detached(bound)
-
     def _constant(self, node: Node) -> NodeDefinition | None:
         """Return the definition of a constant that is a pointwise formula of other values."""
-        op, bound = node.origin or self._made_by(node)
-        formula = None if op is None or self._is_shift(node) else _constant_formula(op)
+        op, bound = self._made_by(node)
+        formula = None if op is None or node in self.shifts else _constant_formula(op)
         operands = {name: value for name, value in bound.items() if isinstance(value, Node)}
         if formula is None or any(node not in self.numbers for node in operands.values()):
             return None
@@ -249,9 +256,15 @@ class _Graph:
         )
         return self._defined(shown, request, operands)
 
+    def _number(self, node: Node) -> str | None:
+        """Return the number that all entries of a tensor are which the program spells out; None of any other node."""
+        is_spelled = self.has_texts and node.tensor.is_floating_point() and self._is_spelled(node)
+        values = {*node.tensor.reshape(-1).tolist()} if is_spelled else set()
+        return constant(values.pop()) if len(values) == 1 else None
+
     def _text(self, node: Node) -> str | None:
         """Return a constant of a definition as an expression, where formulas may name it."""
-        return constant_text(node, self.names) if self.has_texts and not node.edges else None
+        return text_of(node, self.names) if self.has_texts else None
 
     def _step(self, node: Node) -> MatrixFunction | None:
         """Return a constant of a definition that is a step function of a value; None of any other node."""
@@ -261,7 +274,17 @@ class _Graph:
         given = [*nodes_in(bound)]
         return MatrixFunction(op.name, (self.numbers[given[0]],)) if op.name in STEPS and len(given) == 1 else None
 
+    def _held(self, node: Node) -> Node | None:
+        """Return the value that a definition takes as a constant; None of any other node."""
+        if not self.has_texts or node.origin is None or node.origin[0].name != "detach":
+            return None
+        held: Node = node.origin[1]["input"]
+        return held
+
     def _made_by(self, node: Node) -> tuple[Op | None, Mapping[str, Any]]:
+        if node.origin is not None:
+            made: tuple[Op, Mapping[str, Any]] = node.origin
+            return made
         if (call := self.calls.get(node)) is None:
             return None, {}
         bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
@@ -270,10 +293,6 @@ class _Graph:
 
 def _moves(op: Op) -> bool:
     return op.kind is Kind.MOVEMENT or op.name == SUMMED_INTO
-
-
-def _are_detached(arguments: Mapping[str, Any]) -> bool:
-    return all(node.origin is not None and node.origin[0].name == "detach" for node in nodes_in(arguments))
 
 
 def _constant_formula(op: Op) -> str | None:

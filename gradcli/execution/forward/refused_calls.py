@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from torch import Tensor
 
@@ -12,6 +14,7 @@ from gradcli.execution.forward.refusals import advice, refused
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.language.notebook import MATH
 from gradcli.ops.record import Kind, Op
+from gradcli.ops.table import find
 from gradcli.phrases import show_shape
 
 SIGNATURES = ", but expected one of:"
@@ -59,6 +62,15 @@ def integer_leaf(op: Op, call: BoundCall, trace: Trace) -> tuple[str, TracedTens
             if traced.is_leaf and traced.tensor.is_floating_point():
                 return parameter, traced
     return None
+
+
+def refuse_floats(places: Iterable[Any]) -> None:
+    """Raise IntegerError for a leaf of whole numbers that is an index of what is assigned to."""
+    for traced in traced_in([*places]):
+        if traced.is_leaf and traced.tensor.is_floating_point() and is_whole(traced.tensor):
+            op = find("index_put")
+            assert op is not None  # noqa: S101 (the table has it)
+            raise IntegerError(op, "indices", traced)
 
 
 def refused_call(op: Op, call: BoundCall, error: BaseException) -> GradcliError:

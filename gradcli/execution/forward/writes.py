@@ -17,6 +17,7 @@ from gradcli.execution.forward.in_place import refuse_assignment, refuse_clash
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.modules import Instance, Module, Pending
 from gradcli.execution.forward.refusals import refusals
+from gradcli.execution.forward.refused_calls import refuse_floats
 from gradcli.execution.forward.values import Value
 from gradcli.language.program import Call, Expression, Fill, InPlace, Leaf, Literal, Name, SetAttribute, SetItem
 from gradcli.ops.table import find
@@ -156,6 +157,7 @@ class Writes(Evaluator):
         tensor = self.machine.tensor(owner)
         if tensor is None:
             return self._set_entry(owner, items, value, statement)
+        refuse_floats(items)
         try:
             if tensor.is_leaf and tensor.requires_grad and (statement.is_quiet or not self.records):
                 found = tensor.detach().clone()
@@ -207,7 +209,8 @@ class Writes(Evaluator):
         plain = Call("tensor", (), (), node.span, node.span)
         if self.machine.tensor(value) is None:
             value = handed_on(self, plain, torch.as_tensor(value).to(tensor.dtype))
-        where = tuple(handed_on(self, plain, index) for index in indices)
+        is_read = all(self.machine.tensor(item) is not None for item in items)
+        where = items if is_read else tuple(handed_on(self, plain, index) for index in indices)
         op, parts = find("index_put"), tuple(Literal(None, statement.span) for _ in range(3))
         assert op is not None  # noqa: S101 (the table has it)
         made = self.apply(op, Call("index_put", parts, (), statement.span, node.span), [owner, where, value], {})

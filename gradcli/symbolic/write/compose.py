@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import sympy
 from sympy import Expr, Integer, Symbol
 
-from gradcli.derivation.formulas import AffineIndex, AffineRead, FormulaNode, Move, NodeDefinition
+from gradcli.derivation.formulas import AffineRead, FormulaNode, NodeDefinition
+from gradcli.derivation.moves import AffineIndex, Move
 from gradcli.symbolic.derive.derive import entry_of
 from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, vector_jacobian_product
 from gradcli.symbolic.derive.entries import Entry
@@ -24,6 +25,7 @@ from gradcli.symbolic.write.constants import with_constants
 from gradcli.symbolic.write.entry_reader import EntryReader
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
+from gradcli.symbolic.write.standing import PREFIX
 from gradcli.symbolic.write.sums import solve_index, total
 from gradcli.symbolic.write.tidy import beside_points, merge_branches
 
@@ -68,7 +70,18 @@ class Composition:
         return self.entries[place]
 
     def _entry(self, place: int) -> Template:
+        """Return a node's value by its definition; where it has none to write, or formulas call it so, by its name."""
         node = self.nodes[place]
+        if node.stands and node.name is not None and not self.is_differentiated:
+            return self._opaque(place, node)
+        try:
+            return self._found(place, node)
+        except NoFormulaError:
+            if node.name is None or not node.inputs:
+                raise
+            return self._opaque(place, node)
+
+    def _found(self, place: int, node: FormulaNode) -> Template:
         if place in self.softmaxes:
             return self._exponential(place)
         if node.is_shift:
@@ -93,7 +106,7 @@ class Composition:
 
     def _put_together(self, place: int, node: FormulaNode, move: Move) -> Template:
         is_spelled = self.is_spelled and move.is_whole and not move.gathers
-        if move.reshaped is None and node.name is not None and not is_spelled:
+        if move.reshaped is None and move.overwritten is None and node.name is not None and not is_spelled:
             return self._opaque(place, node)
         return checked(moves.value(self, place, move))
 
@@ -105,7 +118,7 @@ class Composition:
         if UNIT.fullmatch(node.name):
             symbols = self.scope.fresh(node.shape)
             return Template(symbols, sympy.KroneckerDelta(*symbols))
-        return self.scope.tensor(place, "t", node.name, node.shape)
+        return self.scope.tensor(place, PREFIX if node.is_step else "t", node.name, node.shape)
 
     def _defined(self, node: FormulaNode, definition: NodeDefinition) -> Template:
         entry = entry_of_definition(definition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from math import isinf, isnan, prod
 from typing import Any
 
 import sympy
@@ -15,6 +15,7 @@ from gradcli.derivation.formulas import Axes, FormulaNode, NodeDefinition
 from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.symbolic.derive.differentiate import Length
 from gradcli.symbolic.derive.entries import Entry, index_labels, labels, scalar
+from gradcli.symbolic.derive.translate import number
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Template
 from gradcli.symbolic.write.standing import shown_by_formula
 from gradcli.symbolic.write.sums import total
@@ -39,15 +40,19 @@ class EntryReader:
 
     def expand(self, terms: tuple[Expr, ...], bound: Mapping[Symbol, Indices]) -> Expr:
         """Return a sum of terms with all operands in place, and every label summed that is not bound."""
-        given = [self._with_numbers(_arithmetic(term)) for term in terms]
-        named = [self.composition.scope.with_names(term) for term in given]
+        numbers = self._numbers()
+        named = [self.composition.scope.with_names(_arithmetic(term).xreplace(numbers)) for term in terms]
         return sympy.Add(*[self._term(term, dict(bound)) for term in named])
 
-    def _with_numbers(self, term: Expr) -> Expr:
-        """Return a term with the numbers whose names stand for them: where one is infinite, all of them do."""
-        numbers = dict(self.definition.request.numbers)
-        named = {scalar(name): value for name, value in numbers.items() if scalar(name) in term.free_symbols}
-        return term.xreplace({symbol: self.composition.scope.number(value) for symbol, value in named.items()})
+    def _numbers(self) -> dict[Symbol, Expr]:
+        """Return what the parameters are that stand in a definition by their names, as one that is infinite does."""
+        given = dict(self.definition.request.numbers)
+        known = {name: value for name, value in given.items() if isinstance(value, int | float) and not isnan(value)}
+        return {
+            scalar(name): self.composition.scope.infinity(value) if isinf(value) else number(value)
+            for name, value in known.items()
+            if not isinstance(value, bool)
+        }
 
     def _term(self, term: Expr, bound: dict[Symbol, Indices]) -> Expr:
         scope, lengths = self.composition.scope, self._lengths()

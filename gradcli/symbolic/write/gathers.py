@@ -9,8 +9,8 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 
-from gradcli.derivation.formulas import Gathered
-from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Template
+from gradcli.derivation.moves import Gathered
+from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Picked, Template
 from gradcli.symbolic.write.standing import by_text, whole
 from gradcli.symbolic.write.tidy import tidy
 
@@ -42,7 +42,9 @@ def _taken(composition: Composed, one: Gathered, shape: tuple[int, ...]) -> Temp
         return Template(composition.scope.fresh(shape), own.body)
     text = _text(composition, entry)
     if one.targets is None:
-        return _shown(composition, f"take({text}, {_nested(one.sources, shape)})", shape)
+        made = _shown(composition, f"take({text}, {_nested(one.sources, shape)})", shape)
+        _note(composition, made, entry, one.sources, is_read=True)
+        return made
     taken = f"take({text}, {list(one.sources)})"
     return _shown(composition, f"summed_into({taken}, {list(one.targets)}, {shape})", shape)
 
@@ -54,9 +56,24 @@ def _returned(composition: Composed, given: Template, one: Gathered, shape: tupl
     text = _text(composition, given)
     if is_all:
         back = [one.sources.index(place) for place in range(len(one.sources))]
-        return _shown(composition, f"take({text}, {_nested(back, shape)})", shape)
+        made = _shown(composition, f"take({text}, {_nested(back, shape)})", shape)
+        _note(composition, made, given, back, is_read=True)
+        return made
     moved = text if one.targets is None else f"take({text}, {list(one.targets)})"
-    return _shown(composition, f"summed_into({moved}, {list(one.sources)}, {shape})", shape)
+    made = _shown(composition, f"summed_into({moved}, {list(one.sources)}, {shape})", shape)
+    if one.targets is None:
+        _note(composition, made, given, one.sources, is_read=False)
+    return made
+
+
+def _note(composition: Composed, made: Template, source: Template, places: Sequence[int], *, is_read: bool) -> None:
+    """Note what a tensor is a sum of, for what differentiates it."""
+    scope = composition.scope
+    larger = source if is_read else made
+    count = prod(scope.sizes[index] for index in larger.symbols if isinstance(index, Symbol))
+    name = f"one_hot(tensor({[*places]}), {count})"
+    sizes = tuple(scope.sizes[index] if isinstance(index, Symbol) else 1 for index in source.symbols)
+    scope.picked[str(made.body.base.label.name)] = Picked(name, sizes, source, is_read)
 
 
 def _is_all(one: Gathered, source: tuple[int, ...], shape: tuple[int, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,14 +18,18 @@ from gradcli.symbolic.write.text import Precedence, Printed, call, named
 FREE = "pqrstuvw"
 BOUND = "ijklmnabcdefgh"
 
+WORD = re.compile(r"[A-Za-z_]\w*")
+
 
 class IndexNotation(Printer):
     """Writes the entry of a gradient at the indices p, q and so on."""
 
     def __init__(self, scope: Scope, free: Sequence[Symbol]) -> None:
         super().__init__(scope)
-        letters = [letter for letter in FREE if letter not in scope.names.values()]
-        self.spare = [letter for letter in BOUND if letter not in scope.names.values()]
+        # A name may be a text, `one_hot(i, 4)`, in which a leaf is read.
+        taken = {word for name in scope.names.values() for word in WORD.findall(name)}
+        letters = [letter for letter in FREE if letter not in taken]
+        self.spare = [letter for letter in BOUND if letter not in taken]
         self.letters: dict[Symbol, str] = dict(zip(free, letters, strict=False))
 
     def index(self, node: Symbol) -> Printed:
@@ -107,8 +112,8 @@ class IndexNotation(Printer):
         sides = test.args
         if sides[0].atoms(sympy.Mod):
             return self._remainder(test)
-        if isinstance(test, sympy.Eq) and sides[0].is_number:
-            return self.write(sympy.Eq(sides[1], sides[0], evaluate=False))
+        if isinstance(test, sympy.Eq | sympy.Ne) and sides[0].is_number:
+            return self.write(test.func(sides[1], sides[0], evaluate=False))
         return self.write(test)
 
     def _conjunct(self, test: Any) -> Printed:
@@ -137,6 +142,8 @@ class IndexNotation(Printer):
 def _test(factor: Any) -> Any | None:
     if isinstance(factor, KroneckerDelta):
         return sympy.Eq(*factor.args, evaluate=False)
+    if isinstance(1 - factor, KroneckerDelta):
+        return sympy.Ne(*(1 - factor).args, evaluate=False)
     return factor.args[0].cond if is_iverson(factor) else None
 
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 import sympy
 from sympy import Expr, Indexed, KroneckerDelta, Symbol
 
-from gradcli.derivation.formulas import AffineIndex, AffineWrite, Move
-from gradcli.symbolic.write import bands, gathers
+from gradcli.derivation.moves import AffineIndex, AffineWrite, Move
+from gradcli.symbolic.write import bands, gathers, overwrites
 from gradcli.symbolic.write.conditions import iverson
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.standing import by_text, length_of, whole
@@ -27,6 +27,8 @@ def value(composition: Composed, place: int, move: Move) -> Template:
         return _banded(composition, composition.entry(move.reshaped), move.band, composition.shape(place))
     if move.reshaped is not None:
         return _reshaped(composition, composition.entry(move.reshaped), composition.shape(place))
+    if move.overwritten is not None:
+        return overwrites.value(composition, place, move.overwritten)
     if move.gathers:
         return gathers.value(composition, place, move.gathers)
     if not move.is_whole:
@@ -72,6 +74,8 @@ def contributions(composition: Composed, place: int, move: Move) -> Iterator[Con
         back = _reshaped(composition, given, composition.shape(move.reshaped))
         yield move.reshaped, back.symbols, back.body
         return
+    if move.overwritten is not None:
+        yield from overwrites.contributions(composition, given, move.overwritten)
     yield from gathers.contributions(composition, given, move.gathers)
     for write in move.writes:
         symbols = composition.scope.fresh(composition.shape(write.source))

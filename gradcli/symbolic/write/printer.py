@@ -52,6 +52,10 @@ class NotWritableError(Exception):
     """An expression has no form in this notation."""
 
 
+# What stands for infinite numbers.
+INFINITIES = {"inf": Printed("inf", r"\infty"), "-inf": Printed("-inf", r"-\infty", Precedence.SUM)}
+
+
 class Printer:
     """Writes expressions; subclasses say how places of tensors, sums and indices are written."""
 
@@ -110,6 +114,8 @@ class Printer:
 
     def symbol(self, node: Symbol) -> Printed:
         """Return a 0-d tensor by its name, or an index."""
+        if self.scope.names.get(node.name) in INFINITIES:
+            return INFINITIES[self.scope.names[node.name]]
         return named(self.scope.names[node.name]) if node.name in self.scope.names else self.index(node)
 
     def _joined(self, nodes: Sequence[Any]) -> tuple[list[Printed], tuple[Symbol | None, ...]]:
@@ -154,6 +160,8 @@ class Printer:
         node = node.reversed if self._is_number(node.lhs) else node
         text, latex = next(signs for kind, signs in RELATIONS.items() if isinstance(node, kind))
         (left, right), axes = self._joined([node.lhs, node.rhs])
+        if isinstance(node, sympy.Eq | sympy.Ne) and not node.rhs.is_number and len(right.text) < len(left.text):
+            left, right = right, left
         return Printed(
             f"{left.text} {text} {right.text}", f"{left.latex} {latex} {right.latex}", Precedence.CHOICE, axes
         )

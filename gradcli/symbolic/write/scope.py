@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -10,8 +9,6 @@ from typing import Any, Protocol
 
 import sympy
 from sympy import Expr, Indexed, IndexedBase, Integer, Rational, Symbol
-
-from gradcli.symbolic.derive.translate import number
 
 SMALL = 1e-3
 # What is smaller is no quotient of lengths; what has few digits is none of most.
@@ -36,6 +33,20 @@ class Template:
         return self.body.xreplace({symbol: index for symbol, index in pairs if isinstance(symbol, Symbol)})
 
 
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A tensor of another's entries: `one_hot` is 1 at the place that is read of, or written to, for each of `many`."""
+
+    one_hot: str
+    """The name of which flat place of the larger tensor belongs to each entry of the smaller one."""
+    shape: tuple[int, ...]
+    """The shape of the source."""
+    source: Template
+    """Its entries."""
+    is_read: bool
+    """Whether entries are read, one for each of the result's; else they are added up, each at its place."""
+
+
 @dataclass(slots=True)
 class Scope:
     """Index symbols and what tensors are called: shared by everything that is composed for one program."""
@@ -52,6 +63,8 @@ class Scope:
     """What tensors are functions of matrices: which, and the node of the matrix."""
     reshaped: dict[str, tuple[tuple[int, ...], Template]] = field(default_factory=dict)
     """The shapes and entries of what tensors that stand for others in a new shape were before."""
+    picked: dict[str, Picked] = field(default_factory=dict)
+    """What tensors that stand for entries of others at places that follow no line are sums of."""
     bands: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """The first and last diagonals of matrices whose other entries are 0, None at their ends."""
     names_constants: bool = False
@@ -70,18 +83,16 @@ class Scope:
             return body
         return body.xreplace({number: self._constant(number) for number in small})
 
+    def infinity(self, value: float) -> Symbol:
+        """Return what stands for an infinite number: nothing is computed with it."""
+        key = "infinity" if value > 0 else "minus_infinity"
+        self.names[key], self.shapes[key] = ("inf" if value > 0 else "-inf"), ()
+        return Symbol(key, real=True)
+
     def _constant(self, number: Rational) -> Symbol:
         key = f"e{number.p}_{number.q}"
         self.names[key], self.shapes[key] = repr(float(number)), ()
         return Symbol(key, real=True, positive=True)
-
-    def number(self, value: float) -> Expr:
-        """Return a number; an infinite one, which sympy would compute with, by its name."""
-        if isinstance(value, int) or math.isfinite(value):
-            return number(value)
-        key = "positive" if value > 0 else "negative" if value < 0 else "none"
-        self.names[key], self.shapes[key] = repr(value), ()
-        return Symbol(key, real=True)
 
     def fresh(self, shape: Iterable[int]) -> Indices:
         """Return new index symbols for the axes of a shape; an axis of length 1 has index 0."""

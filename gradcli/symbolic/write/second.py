@@ -10,7 +10,7 @@ import sympy
 from sympy import Dummy, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Piecewise, Sum, Symbol
 
 from gradcli.symbolic.derive.differentiate import with_less_power
-from gradcli.symbolic.write import matrices
+from gradcli.symbolic.write import matrices, standing
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.conditions import iverson
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Template
@@ -89,11 +89,14 @@ def _check_plain(composition: Composition, body: Expr, name: str) -> None:
     scope = composition.scope
     leaf = re.compile(rf"\b{re.escape(scope.names[name])}\b")
     keys = {getattr(atom, "name", "") for atom in body.free_symbols} - {name}
-    held = {key for key in keys if key in scope.names and key not in scope.of_matrices and not key.startswith(PREFIX)}
+    known = {*scope.of_matrices, *scope.reshaped, *scope.picked}
+    held = {key for key in keys if key in scope.names and key not in known and not key.startswith(PREFIX)}
     if any(leaf.search(scope.names[key]) for key in held):
         raise NoFormulaError
     for key in keys & scope.of_matrices.keys():
         _check_plain(composition, composition.entry(scope.of_matrices[key][1]).body, name)
+    for source in standing.sources(scope, keys):
+        _check_plain(composition, source.body, name)
 
 
 def _name(body: Expr) -> str:
@@ -127,8 +130,10 @@ class _Derivative:
         names = {getattr(atom, "name", None) for atom in body.free_symbols}
         names |= {base.label.name for base in body.atoms(IndexedBase)}
         of = self.composition.scope.of_matrices
-        return self._is_by(names) or any(
-            self._reads(self.composition.entry(of[name][1]).body) for name in names if name in of
+        return (
+            self._is_by(names)
+            or any(self._reads(self.composition.entry(of[name][1]).body) for name in names if name in of)
+            or any(self._reads(source.body) for source in standing.sources(self.composition.scope, names))
         )
 
     def _is_by(self, names: set[Any]) -> bool:
@@ -140,6 +145,12 @@ class _Derivative:
         if name in self.composition.scope.of_matrices:
             indices = read.indices if isinstance(read, Indexed) else ()
             return matrices.differential(self.composition, name, indices, self.of, self.sizes)
+        scope = self.composition.scope
+        if isinstance(read, Indexed) and (name in scope.reshaped or name in scope.picked):
+            own, factor = standing.unfolded(scope, name, read.indices)
+            entry = next(iter(standing.sources(scope, {name})))
+            self.sizes = {**self.sizes, **scope.sizes}
+            return total(factor * self.of(entry.at(own)), [one for one in own if isinstance(one, Symbol)], self.sizes)
         return self._place(read) if isinstance(read, Indexed) else sympy.S.One
 
     def _place(self, read: Indexed) -> Expr:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from math import prod
+from typing import Any
 
-from sympy import Expr, Symbol
+import sympy
+from sympy import Expr, KroneckerDelta, Symbol
 
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
@@ -44,6 +48,36 @@ def step_of(scope: Scope, function: str, entry: Template, shape: tuple[int, ...]
     """Return a step function of a tensor, by its text; NoFormulaError if the tensor has none."""
     text = f"{function}({whole(scope, entry.symbols, tidy(scope.ordered(entry.body)))})"
     return by_text(scope, text, shape, PREFIX)
+
+
+def sources(scope: Scope, keys: Iterable[Any]) -> list[Template]:
+    """Return the entries of what tensors that stand for others' entries, reshaped or at places, are made of."""
+    reshaped = [scope.reshaped[key][1] for key in keys if key in scope.reshaped]
+    return reshaped + [scope.picked[key].source for key in keys if key in scope.picked]
+
+
+def unfolded(scope: Scope, key: str, indices: Indices) -> tuple[Indices, Expr]:
+    """Return new indices of what such a tensor is made of, and the factor that is 1 where that is read, else 0."""
+    flat = _flat(scope.shapes[key], indices)
+    if key in scope.reshaped:
+        own = scope.fresh(scope.reshaped[key][0])
+        return own, KroneckerDelta(_flat(scope.reshaped[key][0], own), flat)
+    picked = scope.picked[key]
+    own = scope.fresh(picked.shape)
+    inner = _flat(picked.shape, own)
+    sizes = (
+        (prod(scope.shapes[key]), prod(picked.shape))
+        if picked.is_read
+        else (prod(picked.shape), prod(scope.shapes[key]))
+    )
+    one_hot = by_text(scope, picked.one_hot, sizes, PREFIX)
+    return own, one_hot.at((flat, inner) if picked.is_read else (inner, flat))
+
+
+def _flat(shape: Sequence[int], indices: Indices) -> Expr:
+    """Return where an entry is, counted in the flattened tensor."""
+    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return sympy.Add(*[stride * index for stride, index in zip(strides, indices, strict=True)])
 
 
 def whole(scope: Scope, symbols: Indices, body: Expr) -> str:

@@ -78,6 +78,11 @@ def _bracketed(factors: list[Any], index: Symbol, sizes: Sizes) -> Expr:
             rest = Mul(*[other for other in factors if other is not factor])
             (value,) = [side for side in factor.args if side != index]
             return rest.xreplace({index: value}) * _within(value, sizes[index], sizes)
+    for factor in factors:
+        solved = _solved(factor, index) if isinstance(factor, KroneckerDelta) else None
+        if solved is not None:
+            rest = Mul(*[other for other in factors if other is not factor])
+            return rest.xreplace({index: solved}) * _within(solved, sizes[index], sizes)
     low, high, rest = Integer(0), Integer(sizes[index] - 1), []
     for factor in factors:
         lower, upper = _limits(factor, index) if is_iverson(factor) else (None, None)
@@ -90,6 +95,14 @@ def _bracketed(factors: list[Any], index: Symbol, sizes: Sizes) -> Expr:
     if not _ordered(low, high, sizes):
         return _closed(Mul(*factors), index, Integer(0), Integer(sizes[index] - 1))
     return _closed(Mul(*rest), index, low, high)
+
+
+def _solved(delta: KroneckerDelta, index: Symbol) -> Expr | None:
+    """Return the index for which a linear delta is 1; None if that would be a quotient."""
+    apart = delta.args[0] - delta.args[1]
+    coefficient = apart.coeff(index)
+    rest = apart - coefficient * index
+    return -coefficient * rest if coefficient in {1, -1} and index not in rest.free_symbols else None
 
 
 def _limits(factor: Piecewise, index: Symbol) -> tuple[Expr | None, Expr | None]:

@@ -9,11 +9,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from gradcli.derivation.formulas import AffineIndex, AffineRead, FormulaNode, FormulaRequest, NodeDefinition, Operand
+from gradcli.derivation.formulas import AffineRead, FormulaNode, FormulaRequest, NodeDefinition, Operand
+from gradcli.derivation.moves import AffineIndex
 from gradcli.engine import evaluate_program
 from gradcli.execution.formulas.affine import decode
 from gradcli.execution.formulas.chain_rule import LONGEST_NAME, chain_rule
-from gradcli.execution.formulas.request import MOST_NODES, gradients_request
+from gradcli.execution.formulas.reached import MOST_NODES
+from gradcli.execution.formulas.request import gradients_request
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.trace import TracedTensor

@@ -1,0 +1,89 @@
+"""Definitions of what writes or picks entries at indices, as textbooks have them: by one-hot tensors of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from gradcli.execution.forward.trace import TracedTensor
+
+Arguments = Mapping[str, Any]
+REDUCED = {"mean": "sum(loss)/total", "sum": "sum(loss)", "none": "loss"}
+LETTERS = "abcdefghijklm"
+# Among a call's arguments: the tensors that the program spells out.
+SPELLED = "spelled"
+
+
+def added(given: Arguments) -> str | None:
+    """Return `index_add`: the rows of a source, each at its index."""
+    shape, dim = given["input"].tensor.shape, given["dim"]
+    if not shape or given["index"].tensor.ndim != 1:
+        return None
+    out = LETTERS[: len(shape)]
+    rows = out.replace(out[dim], "z")
+    return _written(given, f"{given['alpha']}*", f"{rows},z{out[dim]}->{out}", "source")
+
+
+def scattered(given: Arguments) -> str | None:
+    """Return `scatter_add`, of an index that has the source's shape, and all of the other axes."""
+    shape, dim, index = given["input"].tensor.shape, given["dim"], given["index"].tensor
+    others = [size for axis, size in enumerate(shape) if axis != dim % len(shape)] if shape else None
+    own = [size for axis, size in enumerate(index.shape) if axis != dim % len(shape)] if shape else ()
+    if others != own or index.shape != given["src"].tensor.shape:
+        return None
+    out = LETTERS[: len(shape)]
+    source = out.replace(out[dim], "z")
+    return _written(given, "", f"{source},{source}{out[dim]}->{out}", "src")
+
+
+def put(given: Arguments) -> str | None:
+    """Return `index_put` at a mask, or at rows that are told by an index."""
+    first, *others = given["indices"]
+    if others or given["accumulate"] or not isinstance(first, TracedTensor) or first in given[SPELLED]:
+        return None
+    index, whole, values = first.tensor, given["input"].tensor, given["values"].tensor
+    if index.dtype is torch.bool:
+        is_plain = index.shape == whole.shape and not values.ndim
+        return "where(indices[0], values, input)" if is_plain else None
+    if index.ndim != 1 or bool((index < 0).any()) or index.unique().numel() < index.numel():
+        return None
+    out = LETTERS[: whole.ndim]
+    rows = f"broadcast_to(values, {(*index.shape, *whole.shape[1:])})"
+    written = f'einsum("z{out[1:]},z{out[0]}->{out}", {rows}, one_hot(indices[0], input.shape[0])*1.0)'
+    told = f"[{', '.join([':', *['None'] * (whole.ndim - 1)])}]" if whole.ndim > 1 else ""
+    return f"h = sum(one_hot(indices[0], input.shape[0]), 0){told}\nwhere(h > 0, 0, input) + {written}"
+
+
+def _written(given: Arguments, factor: str, equation: str, source: str) -> str | None:
+    if bool((given["index"].tensor < 0).any()):
+        return None
+    return f'input + {factor}einsum("{equation}", {source}, one_hot(index, input.shape[dim])*1.0)'
+
+
+def picked(given: Arguments) -> str | None:
+    """Return the sum over classes that labels pick, of the logarithms in `logs`: `one_hot` is 1 at the label."""
+    target, scores = given["target"], given["input"].tensor
+    if not _is_of_labels(target) or scores.ndim != target.tensor.ndim + 1:
+        return None
+    classes = 0 if scores.ndim == 1 else 1
+    has_weight, ignored = given["weight"] is not None, given["ignore_index"]
+    is_whole = not bool((target.tensor == ignored).any())
+    label = "target" if is_whole else f"where(target == {ignored}, 0, target)"
+    weighed = "*detach(weight)" if has_weight else ""
+    lines = [f"labels = one_hot({label}, input.shape[{classes}])*1.0{weighed}"]
+    counted = f"detach(weight)[{label}]" if has_weight else "1.0"
+    counted = counted if is_whole else f"where(target == {ignored}, 0, {counted})"
+    lines.append("total = target.numel()" if counted == "1.0" else f"total = sum({counted})")
+    if smoothing := given.get("label_smoothing"):
+        share = f"{smoothing!r}/input.shape[{classes}]{weighed}"
+        lines.append(f"labels = {1 - smoothing!r}*labels + {share}")
+    moved = "logs" if scores.ndim == classes + 1 else "movedim(logs, 1, -1)"
+    loss = f"-sum({moved}*labels, -1)"
+    lines.append(f"loss = {loss if is_whole else f'where(target == {ignored}, 0, {loss})'}")
+    return "\n".join([*lines, REDUCED[given["reduction"]]])
+
+
+def _is_of_labels(value: Any) -> bool:
+    return isinstance(value, TracedTensor) and not value.tensor.is_floating_point()
