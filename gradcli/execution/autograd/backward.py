@@ -14,7 +14,7 @@ from gradcli.execution.autograd import errors
 from gradcli.execution.autograd.accumulated import hooks_of
 from gradcli.execution.forward.followed import Followed, actual
 from gradcli.execution.forward.overwriting import OVERWRITTEN, culprit
-from gradcli.execution.forward.plain import plain
+from gradcli.execution.forward.plain import plain, stored
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
@@ -230,7 +230,7 @@ def gradients(
             retain_graph=retain_graph or create_graph,
             allow_unused=True,
         )
-    return dict(zip(wrt, found, strict=True))
+    return {traced: None if one is None else stored(one) for traced, one in zip(wrt, found, strict=True)}
 
 
 def _known(traced: TracedTensor) -> Any:
@@ -244,7 +244,7 @@ def grad_attribute(traced: TracedTensor) -> Tensor | None:
     if traced.edge is not None and tensor is traced.tensor:
         return None
     grad = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
-    return grad if grad is None or grad.layout is torch.strided else plain(grad)
+    return None if grad is None else plain(grad)
 
 
 def grad_fn_name(traced: TracedTensor) -> str | None:
