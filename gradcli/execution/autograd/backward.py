@@ -161,11 +161,14 @@ def backward(
     gradients are in memory once less.
     """
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
+    apart = [traced for traced in retain if _is_apart(traced)]
     for traced in retain:
-        if isinstance(traced, Followed) or traced.edge is None:
+        if not _is_apart(traced) and (isinstance(traced, Followed) or traced.edge is None):
             actual(traced).retain_grad()
     with catching(wanted, once=once) as caught, _refusals(output):
         actual(output).backward(cotangent)
+    for traced in apart:
+        traced.tensor.grad = caught.get(traced)
     return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
 
 
@@ -238,12 +241,15 @@ def _known(traced: TracedTensor) -> Any:
     return traced.tensor if traced.edge is None else traced.edge
 
 
+def _is_apart(traced: TracedTensor) -> bool:
+    """Tell whether autograd knows a tensor that nobody holds: one of the code's own, between leaves and output."""
+    return traced.edge is not None and actual(traced) is traced.tensor
+
+
 def grad_attribute(traced: TracedTensor) -> Tensor | None:
     """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
     tensor = actual(traced)
-    if traced.edge is not None and tensor is traced.tensor:
-        return None
-    grad = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+    grad = tensor.grad if _is_apart(traced) or tensor.is_leaf or tensor.retains_grad else None
     return None if grad is None else plain(grad)
 
 
