@@ -163,7 +163,7 @@ def backward(
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
     apart = [traced for traced in retain if _is_apart(traced)]
     for traced in retain:
-        if not _is_apart(traced) and (isinstance(traced, Followed) or traced.edge is None):
+        if not _is_apart(traced) and not _is_lost(traced):
             actual(traced).retain_grad()
     with catching(wanted, once=once) as caught, _refusals(output):
         actual(output).backward(cotangent)
@@ -241,13 +241,20 @@ def _known(traced: TracedTensor) -> Any:
     return traced.tensor if traced.edge is None else traced.edge
 
 
+def _is_lost(traced: TracedTensor) -> bool:
+    """Tell whether a tensor is a view of a program's that was written over: PyTorch crashes where it is asked of it."""
+    return traced.edge is not None and not isinstance(traced, Followed)
+
+
 def _is_apart(traced: TracedTensor) -> bool:
-    """Tell whether autograd knows a tensor that nobody holds: one of the code's own, between leaves and output."""
-    return traced.edge is not None and actual(traced) is traced.tensor
+    """Tell whether nobody holds the tensor that autograd knows: code's own, between leaves and output."""
+    return isinstance(traced, Followed) and traced.edge is not None and actual(traced) is traced.tensor
 
 
 def grad_attribute(traced: TracedTensor) -> Tensor | None:
     """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
+    if _is_lost(traced):
+        return None
     tensor = actual(traced)
     grad = tensor.grad if _is_apart(traced) or tensor.is_leaf or tensor.retains_grad else None
     return None if grad is None else plain(grad)
