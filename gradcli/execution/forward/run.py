@@ -102,11 +102,10 @@ def reduction_of(settings: Settings) -> Callable[..., Tensor]:
 
 
 def display_names(trace: Trace) -> dict[TracedTensor, str]:
-    """Return what each tensor is called: its name, else its source text; repeated ones have numbers, hidden last."""
+    """Return what each tensor is called: its name, else its source text; a repeated one gets a number."""
     names: dict[TracedTensor, str] = {}
     counts: dict[str, int] = {}
-    made = [output for call in trace.calls for output in call.outputs]
-    for traced in sorted([*trace.leaves, *made], key=trace.hidden.__contains__):
+    for traced in [*trace.leaves, *(output for call in trace.calls for output in call.outputs)]:
         if traced not in names:
             name = traced.name or traced.text
             counts[name] = counts.get(name, 0) + 1

@@ -198,6 +198,7 @@ class Writes(Evaluator):
         op = find("clone")
         assert op is not None  # noqa: S101 (the table has it)
         copy = self.apply(op, Call("clone", (node,), (), node.span, node.span), [part], {})
+        self.machine.named(copy, f"{self.program.text(node)}.clone()")
         self.machine.hide([copy])
         return copy
 
