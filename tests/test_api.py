@@ -175,3 +175,16 @@ def test_a_report_names_its_tolerances() -> None:
     assert gradcli.check("x*x", {"x": 2.0}).to_dict()["tolerance"] == {"rtol": 1e-9, "atol": 1e-13}
     loose = gradcli.evaluate("x*x", {"x": 2.0}, dtype="float32", rtol=0.5).to_dict()
     assert loose["tolerance"] == {"rtol": 0.5, "atol": 1.2e-7}
+
+
+def test_a_caller_without_gradients_has_them_checked_all_the_same() -> None:
+    with torch.no_grad():
+        assert gradcli.evaluate("x**3", {"x": 2.0})["x"].gradient == 12.0
+        assert not torch.is_grad_enabled()
+    with torch.inference_mode():
+        x = torch.ones(2)
+        assert gradcli.evaluate("(x*x).sum()", {"x": x})["x"].gradient.tolist() == [2.0, 2.0]
+        assert gradcli.evaluate(lambda x: (x * x).sum(), {"x": x})["x"].gradient.tolist() == [2.0, 2.0]
+        assert torch.is_inference_mode_enabled()
+        assert not torch.is_grad_enabled()
+    assert torch.is_grad_enabled()

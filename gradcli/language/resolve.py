@@ -127,6 +127,9 @@ def _unknown(call: Call, program: Program, variables: set[str], names: Callable[
     hint = habit or did_you_mean(call.function, names(), listed, then=listed, nearest=nearest)
     if call.function in IN_PLACE_ALONE:
         hint = f"PyTorch has it in place only: `{call.function}_`"
+    if not call.method and len(call.function) == 1:
+        product, function = f"`{call.function}*(...)`", f"`def {call.function}(...):`"
+        hint = f"write a product as {product}; a program holds its own functions: {function}"
     if not call.method and call.function in OWN:
         hint = f"a program defines what it calls: put a line such as `{call.function} = nn.Linear(3, 2)` before it"
     if not call.method and call.function in variables:

@@ -181,6 +181,12 @@ def _gathered(arguments: tuple[Expression, ...]) -> Expression:
     return Sequence(arguments, Span(arguments[0].span.start, arguments[-1].span.end), is_list=False)
 
 
+def own_names(op: Op, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments by PyTorch's names: not all of its functions take `axis` for `dim`, say."""
+    known = {parameter.name for parameter in parse_signature(op.signature)}
+    return {name if name in known else _SYNONYMS[name]: value for name, value in keywords.items()}
+
+
 def _find(name: str, parameters: tuple[Parameter, ...], op: Op, value: Expression) -> Parameter:
     known = {parameter.name: parameter for parameter in parameters}
     found = known.get(name) or known.get(_SYNONYMS.get(name, ""))

@@ -29,6 +29,12 @@ def test_known_functions_pass(source: str) -> None:
         ("torch.sofmax(x)", "sofmax", "unknown function 'sofmax'", "did you mean 'softmax'? `gradcli ops` lists all"),
         ("x.summ()", "summ", "unknown method 'summ'", "did you mean 'sum'? `gradcli ops` lists all"),
         ("nrom(x)", "nrom", "unknown function 'nrom'", "did you mean 'linalg.norm'? `gradcli ops` lists all"),
+        (
+            "x(y + 1)",
+            "x",
+            "unknown function 'x'",
+            "write a product as `x*(...)`; a program holds its own functions: `def x(...):`",
+        ),
         ("open(x)", "open", "unknown function 'open'", "`gradcli ops` lists all"),
         ("y*x(3) + x", "x", "unknown function 'x'", "'x' is a variable: write a product as `x*(...)`"),
         ("if sin(x) > 0:\n  y = cosh(x)\nsin(x)", "cosh", "unknown function 'cosh'", "`gradcli ops` lists all"),

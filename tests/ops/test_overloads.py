@@ -61,3 +61,17 @@ def test_an_error_shows_every_signature() -> None:
 def test_an_argument_that_is_not_supported_is_an_error(program: str) -> None:
     with pytest.raises(GradcliError, match=r"has no argument|one of PyTorch's types"):
         run(program)
+
+
+@pytest.mark.parametrize(
+    ("program", "value"),
+    [
+        ("x.softmax(axis=1)", X.softmax(1)),
+        ("torch.log_softmax(x, axis=0)", X.log_softmax(0)),
+        ("torch.unsqueeze(x, axis=0)", X[None]),
+        ("torch.mul(x1=x, x2=x)", X * X),
+        ("x.amax(axis=0, keepdims=True)", X.amax(0, keepdim=True)),
+    ],
+)
+def test_numpys_names_of_arguments_reach_pytorch_as_its_own(program: str, value: torch.Tensor) -> None:
+    assert torch.equal(run(program)[1], value)

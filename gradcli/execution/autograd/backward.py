@@ -14,7 +14,7 @@ from gradcli.execution.autograd import errors
 from gradcli.execution.autograd.accumulated import hooks_of
 from gradcli.execution.forward.followed import Followed, actual
 from gradcli.execution.forward.overwriting import OVERWRITTEN, culprit
-from gradcli.execution.forward.plain import plain
+from gradcli.execution.forward.plain import plain, stored
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
@@ -161,11 +161,14 @@ def backward(
     gradients are in memory once less.
     """
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
+    apart = [traced for traced in retain if _is_apart(traced)]
     for traced in retain:
-        if isinstance(traced, Followed) or traced.edge is None:
+        if not _is_apart(traced) and not _is_lost(traced):
             actual(traced).retain_grad()
     with catching(wanted, once=once) as caught, _refusals(output):
         actual(output).backward(cotangent)
+    for traced in apart:
+        traced.tensor.grad = caught.get(traced)
     return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
 
 
@@ -230,7 +233,7 @@ def gradients(
             retain_graph=retain_graph or create_graph,
             allow_unused=True,
         )
-    return dict(zip(wrt, found, strict=True))
+    return {traced: None if one is None else stored(one) for traced, one in zip(wrt, found, strict=True)}
 
 
 def _known(traced: TracedTensor) -> Any:
@@ -238,13 +241,23 @@ def _known(traced: TracedTensor) -> Any:
     return traced.tensor if traced.edge is None else traced.edge
 
 
+def _is_lost(traced: TracedTensor) -> bool:
+    """Tell whether a tensor is a view of a program's that was written over: PyTorch crashes where it is asked of it."""
+    return traced.edge is not None and not isinstance(traced, Followed)
+
+
+def _is_apart(traced: TracedTensor) -> bool:
+    """Tell whether nobody holds the tensor that autograd knows: code's own, between leaves and output."""
+    return isinstance(traced, Followed) and traced.edge is not None and actual(traced) is traced.tensor
+
+
 def grad_attribute(traced: TracedTensor) -> Tensor | None:
     """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
-    tensor = actual(traced)
-    if traced.edge is not None and tensor is traced.tensor:
+    if _is_lost(traced):
         return None
-    grad = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
-    return grad if grad is None or grad.layout is torch.strided else plain(grad)
+    tensor = actual(traced)
+    grad = tensor.grad if _is_apart(traced) or tensor.is_leaf or tensor.retains_grad else None
+    return None if grad is None else plain(grad)
 
 
 def grad_fn_name(traced: TracedTensor) -> str | None:

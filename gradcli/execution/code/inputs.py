@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradcli.errors import InputError
@@ -38,6 +39,16 @@ class Inputs:
     def _paths(self) -> Iterator[tuple[str, Tensor]]:
         for name, value in (*zip(self.names, self.positional, strict=True), *self.keywords.items()):
             yield from _tensors(value, name)
+
+    def read(self, parameters: Sequence[inspect.Parameter]) -> Inputs:
+        """Return the same arguments with nested lists of numbers as the tensors that the code takes."""
+        known = {parameter.name: parameter for parameter in parameters}
+
+        def of(name: str, value: Any) -> Any:
+            return read(known[name], value) if name in known else value
+
+        positional = tuple(map(of, self.names, self.positional))
+        return replace(self, positional=positional, keywords={name: of(name, v) for name, v in self.keywords.items()})
 
     def holding(self, tensors: Mapping[str, Tensor]) -> Inputs:
         """Return the same arguments with other tensors in them."""
@@ -121,9 +132,38 @@ def is_tensor(parameter: inspect.Parameter) -> bool:
         return isinstance(parameter.default, Tensor)
     if parameter.annotation in UNTELLING:
         return True
-    annotation = parameter.annotation
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "") + repr(annotation)
+    text = _annotation(parameter)
     return "Tensor" in text or PLAIN.search(text) is None
+
+
+def _annotation(parameter: inspect.Parameter) -> str:
+    annotation = parameter.annotation
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "") + repr(annotation)
+
+
+def read(parameter: inspect.Parameter, value: Any) -> Any:
+    """Return what a parameter is given: a nested list of numbers as the tensor that it takes.
+
+    Where nothing says that it takes one, a list of integers may be sizes, and a number alone no tensor.
+    """
+    numbers, text = list(_numbers(value)), _annotation(parameter)
+    says_tensor = "Tensor" in text and PLAIN.search(text) is None
+    is_list = isinstance(value, tuple | list) and is_tensor(parameter) and float in map(type, numbers)
+    if None in numbers or not numbers or not (says_tensor or is_list):
+        return value
+    try:
+        return torch.tensor(value, dtype=torch.float64 if float in map(type, numbers) else None)
+    except (ValueError, OverflowError):  # rows of several lengths, or an integer beyond PyTorch's
+        return value
+
+
+def _numbers(value: Any) -> Iterator[float | None]:
+    """Yield the numbers in nested lists, and None for all else."""
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _numbers(item)
+    else:
+        yield value if isinstance(value, int | float) else None
 
 
 def bound(parameters: Sequence[inspect.Parameter], given: Any) -> Inputs:

@@ -61,6 +61,9 @@ def target_of(found: Any, name: str, settings: Settings, given: Mapping[str, Any
         return _target(name, _own(found, settings), settings, given, used)
     if not callable(found):
         raise InputError(f"'{name}' is {type(found).__name__}, and not code", hint=f"name {NEITHER}")
+    if signature_of(found) is None:
+        hint = f"write a function around it, such as `def f(x): return {getattr(found, '__name__', 'code')}(x)`"
+        raise InputError(f"Python does not know which arguments '{name}' takes", hint=hint)
     if not parameters_of(found):
         return _case(found, name, settings, given)
     return _target(name, found, settings, given, used)
@@ -130,7 +133,7 @@ def _target(name: str, code: Any, settings: Settings, given: Any, used: set[str]
     module = code if isinstance(code, nn.Module) else None
     signature = signature_of(code.forward if module is not None else code)
     parameters = [] if signature is None else list(signature.parameters.values())
-    inputs = bound(parameters, {} if given is None else given)
+    inputs = bound(parameters, {} if given is None else given).read(parameters)
     fixed = {
         path: converted(tensor, settings.device, DTYPES[settings.dtype]) for path, tensor in inputs.fixed().items()
     }

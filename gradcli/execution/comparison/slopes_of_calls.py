@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +15,8 @@ from gradcli.ops.record import Kind
 # Along so many ways of the entries at random their terms are seen.
 WAYS = 3
 LARGEST = sys.float_info.max
+# What is continuous changes by no more than this part of it in a short step, or so many times what its slopes say.
+BROKEN, STEEPER = 1e-3, 16.0
 
 Tangents = dict[TracedTensor, Tensor]
 
@@ -83,3 +86,21 @@ def forward(call: TracedCall, values: Tangents, tangents: Tangents) -> Iterator[
 
     _, found, *_ = torch.func.jvp(run, tuple(values[traced] for traced in tangents), tuple(tangents.values()))
     yield from zip(results, (slope.detach() for slope in found), strict=True)
+
+
+def breaks(call: TracedCall, own: Tangents, moving: Tangents, slopes: Tangents, step: float) -> bool:
+    """Return whether a call changes by far more than its slopes say, for a step relative to the entries that it moves.
+
+    pinv jumps where the rank of a matrix falls, which is no condition on single entries.
+    """
+    fastest = max(map(largest, moving.values()))
+    if not sys.float_info.min <= fastest < math.inf:  # else it has too few digits
+        return False
+    moved = [(own[t].abs() / slope.abs())[(own[t] != 0) & (slope != 0)] for t, slope in moving.items()]
+    length = step * min((float(one.amin()) for one in moved if one.numel()), default=1.0 / fastest)
+    beside = call.run({**own, **{traced: own[traced] + length * slope for traced, slope in moving.items()}})
+    for traced, slope in slopes.items():
+        allowed = max(BROKEN * largest(traced.tensor), STEEPER * length * largest(slope), step)
+        if not largest(beside[traced] - traced.tensor) <= allowed:
+            return True
+    return False

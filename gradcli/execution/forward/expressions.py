@@ -41,6 +41,7 @@ from gradcli.language.program import (
 )
 from gradcli.ops.overloads import choose
 from gradcli.ops.record import Op
+from gradcli.ops.signature import own_names
 from gradcli.ops.table import find
 
 NUMBERS = (int, float, complex)
@@ -166,7 +167,7 @@ class Evaluator(Conditions):
         known |= {id(part): keywords[name] for name, part in node.keywords}
         try:
             chosen, bound = choose(op, node, lambda part: _value(part, known))
-            result = self.machine.apply(chosen, BoundCall(node, positional, keywords, bound))
+            result = self.machine.apply(chosen, BoundCall(node, positional, own_names(chosen, keywords), bound))
             return result if self.records or op.name == "detach" else tree.map(self._constant(node), result)
         except GradcliError as error:
             raise self.located(error, node) from None

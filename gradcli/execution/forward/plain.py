@@ -7,8 +7,13 @@ from torch import Tensor
 
 
 def plain(gradient: Tensor) -> Tensor:
-    """Return a gradient without its history, and dense; a zero that PyTorch keeps without storage gets one."""
+    """Return a gradient without its history, dense and with storage."""
     detached = gradient.detach()
     if detached.layout is not torch.strided:  # an embedding with sparse=True
         return detached.to_dense()
-    return detached.clone() if detached._is_zerotensor() else detached  # noqa: SLF001 (there is no public name)
+    return stored(detached)
+
+
+def stored(gradient: Tensor) -> Tensor:
+    """Return a gradient with storage: PyTorch keeps some zeros without, as that of `sgn`."""
+    return gradient.clone() if gradient._is_zerotensor() else gradient  # noqa: SLF001 (there is no public name)

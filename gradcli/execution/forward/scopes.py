@@ -167,7 +167,7 @@ class Scopes:
         return ExecutionError(message, span=node.span, source=self.program.source, hint=hint)
 
     def located(self, error: GradcliError, node: Expression | Statement) -> GradcliError:
-        """Return an error with the place of a node, unless it has one."""
-        if error.span is None:
-            error.span, error.source = node.span, self.program.source
+        """Return an error with the place of a node, unless it has one; a span alone is one in this program."""
+        if error.source is None:
+            error.span, error.source = error.span or node.span, self.program.source
         return error

@@ -19,6 +19,7 @@ from gradcli.execution.forward.modules import Instance, Module, Pending
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.refused_calls import refuse_floats
 from gradcli.execution.forward.values import Value
+from gradcli.language.operator_table import PRODUCT
 from gradcli.language.program import Call, Expression, Fill, InPlace, Leaf, Literal, Name, SetAttribute, SetItem
 from gradcli.ops.table import find
 
@@ -179,8 +180,29 @@ class Writes(Evaluator):
         is_augmented = isinstance(node, Call) and node.arguments[:1] and node.arguments[0].span == statement.index.span
         if not (is_augmented and isinstance(node, Call)):
             return self.evaluate(node), None
-        given = [self.evaluate(part) for part in node.arguments]
-        return self.call(node, given, {}), given[1]
+        part, operand = (self.evaluate(one) for one in node.arguments)
+        if not self._reads_after_writing(node, operand):
+            part = self._copied(part, node.arguments[0])
+        return self.call(node, [part, operand], {}), operand
+
+    def _reads_after_writing(self, node: Call, operand: Any) -> bool:
+        """Tell whether backward of `x[i] **= y` reads what is in x by then, which PyTorch refuses.
+
+        Its other calls in place keep a copy of what they write over. There is no `@=`: that is a product, which then
+        is assigned.
+        """
+        return node.function == PRODUCT.function or (node.operator == "**" and self.machine.tensor(operand) is not None)
+
+    def _copied(self, part: Any, node: Expression) -> Any:
+        """Return a copy of a part of a tensor, which the program does not make itself."""
+        if self.machine.tensor(part) is None:
+            return part
+        op = find("clone")
+        assert op is not None  # noqa: S101 (the table has it)
+        copy = self.apply(op, Call("clone", (node,), (), node.span, node.span), [part], {})
+        self.machine.named(copy, f"{self.program.text(node)}.clone()")
+        self.machine.hide([copy])
+        return copy
 
     def _refuse_clash(
         self, tensor: Tensor, items: tuple[Any, ...], value: Any, operand: Any, statement: SetItem

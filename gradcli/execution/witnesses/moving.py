@@ -12,7 +12,16 @@ from torch import Tensor
 from gradcli.execution.comparison.absorbed_jumps import hidden_changes
 from gradcli.execution.comparison.nonfinite import at_jump
 from gradcli.execution.comparison.rounding import Point
-from gradcli.execution.comparison.slopes_of_calls import Tangents, forward, is_real, is_repeated, largest, still, terms
+from gradcli.execution.comparison.slopes_of_calls import (
+    Tangents,
+    breaks,
+    forward,
+    is_real,
+    is_repeated,
+    largest,
+    still,
+    terms,
+)
 from gradcli.execution.comparison.vanishing import definitions_factor
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
@@ -239,8 +248,10 @@ class Moving:
         moving = {traced: self.tangents[traced] for traced in call.inputs if traced in self.tangents}
         if not moving:
             return
-        sizes = terms(call, values, moving)
-        for traced, found in forward(call, values, moving):
+        sizes, slopes = terms(call, values, moving), list(forward(call, values, moving))
+        if at_point and call.op.kind is Kind.COMPOSITE and breaks(call, values, moving, dict(slopes), self.step):
+            raise UnknownError
+        for traced, found in slopes:
             tangent = torch.where(found.isfinite() & (found.abs() <= CANCELLED * sizes[traced]), 0.0, found)
             tangent = self._with_lost(call, moving, found, tangent) if at_point else tangent
             tangent = torch.where(torch.as_tensor(still(call, moving, found)), 0.0, tangent)

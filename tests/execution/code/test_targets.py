@@ -198,3 +198,35 @@ def test_nothing_to_differentiate_by_is_told() -> None:
     frozen = nn.Linear(2, 2).requires_grad_(False)
     with pytest.raises(gradcli.GradcliError, match="nothing to differentiate"):
         gradcli.check(frozen, (torch.ones(1, 2, dtype=torch.int64),))
+
+
+def squares(x: Tensor, n: int = 2) -> Tensor:
+    return (x**n).sum()
+
+
+def reshaped(x: Any, sizes: Any, factor: Any) -> Any:
+    return (x.reshape(sizes) * factor).sum()
+
+
+def test_nested_lists_are_the_tensors_that_code_takes() -> None:
+    for given in ({"x": [[1.0, 2.0], [3.0, 4.0]]}, [[[1.0, 2.0], [3.0, 4.0]]]):
+        for function in (squares, lambda x: x.square().sum()):
+            found = gradcli.evaluate(function, given)
+            assert found.verdict == "match"
+            assert found["x"].gradient.tolist() == [[2.0, 4.0], [6.0, 8.0]]
+    assert gradcli.evaluate(squares, {"x": 3.0, "n": 3})["x"].gradient == 27.0
+    assert gradcli.evaluate(nn.Linear(2, 1), {"input": [1.0, 2.0]}, reduce="sum")["weight"].gradient.tolist() == [
+        [1, 2]
+    ]
+
+
+def test_sizes_and_numbers_stay_what_they_are() -> None:
+    found = gradcli.evaluate(reshaped, {"x": [1.0, 2.0, 3.0, 4.0], "sizes": [2, 2], "factor": 3.0})
+    assert [one.name for one in found.tensors if one.kind == "leaf"] == ["x"]
+    assert found["x"].gradient.tolist() == [3.0] * 4
+
+
+def test_a_function_that_does_not_say_what_it_takes_is_named() -> None:
+    with pytest.raises(gradcli.GradcliError, match="Python does not know which arguments") as caught:
+        gradcli.evaluate(torch.sin, [torch.ones(())])
+    assert "def f(x)" in (caught.value.hint or "")

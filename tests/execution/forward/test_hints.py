@@ -34,3 +34,21 @@ def test_an_index_that_a_tensor_has_not_is_no_defect() -> None:
     with pytest.raises(GradcliError) as caught:
         evaluate_program("x.data[0] = 1; x*y", Settings())
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("program", "marked"),
+    [
+        ("x.sum(dims=0)", "0"),
+        ("y = 2*x; y.transpose(0)", "transpose"),
+        ("torch.sum(x, 0, True, 2)", "2"),
+        ("def f(a): return a.sum(dims=1)\nf(x)", "1"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_marked_in_the_program(program: str, marked: str) -> None:
+    with pytest.raises(GradcliError) as caught:
+        evaluate_program(program, Settings())
+    error = caught.value
+    assert error.source is not None
+    assert error.span is not None
+    assert error.source[error.span.start : error.span.end] == marked

@@ -205,6 +205,43 @@ def test_a_change_in_place_is_that_of_pytorch(operator: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "y[1:] *= w[1:]",
+        "y[0] **= 3",
+        "y[:1] /= w[:1]",
+        "y[torch.tensor([0, 1])] *= w",
+        "y[0, 0] /= y.sum()",
+        "y[1:] @= w",
+        "y[0] **= w[0]",
+        "y[0] *= y[1]",
+        "y[1:] @= w*x",
+        "y[0] = y[0]*w[0]",
+    ],
+)
+def test_a_change_in_place_of_a_part_is_that_of_pytorch_or_its_refusal(change: str) -> None:
+    a, b = ([[1.5, 2.25], [0.5, 3.0]], [[0.75, 1.5], [2.0, 0.25]])
+    x = torch.tensor(a, requires_grad=True, dtype=torch.float64)
+    space = {"y": x * 2, "w": torch.tensor(b, requires_grad=True, dtype=torch.float64), "x": x, "torch": torch}
+    exec(change, space)  # noqa: S102 (a literal above)
+    program, settings = f"y = x*2\n{change}\ny.sum() + 0*w.sum()", {"values": {"x": a, "w": b}}
+    try:
+        space["y"].sum().backward()
+    except RuntimeError:
+        with pytest.raises(ExecutionError, match="modified by an inplace operation"):
+            report(program, **settings)
+        return
+    found = report(program, **settings)
+    assert found.verdict == "match"
+    assert x.grad is not None and torch.allclose(found["x"].gradient, x.grad)  # noqa: PT018
+
+
+def test_a_copy_that_a_change_in_place_takes_is_not_shown() -> None:
+    found = report("y = x*2\ny[0] *= 3\ny.sum()", values={"x": [1.0, 2.0]})
+    assert [one.name for one in found.tensors] == ["x", "y", "y[0]", "y[0] *= 3", "y (2)", "y.sum()"]
+
+
+@pytest.mark.parametrize(
     ("program", "message"),
     [
         ("x += 1; x", "a leaf Variable that requires grad is being used in an in-place operation"),
