@@ -6,9 +6,10 @@ import ast
 from typing import TypeVar
 
 from gradcli.language.names import dotted
+from gradcli.python_trees import expression_tree
 
 Node = TypeVar("Node", bound=ast.AST)
-_VJP = ast.parse("torch.autograd.functional.vjp", mode="eval").body
+_VJP = expression_tree("torch.autograd.functional.vjp")
 
 
 def without_pullback(body: list[ast.stmt], place: int) -> list[ast.stmt] | None:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 
 from gradcli.language.pasted import without_surroundings
+from gradcli.python_trees import module_tree
 
 # What differentiates a function, and the command that does the same.
 TRANSFORMS: Mapping[str, str] = {
@@ -46,7 +47,7 @@ def as_a_file(text: str, is_read: Callable[[str], bool] = lambda _: True) -> str
     if not any(word in text for word in WORDS):
         return None
     try:
-        return _command_for(ast.parse(without_surroundings(text)), is_read)
+        return _command_for(module_tree(without_surroundings(text)), is_read)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -12,6 +12,7 @@ from gradcli.errors import LimitError, ProgramError, Span
 from gradcli.language.imported import with_full_names
 from gradcli.language.source import Source
 from gradcli.limits import Limits
+from gradcli.python_trees import module_tree
 
 # Levels of the tree that Python counts as one frame; frames of who calls it; and frames that a thread has room for.
 LEVELS, CALLERS, DEEPEST = 3, 200, 5_000
@@ -42,7 +43,7 @@ def parse_text(source: Source, *, indented: bool) -> tuple[Source, list[ast.stmt
         source = replace(source, first_line=2)
     try:
         with _room_for(source.limits):
-            module = ast.parse(_WRAPPER + source.clean if indented else source.clean)
+            module = module_tree(_WRAPPER + source.clean if indented else source.clean)
     except SyntaxError as error:
         if (error.msg or "").startswith("too many"):  # nested parentheses, levels of indentation
             raise too_deep() from None

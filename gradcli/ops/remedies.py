@@ -6,6 +6,8 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gradcli.python_trees import expression_tree
+
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
@@ -26,7 +28,7 @@ class Remedy:
 def _operand(text: str) -> str:
     """Return an expression that may stand beside any operator: in brackets, unless it is a name, a call or a number."""
     try:
-        node = ast.parse(text, mode="eval").body
+        node = expression_tree(text)
     except SyntaxError:
         return f"({text})"
     return text if isinstance(node, ast.Name | ast.Call | ast.Attribute | ast.Subscript) else f"({text})"

@@ -13,6 +13,7 @@ from gradcli.language.program import Call, Expression, Sequence
 from gradcli.language.words import shorten
 from gradcli.ops.record import Op
 from gradcli.phrases import did_you_mean
+from gradcli.python_trees import module_tree
 
 Fitting: TypeAlias = "list[tuple[Op, Mapping[str, Expression]]]"
 Default: TypeAlias = "int | float | bool | str | tuple[object, ...] | None"
@@ -46,7 +47,7 @@ class Parameter:
 @cache
 def parse_signature(text: str) -> tuple[Parameter, ...]:
     """Return the parameters of one of the op table's signatures, such as `var(input, dim=None, *, correction=1)`."""
-    function = ast.parse(f"def f({text.partition('(')[2].rpartition(')')[0]}): ...").body[0]
+    function = module_tree(f"def f({text.partition('(')[2].rpartition(')')[0]}): ...").body[0]
     assert isinstance(function, ast.FunctionDef)  # noqa: S101 (by construction)
     arguments = function.args
     plain = [*arguments.posonlyargs, *arguments.args]

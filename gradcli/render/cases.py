@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gradcli.python_trees import expression_tree
+
 LEAST = 3  # what chooses between two reads as well in a line
 
 
@@ -20,7 +22,7 @@ def case_lines(text: str) -> list[str]:
 def _rows(text: str) -> Iterator[tuple[str, str]]:
     """Yield what is chosen, and when; nothing for what is no expression of Python's."""
     try:
-        node = ast.parse(text, mode="eval").body
+        node = expression_tree(text)
     except SyntaxError:
         return
     while (choice := _choice(node)) is not None:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.terms import call
 from gradcli.derivation.notation.written import text_of
+from gradcli.python_trees import expression_tree
 
 CHOICE = 3  # a test, and what it chooses between
 Factors = tuple[Fraction, tuple[str, ...], tuple[str, ...]]
@@ -21,7 +22,7 @@ def with_bounds(text: str) -> str:
     """Return a formula of a whole tensor with such choices joined."""
     if "where(" not in text or text.startswith("["):
         return text
-    tree = ast.parse(text, mode="eval").body
+    tree = expression_tree(text)
     before = ast.dump(tree)
     found = _Bounds().visit(tree)
     return text if ast.dump(found) == before else text_of(found)
@@ -67,7 +68,7 @@ def _saturated(test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr 
             left=ast.Call(func=ast.Name(id="abs"), args=[value]), ops=[ast.Lt() | ast.LtE()], comparators=[bound]
         ) if _is_number(bound):
             there = _put(body, value, ast.BinOp(bound, ast.Mult(), call("sign", value)))
-            there = ast.parse(ast.unparse(there), mode="eval").body
+            there = expression_tree(ast.unparse(there))
             if ast.unparse(there) == ast.unparse(body) or _factors(there) != _factors(otherwise):
                 return None
             return _put(body, value, call("clamp", value, ast.UnaryOp(ast.USub(), bound), bound))
@@ -162,7 +163,7 @@ def _beyond(test: ast.expr, second: ast.expr) -> ast.expr | None:
 
 def _put(node: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
     """Return an expression with another in the place of one."""
-    copy = ast.parse(ast.unparse(node), mode="eval").body
+    copy = expression_tree(ast.unparse(node))
     found = _Replaced(old, new).visit(copy)
     assert isinstance(found, ast.expr)  # noqa: S101 (as what it is made from)
     return found

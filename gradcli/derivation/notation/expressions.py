@@ -28,6 +28,7 @@ from gradcli.derivation.notation.shapes import literal_shape
 from gradcli.derivation.notation.unified import value as value_of
 from gradcli.derivation.notation.written import bracketed
 from gradcli.errors import NotSupportedError
+from gradcli.python_trees import expression_tree
 
 
 @dataclass(slots=True)
@@ -297,4 +298,4 @@ def _target(loop: ast.comprehension) -> str:
 
 
 def _parsed(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
+    return expression_tree(text)

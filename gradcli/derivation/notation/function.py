@@ -19,6 +19,7 @@ from gradcli.derivation.notation.function_words import INDENT, docstring, quoted
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.unified import value
+from gradcli.python_trees import expression_tree
 
 
 @dataclass(slots=True)
@@ -112,7 +113,7 @@ def _forward(parts: FunctionParts) -> list[str]:
 
 
 def _tidy(text: str) -> str:
-    return ast.unparse(ast.parse(text, mode="eval"))
+    return ast.unparse(expression_tree(text))
 
 
 def _guard(parts: FunctionParts) -> list[str]:
@@ -214,7 +215,7 @@ def _read(lines: Sequence[str], parts: FunctionParts) -> list[str]:
     for line in lines:
         text = line.strip().removeprefix("return ").removesuffix(":").removeprefix("if ")
         body = text.split(" = ")[-1]
-        read |= dict.fromkeys(names_read(ast.parse(body, mode="eval").body))
+        read |= dict.fromkeys(names_read(expression_tree(body)))
     return [name for name in (*parts.parameters, *parts.kept, OUTPUT) if name in read]
 
 

@@ -9,6 +9,7 @@ from typing import TypeGuard, cast
 from gradcli.derivation.notation.ranks import MATRIX, rank
 from gradcli.derivation.notation.shapes import Shapes, shape_of
 from gradcli.derivation.notation.written import symbols
+from gradcli.python_trees import expression_tree
 
 Signed = tuple[bool, ast.expr]
 """Whether a term is subtracted, and the term."""
@@ -19,7 +20,7 @@ def gathered(node: ast.expr, shapes: Shapes) -> ast.expr:
 
     Sums along the same axis of tensors of one shape are one sum.
     """
-    return cast("ast.expr", _Gathered(shapes).visit(ast.parse(ast.unparse(node), mode="eval").body))
+    return cast("ast.expr", _Gathered(shapes).visit(expression_tree(ast.unparse(node))))
 
 
 def upright(node: ast.expr, across: Callable[[ast.expr], ast.expr]) -> ast.expr:
@@ -27,7 +28,7 @@ def upright(node: ast.expr, across: Callable[[ast.expr], ast.expr]) -> ast.expr:
 
     `across` makes the transpose of a matrix.
     """
-    return cast("ast.expr", _Upright(across).visit(ast.parse(ast.unparse(node), mode="eval").body))
+    return cast("ast.expr", _Upright(across).visit(expression_tree(ast.unparse(node))))
 
 
 class _Upright(ast.NodeTransformer):

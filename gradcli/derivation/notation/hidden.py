@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.written import text_of
+from gradcli.python_trees import expression_tree
 
 CHOICE = 3  # a test, and what it chooses between
 NOTHING, LEAST = "0", "-inf"
@@ -16,7 +17,7 @@ def without_hidden(text: str) -> str:
     """Return a formula of a whole tensor without choices of 0 where a softmax, as a factor, is 0."""
     if text.startswith("[") or "-inf" not in text or "softmax(" not in text:
         return text
-    return text_of(_Hidden().visit(ast.parse(text, mode="eval").body))
+    return text_of(_Hidden().visit(expression_tree(text)))
 
 
 class _Hidden(ast.NodeTransformer):

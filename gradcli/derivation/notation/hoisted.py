@@ -13,6 +13,7 @@ from gradcli.derivation.notation.parsed import bound_names, callee, names_read
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.terms import call
 from gradcli.derivation.notation.written import text_of
+from gradcli.python_trees import expression_tree
 
 CHOICE = 3  # a test, and what it chooses between
 BOUNDS: Mapping[str, type[ast.cmpop]] = {"clamp_min": ast.Lt, "clamp_max": ast.Gt}
@@ -29,12 +30,12 @@ def with_one_choice(text: str, ranks: Mapping[str, int], simplified: Callable[[s
 
 
 def _hoisted(text: str, ranks: Mapping[str, int], simplified: Callable[[str], str], most: int) -> str:
-    tree = ast.parse(text, mode="eval").body
+    tree = expression_tree(text)
     test = _shared(tree, ranks) if most else None
     if test is None:
         return text
     branches = [
-        ast.parse(_hoisted(simplified(_decided(text, test, truth)), ranks, simplified, most - 1), mode="eval").body
+        expression_tree(_hoisted(simplified(_decided(text, test, truth)), ranks, simplified, most - 1))
         for truth in (True, False)
     ]
     return text_of(call("where", test, *branches))
@@ -75,7 +76,7 @@ def _in_one_order(test: ast.expr) -> ast.expr:
 
 
 def _decided(text: str, test: ast.expr, truth: bool) -> str:  # noqa: FBT001 (what the test comes to)
-    found: ast.expr = _Decided(ast.dump(test), truth).visit(ast.parse(text, mode="eval").body)
+    found: ast.expr = _Decided(ast.dump(test), truth).visit(expression_tree(text))
     return text_of(found)
 
 

@@ -9,6 +9,7 @@ from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.terms import call
 from gradcli.derivation.notation.written import text_of
+from gradcli.python_trees import expression_tree
 
 CONNECTED: Mapping[type[ast.operator], str] = {ast.BitAnd: "logical_and", ast.BitOr: "logical_or"}
 
@@ -34,7 +35,7 @@ def with_tests(text: str, ranks: Mapping[str, int], masks: frozenset[str] = froz
     )
     if not body or not any(sign in body for sign in signs):
         return text
-    tree = ast.parse(body, mode="eval").body
+    tree = expression_tree(body)
     before = ast.dump(tree)
     found = _Tests(ranks, masks).visit(tree)
     return text if ast.dump(found) == before else f"{indices}{colon}{text_of(found)}"

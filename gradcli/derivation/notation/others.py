@@ -6,6 +6,7 @@ import ast
 
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.written import compact, text_of
+from gradcli.python_trees import expression_tree
 
 NAME = "prod_of_others"
 THERE = "a product divided by an entry is that of the other entries"
@@ -16,7 +17,7 @@ def with_quotients(text: str) -> tuple[str, str | None]:
     if NAME not in text or text.startswith("["):
         return text, None
     quotients = _Quotients()
-    found = quotients.visit(ast.parse(text, mode="eval").body)
+    found = quotients.visit(expression_tree(text))
     places = " or ".join(f"{place} == 0" for place in dict.fromkeys(quotients.places))
     return text_of(found), compact(f"{THERE} where {places}")
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from gradcli.language.names import dotted, without_prefix
+from gradcli.python_trees import expression_tree
 
 CONSTANTS = frozenset({"pi", "inf", "nan"})
 
@@ -26,9 +27,9 @@ def parsed(text: str) -> Parsed:
     """Return the tree of a formula of ours: `X.T @ g`, or `[p, q]: sum(X[i, p]*g[i, q] for i in range(2))`."""
     indices, colon, body = text.partition("]: ")
     if not (colon and text.startswith("[")):
-        return Parsed(ast.parse(text, mode="eval").body)
+        return Parsed(expression_tree(text))
     names = [name for name in indices[1:].split(", ") if name]
-    return Parsed(ast.parse(body, mode="eval").body, tuple(names))
+    return Parsed(expression_tree(body), tuple(names))
 
 
 def callee(node: ast.Call) -> str | None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 
+from gradcli.python_trees import expression_tree
+
 
 def without_pole(test: ast.expr, branch: ast.expr) -> ast.expr:
     """Return PyTorch's branch for where a value is not 0: where it is, another number is in its place as a divisor."""
@@ -22,7 +24,7 @@ class _Guarded(ast.NodeTransformer):
 
     def __init__(self, test: ast.expr, value: ast.expr) -> None:
         self.value = ast.unparse(value)
-        self.divisor = ast.parse(f"torch.where({ast.unparse(test)}, 1, {self.value})", mode="eval").body
+        self.divisor = expression_tree(f"torch.where({ast.unparse(test)}, 1, {self.value})")
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """Return a quotient by another divisor, and any other operation with its operands changed."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradcli.errors import NotSupportedError
+from gradcli.python_trees import expression_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def stop_of(node: ast.expr, letters: Mapping[str, Letter], sizes: Mapping[str, i
     """Return the end of a range as code, for the greatest indices that it depends on; empty for a number."""
     if not any(isinstance(part, ast.Name) and _depends(part.id, letters, sizes) for part in ast.walk(node)):
         return ""
-    found = _Greatest(letters).visit(ast.parse(ast.unparse(node), mode="eval").body)
+    found = _Greatest(letters).visit(expression_tree(ast.unparse(node)))
     return ast.unparse(_folded(found))
 
 
@@ -82,7 +83,7 @@ class _Greatest(ast.NodeTransformer):
             return node
         if not known.stop:
             return ast.Constant(known.high)
-        return ast.BinOp(ast.parse(known.stop, mode="eval").body, ast.Sub(), ast.Constant(1))
+        return ast.BinOp(expression_tree(known.stop), ast.Sub(), ast.Constant(1))
 
 
 def _folded(node: ast.expr) -> ast.expr:

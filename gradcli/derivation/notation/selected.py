@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import MATRIX, rank
 from gradcli.derivation.notation.written import text_of
+from gradcli.python_trees import expression_tree
 
 
 def with_reads(text: str, ranks: Mapping[str, int]) -> str:
     """Return a formula of a whole tensor with rows that are read instead of picked; that of an entry as it is."""
     if "one_hot(" not in text or text.startswith("["):
         return text
-    return text_of(_Reads(ranks).visit(ast.parse(text, mode="eval").body))
+    return text_of(_Reads(ranks).visit(expression_tree(text)))
 
 
 class _Reads(ast.NodeTransformer):

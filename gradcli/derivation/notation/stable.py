@@ -11,6 +11,7 @@ from gradcli.derivation.notation.stable_parts import Signs
 from gradcli.derivation.notation.stable_quotients import exponential_less_one, hyperbolic, logistic, one_of_many
 from gradcli.derivation.notation.stable_rests import rest_of_one
 from gradcli.derivation.notation.written import text_of
+from gradcli.python_trees import expression_tree
 
 OVERFLOWS, CANCELS = "overflows", "loses digits"
 Rule = Callable[[ast.expr], ast.expr | None]
@@ -23,7 +24,7 @@ def stable(text: str, *, digits: bool = True) -> tuple[str, tuple[str, ...]]:
     """
     head, _, body = text.rpartition(": ") if parsed(text).indices is not None else ("", "", text)
     rewriter = _Stable([(why, rule) for why, rule in RULES if digits or why == OVERFLOWS])
-    tree = rewriter.visit(ast.parse(body, mode="eval").body)
+    tree = rewriter.visit(expression_tree(body))
     if not rewriter.said:
         return text, ()
     tree = Signs().visit(tree)

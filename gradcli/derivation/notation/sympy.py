@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gradcli.derivation.notation.parsed import Parsed, bound_names, callee, is_sum_over_indices
 from gradcli.derivation.notation.ranges import last_of
 from gradcli.errors import NotSupportedError
+from gradcli.python_trees import expression_tree
 
 FUNCTIONS = frozenset({
     *("exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh"),
@@ -194,7 +195,7 @@ class _Expression(ast.NodeTransformer):
         arguments = [self.visit(argument) for argument in node.args]
         if name in FUNCTIONS:
             return _call(name, *arguments)
-        return ast.parse(WRITTEN[name].format(*map(ast.unparse, arguments)), mode="eval").body
+        return expression_tree(WRITTEN[name].format(*map(ast.unparse, arguments)))
 
     def _sum(self, node: ast.expr) -> ast.expr:
         assert isinstance(node, ast.GeneratorExp)  # noqa: S101 (what a sum over indices sums)

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations_with_replacement, product
 
+from gradcli.python_trees import expression_tree
+
 Sizes = Mapping[str, int]
 """What each length is called, and what it is."""
 TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?(?:e[+-]?\d+)?|\*\*|\s+|.")
@@ -76,7 +78,7 @@ def _is(text: str, size: Sizes, number: float) -> bool:
 
 def value(text: str, sizes: Sizes) -> float:
     """Return what an expression of lengths comes to."""
-    return float(_value(ast.parse(text, mode="eval").body, sizes))
+    return float(_value(expression_tree(text), sizes))
 
 
 def _value(node: ast.expr, sizes: Sizes) -> float:

@@ -13,6 +13,7 @@ from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.shapes import Shapes
 from gradcli.derivation.notation.terms import Factor, Term, call, chain_of, collected, column_of, times
+from gradcli.python_trees import expression_tree
 
 # The functions that are computed entry by entry, whatever the axes are.
 ENTRYWISE = frozenset({"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "sin", "cos", "erf", "relu", "where"})
@@ -217,7 +218,7 @@ def bracketed(node: ast.AST) -> str:
     text = ast.unparse(node)
     if "/" not in text or "@" not in text:
         return text
-    return ast.unparse(_Quotients().visit(ast.parse(text, mode="eval")))
+    return ast.unparse(_Quotients().visit(expression_tree(text)))
 
 
 class _Quotients(ast.NodeTransformer):

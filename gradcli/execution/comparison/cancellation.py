@@ -23,6 +23,7 @@ from gradcli.execution.reference.last_bits import STEP, perturb
 from gradcli.execution.reference.nodes import parts
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.ops.record import Kind
+from gradcli.python_trees import expression_tree
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
@@ -153,7 +154,7 @@ def _is_inexact(traced: TracedTensor) -> bool:
 
 @cache
 def _is_sum(formula: str) -> bool:
-    body = ast.parse(formula, mode="eval").body
+    body = expression_tree(formula)
     return isinstance(body, ast.BinOp) and isinstance(body.op, ast.Add | ast.Sub)
 
 

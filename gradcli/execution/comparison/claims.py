@@ -22,6 +22,7 @@ from gradcli.execution.run import Run
 from gradcli.language.program import Name, Program
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean, show_shape
+from gradcli.python_trees import expression_tree
 from gradcli.report.comparison import Claim, Comparison
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
@@ -123,7 +124,7 @@ class Claims:
 def as_tensor(text: str) -> str:
     """Return a gradient's program with brackets of numbers, `[0, 1]`, as the tensor that they are meant to be."""
     try:
-        node = ast.parse(text.strip(), mode="eval").body
+        node = expression_tree(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the program's own parser says what is wrong
         return text
     return f"tensor({text.strip()})" if isinstance(node, ast.List | ast.Tuple) else text

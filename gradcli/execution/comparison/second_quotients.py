@@ -18,6 +18,7 @@ from gradcli.execution.reference.nodes import Node
 from gradcli.execution.reference.tape import condition
 from gradcli.execution.run import Run
 from gradcli.ops.record import Kind
+from gradcli.python_trees import module_tree
 
 # Each entry that is moved takes six gradients.
 MOST_ENTRIES = 64
@@ -90,7 +91,7 @@ def _is_at_a_change(node: Node) -> bool:
 @cache
 def _compared(definition: str) -> Mapping[str, frozenset[str]]:
     """Return, of each order in a definition, that the two are equal; with the names in it."""
-    found = (part for part in ast.walk(ast.parse(definition)) if isinstance(part, ast.Compare))
+    found = (part for part in ast.walk(module_tree(definition)) if isinstance(part, ast.Compare))
     orders = [part for part in found if isinstance(part.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)]
     return {
         f"({ast.unparse(part.left)}) == ({ast.unparse(part.comparators[0])})": frozenset(

@@ -19,6 +19,7 @@ from gradcli.execution.formulas.inlined import ATTRIBUTES
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, traced_in
 from gradcli.language.operator_table import OPERATOR_OF
+from gradcli.python_trees import expression_tree
 
 METHOD = "torch.Tensor."
 FUNCTIONAL = "torch.nn.functional."
@@ -183,7 +184,7 @@ class _Written:
 
 def _bare(text: str) -> str:
     """Return an expression with no more parentheses than it needs."""
-    return ast.unparse(ast.parse(text, mode="eval"))
+    return ast.unparse(expression_tree(text))
 
 
 def value_source(tensor: Tensor, *, moves: bool) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.overrides import resolve_name
 
 from gradcli.errors import NotSupportedError
+from gradcli.python_trees import expression_tree
 
 # By the names of methods and functions, without underscores; those of the other order have an r in front.
 OPERATORS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "div": "/", "matmul": "@", "pow": "**"}
@@ -149,7 +150,7 @@ def item_of(whole: Any, place: int) -> Callable[[Written], str]:
 
 def bare(text: str) -> str:
     """Return an expression with no more parentheses than it needs."""
-    return ast.unparse(ast.parse(text, mode="eval"))
+    return ast.unparse(expression_tree(text))
 
 
 def short_name(func: Any) -> str:

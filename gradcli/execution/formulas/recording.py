@@ -16,6 +16,7 @@ from gradcli.execution.formulas.lengths import Lengths, unified_lines
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.recorded_backward import recorded_backward, recorded_forward
 from gradcli.execution.forward.trace import TracedTensor
+from gradcli.python_trees import expression_tree
 
 # Of a length.
 ROOT = re.compile(r"(?<![\w.])sqrt\(")
@@ -50,7 +51,7 @@ def unified_recording(
     def unified(texts: Sequence[str]) -> str | None:
         found = ROOT.sub("math.sqrt(", known.unified(texts) or "")
         with suppress(SyntaxError):
-            return ast.unparse(ast.parse(found, mode="eval"))
+            return ast.unparse(expression_tree(found))
         return None
 
     lines = [unified_lines(unified, [one.lines for one in sides]) for sides in (backwards, forwards)]

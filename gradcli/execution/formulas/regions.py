@@ -27,6 +27,7 @@ from gradcli.execution.reference.nodes import nodes_in
 from gradcli.execution.reference.tape import condition
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults
+from gradcli.python_trees import module_tree
 
 # A test of a program's: the node that is made by it, in words, and whether it holds.
 Side: TypeAlias = tuple[int, str, bool]
@@ -135,7 +136,7 @@ def _texts(op: Op) -> tuple[str, ...]:
 @lru_cache(maxsize=256)
 def _tests(*texts: str) -> tuple[tuple[str, frozenset[str], frozenset[str]], ...]:
     """Return the comparisons that a definition and its kinks name, with the names on either side of each."""
-    trees = [node for text in texts for node in ast.walk(ast.parse(text))]
+    trees = [node for text in texts for node in ast.walk(module_tree(text))]
     found = [node for node in trees if isinstance(node, ast.Compare) and isinstance(node.ops[0], (*ORDERED, ast.Eq))]
     tests = [ast.Compare(node.left, [ast.Gt()], node.comparators) for node in found]
     return tuple((ast.unparse(test), _names(test.left), _names(test.comparators[0])) for test in tests)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gradcli.python_trees import module_tree
+
 # Keywords of PyTorch's functions that take no tensor.
 KEYWORDS = frozenset(
     {
@@ -48,7 +50,7 @@ class Use:
 def uses_of(function: Callable[..., Any]) -> Mapping[str, Use]:
     """Return the arguments of a function that it uses as no tensor is used, each with its first such use."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
+        tree = module_tree(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
     except (OSError, TypeError, SyntaxError, ValueError):
         return {}
     found: dict[str, Use] = {}

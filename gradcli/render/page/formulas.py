@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 
 from gradcli.escaping import escape
+from gradcli.python_trees import expression_tree
 
 # A longer formula stays text.
 LONGEST = 2000
@@ -40,7 +41,7 @@ class _UnknownError(Exception):
 def formula(text: str) -> Markup:
     """Return a formula as MathML, or as text where it cannot be read; in ASCII, and safe to put into a page."""
     try:
-        tree = ast.parse(text, mode="eval").body if len(text) <= LONGEST else None
+        tree = expression_tree(text) if len(text) <= LONGEST else None
         inner = None if tree is None else _of(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError, _UnknownError):
         inner = None

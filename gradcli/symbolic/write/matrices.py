@@ -8,7 +8,6 @@ what autograd is compared with anywhere else.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Mapping
 
 import sympy
@@ -17,6 +16,7 @@ from sympy import Expr, Indexed, Integer, KroneckerDelta, Symbol
 from gradcli.derivation.formulas import MatrixFunction
 from gradcli.derivation.notation.parsed import names_read
 from gradcli.derivation.notation.written import Written
+from gradcli.python_trees import expression_tree
 from gradcli.symbolic.write import prods
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
@@ -124,7 +124,7 @@ def _reads_as_turned(scope: Scope, text: str) -> bool:
     """Tell whether a matrix reads as its own transpose: `X.T @ C @ X + A` does if A and C are symmetric."""
     symmetric = frozenset(scope.names[key] for key in scope.symmetric if key in scope.names)
     shapes = {name: scope.shapes[key] for key, name in scope.names.items()}
-    tree = ast.parse(text, mode="eval").body
+    tree = expression_tree(text)
     # Of what is in a name that is the text of a call nothing is known: `cholesky(K)`.
     return {*names_read(tree)} <= {*shapes} and Written(shapes, symmetric).is_symmetric(tree)
 
