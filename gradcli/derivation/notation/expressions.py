@@ -18,6 +18,7 @@ from gradcli.derivation.notation.parsed import (
     Parsed,
     callee,
     depth_of_sums,
+    index_of,
     is_number,
     is_sum_over_indices,
     names_read,
@@ -115,10 +116,10 @@ class Emitter:
 
     def _name(self, node: ast.Name) -> ast.expr:
         if node.id in self.letters:  # among numbers, and so a number that is not whole
-            return _parsed(self._as_numbers(self.letters[node.id].code))
+            return expression_tree(self._as_numbers(self.letters[node.id].code))
         if node.id in self.names:
             return ast.Name(self.names[node.id])
-        return _parsed(f"math.{node.id}") if node.id in CONSTANTS else node
+        return expression_tree(f"math.{node.id}") if node.id in CONSTANTS else node
 
     def _as_numbers(self, code: str) -> str:
         return f"{code}.to({self.like}.dtype)" if self.backend is TORCH else f"{code}.astype({self.like}.dtype)"
@@ -134,16 +135,16 @@ class Emitter:
             return self._choice(self.condition(test), body, otherwise)
         if name in MADE:
             given = [ast.unparse(self.value(argument)) for argument in node.args]
-            return _parsed(self.backend.made(name, given, f"dtype={self.like}.dtype{self.there}"))
+            return expression_tree(self.backend.made(name, given, f"dtype={self.like}.dtype{self.there}"))
         if name == "tensor":
             return self._tensor(node, f", dtype={self.like}.dtype")
         if self.is_number(node):
-            return ast.Call(_parsed(f"math.{name}"), [self.value(argument) for argument in node.args], [])
+            return ast.Call(expression_tree(f"math.{name}"), [self.value(argument) for argument in node.args], [])
         return self._function(node, name)
 
     def _tensor(self, node: ast.Call, kind: str) -> ast.expr:
         own = "tensor" if self.backend is TORCH else "array"
-        return _parsed(f"{self.backend.module}.{own}({ast.unparse(node.args[0])}{kind}{self.there})")
+        return expression_tree(f"{self.backend.module}.{own}({ast.unparse(node.args[0])}{kind}{self.there})")
 
     def _whole(self, node: ast.expr) -> ast.expr:
         """Return labels or positions: numbers in a list stay integers."""
@@ -158,8 +159,12 @@ class Emitter:
             self.helpers[name] = None
         words = [ast.keyword(self._word(keyword.arg), self.value(keyword.value)) for keyword in node.keywords]
         write = self._whole if name == "one_hot" else self.value
-        made = ast.Call(_parsed(own), [write(argument) for argument in node.args], words)
-        return _parsed(self._as_numbers(ast.unparse(made))) if name == "one_hot" and self.backend is TORCH else made
+        made = ast.Call(expression_tree(own), [write(argument) for argument in node.args], words)
+        return (
+            expression_tree(self._as_numbers(ast.unparse(made)))
+            if name == "one_hot" and self.backend is TORCH
+            else made
+        )
 
     def _word(self, word: str | None) -> str | None:
         return {"dim": self.backend.axis, "keepdim": self.backend.keep}.get(word or "", word)
@@ -239,9 +244,9 @@ class Emitter:
             text = ast.unparse(found[0])
             module = self.backend.module
             kind = "tensor" if self.backend is TORCH else "asarray"
-            found[0] = _parsed(f"{module}.{kind}({text}, dtype={self.like}.dtype{self.there})")
+            found[0] = expression_tree(f"{module}.{kind}({text}, dtype={self.like}.dtype{self.there})")
         found[1] = without_pole(test, found[1]) if self.backend is TORCH else found[1]
-        return ast.Call(_parsed(self.backend.function("where")), [test, *found], [])
+        return ast.Call(expression_tree(self.backend.function("where")), [test, *found], [])
 
     def _sum(self, node: ast.expr) -> ast.expr:
         assert isinstance(node, ast.GeneratorExp)  # noqa: S101 (what a sum over indices sums)
@@ -253,11 +258,11 @@ class Emitter:
             self.depth += 1
         body = self.value(node.elt)
         for mask in masks:
-            body = ast.Call(_parsed(self.backend.function("where")), [mask, body, ast.Constant(0)], [])
+            body = ast.Call(expression_tree(self.backend.function("where")), [mask, body, ast.Constant(0)], [])
         read = set(names_read(node.elt))
         axes = []
         for place, loop in enumerate(node.generators):
-            letter = _target(loop)
+            letter = index_of(loop)
             known = self.letters[letter]
             if letter in read or masks:
                 axes.append(first + place)
@@ -265,7 +270,7 @@ class Emitter:
                 counts.append(known.size)
         self.letters, self.depth = kept, first
         for count in counts:
-            body = ast.BinOp(_parsed(count), ast.Mult(), body)
+            body = ast.BinOp(expression_tree(count), ast.Mult(), body)
         return self._summed(body, axes)
 
     def _summed(self, body: ast.expr, axes: Sequence[int]) -> ast.expr:
@@ -281,7 +286,7 @@ class Emitter:
         *start, stop = loop.iter.args
         low = span(start[0], self.letters, self.sizes) if start else (0, 0)
         high = span(stop, self.letters, self.sizes)
-        letter = _target(loop)
+        letter = index_of(loop)
         self._enter(letter, self.depth, low[0], high[1] - 1, stop_of(stop, self.letters, self.sizes))
         code = ast.Name(self.letters[letter].code)
         masks: list[ast.expr] = []
@@ -290,12 +295,3 @@ class Emitter:
         if high[0] != high[1]:
             masks.append(ast.Compare(code, [ast.Lt()], [self.index(stop)]))
         return masks
-
-
-def _target(loop: ast.comprehension) -> str:
-    assert isinstance(loop.target, ast.Name)  # noqa: S101 (an index)
-    return loop.target.id
-
-
-def _parsed(text: str) -> ast.expr:
-    return expression_tree(text)

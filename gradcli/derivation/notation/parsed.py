@@ -44,6 +44,12 @@ def is_sum_over_indices(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp)
 
 
+def index_of(loop: ast.comprehension) -> str:
+    """Return the index that a loop of such a sum binds."""
+    assert isinstance(loop.target, ast.Name)  # noqa: S101 (an index)
+    return loop.target.id
+
+
 def names_read(node: ast.AST) -> Iterator[str]:
     """Yield the names of tensors and indices in a tree: not those of functions, constants or bound indices."""
     if isinstance(node, ast.Call):

@@ -12,8 +12,7 @@ from gradcli.execution.custom.reference import Compared, Side
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.targets.function.subject import Values, joined
 from gradcli.execution.targets.function.trial import Gradients, Trial
-from gradcli.execution.witnesses.numerical_verdict import checked
-from gradcli.execution.witnesses.question import Question, witnesses
+from gradcli.execution.witnesses.question import Question, checked, witnesses
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.witnesses import ADJOINT, DIFFERENCES, WITNESSES

@@ -25,6 +25,7 @@ from gradcli.execution.comparison.slopes_of_calls import (
 from gradcli.execution.comparison.vanishing import definitions_factor
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
+from gradcli.execution.witnesses.kinks_of_calls import is_at_kink, kinks_of
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.nearing import UnknownError, slopes_nearing
 from gradcli.execution.witnesses.quotients import UNDERFLOW
@@ -82,9 +83,9 @@ class Moving:
         own = {traced: self.limits.get(traced, traced.tensor.detach()) for traced in call.inputs}
         beside = any(is_real(traced) for traced in call.inputs if traced in self.limits)
         steps, ends = call.op.kind is Kind.CONSTANT, self._may_end(call)
-        bends = beside or ends or _is_at_kink(group) or at_jump(call)
+        bends = beside or ends or is_at_kink(group) or at_jump(call)
         there = steps or bends or not all(map(is_real, call.outputs))
-        moved = own | self._moved(call, own, _kinks(group)) if there else own
+        moved = own | self._moved(call, own, kinks_of(group)) if there else own
         otherwise = any(traced in self.limits for traced in call.inputs)
         if there or otherwise:
             self._find_limits(call, own, moved, is_moved=steps or at_jump(call))
@@ -101,7 +102,7 @@ class Moving:
         idle = [traced for traced in call.inputs if traced in self.further and self._is_idle(traced)]
         if idle and at_jump(call):
             raise UnknownError
-        steep = bool(idle) and not _is_at_kink(group) and self._is_steep(call, own, idle)
+        steep = bool(idle) and not is_at_kink(group) and self._is_steep(call, own, idle)
         results = call.run(own | {traced: self.further[traced] for traced in call.inputs if traced in self.further})
         if idle and any(not is_real(one) and not torch.equal(results[one], one.tensor) for one in call.outputs):
             raise UnknownError  # it is decided by what moves without a slope
@@ -293,15 +294,3 @@ def _allowed(step: float, call: TracedCall, before: Tensor, *, is_moved: bool) -
     if is_moved:
         return step * FAR * (largest(before) or 1.0)
     return ROUNDED * (before.abs() if call.op.kind is Kind.POINTWISE else largest(before))
-
-
-def _is_at_kink(group: DecomposedCall) -> bool:
-    return any(bool(node.kinks().any()) for node in group.nodes if node.kinks is not None)
-
-
-def _kinks(group: DecomposedCall) -> Tensor | None:
-    """Return which entries of a pointwise call are at a kink; None where they are not known one by one."""
-    call, masks = group.call, [node.kinks() for node in group.nodes if node.kinks is not None]
-    if call.op.kind is not Kind.POINTWISE or at_jump(call) or len(masks) != 1:
-        return None
-    return masks[0]

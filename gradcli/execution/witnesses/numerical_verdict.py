@@ -22,11 +22,11 @@ from gradcli.execution.witnesses.grain import Grain, grain_of, hides_steps_of
 from gradcli.execution.witnesses.line import Values
 from gradcli.execution.witnesses.nearer import CLEAR
 from gradcli.execution.witnesses.noise import noise_of
-from gradcli.execution.witnesses.question import Question, Witness, witnesses
+from gradcli.execution.witnesses.question import Question, Witness, checked, voting, witnesses
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
-from gradcli.witnesses import DIFFERENCES, WITNESSES
+from gradcli.witnesses import DIFFERENCES
 
 DOUBLE = Tolerance.of("float64")
 
@@ -274,11 +274,6 @@ def _takes_no_step(report: WitnessReport) -> bool:
     return any(note.words.startswith(NO_STEP) for note in report.notes)
 
 
-def voting(reports: Mapping[str, WitnessReport]) -> dict[str, WitnessReport]:
-    """Return the reports of the witnesses that know what a function's derivative is."""
-    return {name: report for name, report in reports.items() if WITNESSES[name].votes}
-
-
 def entries_on_the_way(traced: TracedTensor, trace: Trace) -> int:
     """Return how many entries the calls that depend on a tensor read and write."""
     moving, count = {traced}, 0
@@ -287,18 +282,3 @@ def entries_on_the_way(traced: TracedTensor, trace: Trace) -> int:
             moving.update(call.outputs)
             count += sum(one.tensor.numel() for one in (*call.inputs, *call.outputs))
     return count
-
-
-def checked(
-    witnesses: Mapping[str, Witness], question: Question, gradient: Tensor, tolerance: Tolerance
-) -> dict[str, WitnessReport]:
-    """Return what each witness says of a gradient, by its name.
-
-    Where one of them sees a kink, or cannot tell, the two modes of autograd may have chosen differently.
-    """
-    found = {name: witness.check(question, gradient, tolerance) for name, witness in witnesses.items()}
-    reports = {name: report for name, report in found.items() if report is not None}
-    told = {report.verdict for report in voting(reports).values()}
-    if told <= {Verdict.MATCH, Verdict.MISMATCH}:
-        return reports
-    return {name: r for name, r in reports.items() if WITNESSES[name].votes or r.verdict is not Verdict.MISMATCH}

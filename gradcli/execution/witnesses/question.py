@@ -14,6 +14,7 @@ from gradcli.execution.witnesses.grain import NO_GRAIN, Grain
 from gradcli.execution.witnesses.line import EPSILON, Line, ScalarFunction, Values
 from gradcli.execution.witnesses.quotients import Quotients, by_entries, by_few_directions
 from gradcli.report.report import WitnessReport
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 from gradcli.witnesses import WITNESSES, WitnessRow
 
@@ -79,3 +80,23 @@ def witnesses(names: Sequence[str]) -> dict[str, Witness]:
     """Return the numerical witnesses among `names`, in the order of the table."""
     wanted: Mapping[str, WitnessRow] = {name: row for name, row in WITNESSES.items() if name in names}
     return {name: callable_of(row.implementation)(row) for name, row in wanted.items()}
+
+
+def voting(reports: Mapping[str, WitnessReport]) -> dict[str, WitnessReport]:
+    """Return the reports of the witnesses that know what a function's derivative is."""
+    return {name: report for name, report in reports.items() if WITNESSES[name].votes}
+
+
+def checked(
+    witnesses: Mapping[str, Witness], question: Question, gradient: Tensor, tolerance: Tolerance
+) -> dict[str, WitnessReport]:
+    """Return what each witness says of a gradient, by its name.
+
+    Where one of them sees a kink, or cannot tell, the two modes of autograd may have chosen differently.
+    """
+    found = {name: witness.check(question, gradient, tolerance) for name, witness in witnesses.items()}
+    reports = {name: report for name, report in found.items() if report is not None}
+    told = {report.verdict for report in voting(reports).values()}
+    if told <= {Verdict.MATCH, Verdict.MISMATCH}:
+        return reports
+    return {name: r for name, r in reports.items() if WITNESSES[name].votes or r.verdict is not Verdict.MISMATCH}

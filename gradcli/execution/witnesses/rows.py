@@ -20,8 +20,8 @@ from gradcli.execution.witnesses.bends import OPEN
 from gradcli.execution.witnesses.consensus import consensus
 from gradcli.execution.witnesses.grain import hides_steps_of
 from gradcli.execution.witnesses.line import Values
-from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, checked
-from gradcli.execution.witnesses.question import Question
+from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses
+from gradcli.execution.witnesses.question import Question, checked
 from gradcli.report.derivative import Derivative
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict, worst
