@@ -24,5 +24,5 @@ def _tree(text: str, mode: str) -> ast.AST:
     # a tree meanwhile, the count is wrong in the end, and that is a SystemError (python/cpython#106905).
     for _ in range(ATTEMPTS - 1):
         with suppress(SystemError):
-            return ast.parse(text, mode=mode)
-    return ast.parse(text, mode=mode)
+            return ast.parse(text, mode=mode)  # noqa: TID251
+    return ast.parse(text, mode=mode)  # noqa: TID251
