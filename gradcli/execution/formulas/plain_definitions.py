@@ -38,8 +38,13 @@ def plain(trace: Trace, *, everywhere: bool) -> Trace:
 def cases_left_out(trace: Trace) -> tuple[str, ...]:
     """Return in words what the definitions of textbooks leave out of a program's calls, each once."""
     several = [(call, CASES[call.op.name]) for call in trace.calls if call.op.name in CASES and _is_usual(call)]
-    inside = [(call, words) for call, words in several if _plain(call, PLAIN) is call]
-    return tuple(dict.fromkeys(words(_given(call)) for call, words in inside if _plain(call, INSIDE) is not call))
+    return tuple(dict.fromkeys(words(_given(call)) for call, words in several if _leaves_out(call)))
+
+
+def _leaves_out(call: TracedCall) -> bool:
+    """Tell whether a call's definition inside of a domain is another one than the one that holds everywhere."""
+    inside = _plain(call, INSIDE)
+    return inside is not call and inside.op.definition != _plain(call, PLAIN).op.definition
 
 
 def is_called(call: TracedCall) -> bool:
