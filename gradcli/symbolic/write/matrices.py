@@ -8,7 +8,9 @@ what autograd is compared with anywhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import ast
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import cast
 
 import sympy
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Symbol
@@ -122,11 +124,24 @@ def _is_symmetric(composition: Composed, entry: Template) -> bool:
 
 def _reads_as_turned(scope: Scope, text: str) -> bool:
     """Tell whether a matrix reads as its own transpose: `X.T @ C @ X + A` does if A and C are symmetric."""
-    symmetric = frozenset(scope.names[key] for key in scope.symmetric if key in scope.names)
     shapes = {name: scope.shapes[key] for key, name in scope.names.items()}
-    tree = expression_tree(text)
-    # Of what is in a name that is the text of a call nothing is known: `cholesky(K)`.
+    diagonal = {name for name, shape in shapes.items() if name.startswith("diag(") and len(shape) == 2}  # noqa: PLR2004 (a matrix)
+    tree = _Named(diagonal).visit(expression_tree(text))
+    symmetric = frozenset({scope.names[key] for key in scope.symmetric if key in scope.names} | diagonal)
+    # Of what is in another name that is the text of a call nothing is known: `cholesky(K)`.
     return {*names_read(tree)} <= {*shapes} and Written(shapes, symmetric).is_symmetric(tree)
+
+
+class _Named(ast.NodeTransformer):
+    """Puts what has a name, which is its text, as one name."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Return a call, or its name."""
+        text = ast.unparse(node)
+        return ast.Name(text) if text in self.names else cast("ast.expr", self.generic_visit(node))
 
 
 def inverse(composition: Composed, place: int, function: MatrixFunction) -> Template:

@@ -576,13 +576,13 @@ MASKED = [
         "X",
         f"{FILLED}*(g - sum({FILLED}*g, dim=1)[:, None])",
     ),
-    ("x*masked_fill(x, m, 2)", {"x": (2, 3), "m": ALLOWED}, "x", "where(m != 0, 2*g, 2*x*g)"),
-    ("where(m, x, -1e30)", {"x": (2, 3), "m": ALLOWED}, "x", "where(m != 0, g, 0)"),
+    ("x*masked_fill(x, m, 2)", {"x": (2, 3), "m": ALLOWED}, "x", "where(m, 2*g, 2*x*g)"),
+    ("where(m, x, -1e30)", {"x": (2, 3), "m": ALLOWED}, "x", "where(m, g, 0)"),
     (
         "logsumexp(where(m, x, -inf), -1).sum()",
         {"x": (2, 3), "m": ALLOWED},
         "x",
-        "softmax(where(m != 0, x, -inf), dim=-1)",
+        "softmax(where(m, x, -inf), dim=-1)",
     ),
 ]
 
