@@ -18,7 +18,6 @@ ARRIVING = "_g"
 UPSTREAM = Product(above=(ARRIVING,))
 # What functions cost, in passes over memory; any other.
 COSTS = {"plus": 0.0, "add": 1.0, "addcmul": 1.3, "addcdiv": 1.8, "abs": 1.0, "sign": 1.0, "square": 1.0, "sqrt": 1.5}
-COSTS |= {"threshold": 1.0}
 COSTS |= {"exp": 2.0, "where": 3.0, "log": 3.0, "sin": 3.5, "cos": 3.5, "erf": 4.0, "sigmoid": 4.5, "tanh": 5.0}
 OTHER, DIVISION, ROOT = 8.0, 1.5, 10.0
 

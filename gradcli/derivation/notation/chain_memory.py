@@ -22,7 +22,7 @@ from gradcli.derivation.notation.written import text_of
 Behind = Mapping[str, frozenset[str]]
 """Name -> the leaves and gradients that it depends on."""
 # Whose results are new, and are read by no derivative: neither of backward nor along tangents.
-NEW = frozenset({"add", "addcmul", "addcdiv", "where", "erf", "threshold"})
+NEW = frozenset({"add", "addcmul", "addcdiv", "where", "erf"})
 # What can write over its operand. `addcmul_` and `addcdiv_` cannot: PyTorch refuses them in a vmap within another.
 SYMBOLS: Mapping[type[ast.operator], str] = {ast.Mult: "mul_", ast.Add: "add_", ast.Sub: "sub_", ast.Div: "div_"}
 COMMUTING = ast.Mult | ast.Add

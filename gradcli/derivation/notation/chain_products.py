@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from gradcli.derivation.notation.chain_limits import with_limits
 from gradcli.derivation.notation.parsed import is_number, names_read, parsed
 from gradcli.derivation.notation.written import text_of
 
@@ -146,8 +145,7 @@ def _choice(test: ast.expr, branches: Sequence[Product]) -> Product:
     rests = [one.without(common) for one in branches]
     if all(one.is_number for one in rests):
         common, rests = Product(), [*branches]
-    choice = f"where({text_of(test)}, {', '.join(map(_text, rests))})"
-    return common.times(Product(above=(with_limits(choice),)))
+    return common.times(Product(above=(f"where({text_of(test)}, {', '.join(map(_text, rests))})",)))
 
 
 def _argument(node: ast.expr) -> ast.expr:

@@ -39,21 +39,19 @@ RELATIONS = {
 }
 
 
+# What stands for infinite numbers.
+INFINITIES = {"inf": Printed("inf", r"\infty"), "-inf": Printed("-inf", r"-\infty", Precedence.SUM)}
 CONSTANTS = {
     sympy.pi: Printed("pi", r"\pi"),
     sympy.E: Printed("exp(1)", "e"),
     sympy.nan: Printed("nan", r"\mathrm{nan}"),
-    sympy.oo: Printed("inf", r"\infty"),
-    -sympy.oo: Printed("-inf", r"-\infty", Precedence.SUM),
+    sympy.oo: INFINITIES["inf"],
+    -sympy.oo: INFINITIES["-inf"],
 }
 
 
 class NotWritableError(Exception):
     """An expression has no form in this notation."""
-
-
-# What stands for infinite numbers.
-INFINITIES = {"inf": Printed("inf", r"\infty"), "-inf": Printed("-inf", r"-\infty", Precedence.SUM)}
 
 
 class Printer:
