@@ -599,6 +599,9 @@ def test_a_mask_that_may_leave_a_query_without_a_key_is_said() -> None:
     found = gradcli.derive("F.scaled_dot_product_attention(Q, K, V, M)", {**QKV, "M": allowed}, wrt="V")
     assert found.verdict is Verdict.MATCH
     assert found["V"].left_out == ("where a query has no key, attention is 0; the formula and the code leave that out",)
+    for more in ("", ", is_causal=True"):  # there each query has one
+        found = gradcli.derive(f"F.scaled_dot_product_attention(Q, K, V{more})", QKV, wrt="V")
+        assert (found.verdict, found["V"].left_out) == (Verdict.MATCH, None)
 
 
 def test_large_numbers_are_written_as_decimals() -> None:
