@@ -50,6 +50,8 @@ class Grid:
     """Headings of columns that are left out, in this order, where the rows are too wide."""
     last_spare: str = ""
     """The heading of a column that is left out where the rows are too wide and no text can be shortened further."""
+    wide: Grid | None = None
+    """The same with longer names and formulas: shown in its place where it fits."""
 
     def fitted(self, width: int, gap: int) -> Grid:
         """Return a grid with headings with its texts shortened until the rows fit; columns stand `gap` apart.
@@ -57,6 +59,8 @@ class Grid:
         Only cells of one line are shortened, the widest column first, never below NARROWEST; a tree keeps its own. A
         grid without headings holds sentences, which its layout wraps.
         """
+        if self.wide is not None and max(len(self.wide.title), self.wide.width(gap)) <= width:
+            return self.wide
         found = self.squeezed(width, gap)
         is_spare = self.last_spare in self.headings and found.width(gap) > width
         return self._without(self.last_spare).fitted(width, gap) if is_spare else found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from gradcli.escaping import clip, escape
@@ -18,11 +20,22 @@ MOST_STEPS = 40
 FIRST_STEPS = 24
 LAST_STEPS = 4
 MOST_TERMS = 4
-WIDEST_EQUATION = 33
-WIDEST_FORMULA = 22
-LONGEST_NAME = 16
-LONGEST_SOURCE = 40
+Part = tuple[TraceStep, Contribution]
 NOT_ALL = "Where that is not the gradient: a hook changes it, or part of it has no node here"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many columns each part of a step may take."""
+
+    name: int
+    formula: int
+    equation: int
+    source: int
+
+
+NARROW = Room(name=16, formula=22, equation=33, source=40)  # 80 columns in all
+WIDE = Room(name=24, formula=38, equation=49, source=72)  # 120
 
 
 def grids(details: TraceDetails) -> tuple[Grid, ...]:
@@ -30,10 +43,17 @@ def grids(details: TraceDetails) -> tuple[Grid, ...]:
     steps = details.trace
     numbered = [*enumerate(steps, 1)]
     shown = numbered if len(steps) <= MOST_STEPS else [*numbered[:FIRST_STEPS], *numbered[-LAST_STEPS:]]
-    nodes = [_node(number, step) for number, step in shown]
+    nodes = [_in_any(partial(_node, number, step)) for number, step in shown]
     if len(shown) < len(steps):
         nodes.insert(FIRST_STEPS, Grid(f"... {len(steps) - len(shown):,} more nodes left out; --json has all"))
-    return (_introduction(steps), *nodes, *_meeting(steps), *_left_out(details.left_out))
+    meeting = [_in_any(partial(_meeting, found))] if (found := _met(steps)) else []
+    others = [_in_any(partial(_left_out, details.left_out))] if details.left_out else []
+    return (_introduction(steps), *nodes, *meeting, *others)
+
+
+def _in_any(made: Callable[[Room], Grid]) -> Grid:
+    """Return a grid for 80 columns, and for 120 where there are as many."""
+    return replace(made(NARROW), wide=made(WIDE))
 
 
 def _introduction(steps: Sequence[TraceStep]) -> Grid:
@@ -41,51 +61,54 @@ def _introduction(steps: Sequence[TraceStep]) -> Grid:
     return Grid("The chain rule, node by node, from the output back", (), (), (rule if steps else "There is no node.",))
 
 
-def _node(number: int, step: TraceStep) -> Grid:
-    rows = [_upstream(result) for result in step.results]
-    rows += [_operand(step, operand) for operand in step.operands]
-    rows += [(("into " + clip(name, LONGEST_NAME),), ("passed on inside of it",), ("see there",)) for name in step.into]
-    return Grid(f"{number}. {_title(step)}", (), tuple(rows))
+def _node(number: int, step: TraceStep, room: Room) -> Grid:
+    rows = [_upstream(result, room) for result in step.results]
+    rows += [_operand(step, operand, room) for operand in step.operands]
+    rows += [(("into " + clip(name, room.name),), ("passed on inside of it",), ("see there",)) for name in step.into]
+    return Grid(f"{number}. {_title(step, room)}", (), tuple(rows))
 
 
-def _title(step: TraceStep) -> str:
-    source = clip(step.source, LONGEST_SOURCE)
+def _title(step: TraceStep, room: Room) -> str:
+    source = clip(step.source, room.source)
     (first, *others) = step.results
-    name = clip(first.name, LONGEST_NAME)
+    name = clip(first.name, room.name)
     facts = ", ".join([first.grad_fn or "", *([f"shape {show_shape(first.shape)}"] if first.shape else [])])
     if others or first.name == step.source or first.name.startswith(f"{step.source} ("):
         return f"{source}  ({facts})"
     return f"{name} = {source}  ({facts})"
 
 
-def _upstream(result: Upstream) -> tuple[Lines, Lines, Lines]:
-    formula = _wrapped(f"grad({clip(result.name, LONGEST_NAME)})")
+def _upstream(result: Upstream, room: Room) -> tuple[Lines, Lines, Lines]:
+    formula = _wrapped(f"grad({clip(result.name, room.name)})", room)
     return ("upstream",), formula, tensor_lines(result.gradient)
 
 
-def _operand(step: TraceStep, operand: Contribution) -> tuple[Lines, Lines, Lines]:
-    name = ("to " + clip(operand.name, LONGEST_NAME),)
-    return name, _wrapped(escape(operand.local or operand.product)), _equation(step.results[0].gradient, operand)
+def _operand(step: TraceStep, operand: Contribution, room: Room) -> tuple[Lines, Lines, Lines]:
+    name = ("to " + clip(operand.name, room.name),)
+    formula = _wrapped(escape(operand.local or operand.product), room)
+    return name, formula, _equation(step.results[0].gradient, operand, room)
 
 
-def _equation(upstream: Any, operand: Contribution) -> Lines:
+def _equation(upstream: Any, operand: Contribution, room: Room) -> Lines:
     """Return upstream * local = contribution, the sum over the axes that broadcast below it."""
     result = tensor_lines(operand.contribution)
     if operand.factor is None or not all(map(_is_small, (upstream, operand.factor, operand.contribution))):
         return beside(("= ",), result) if len(result) == 1 else result
     terms = [tensor_lines(upstream), tensor_lines(operand.factor)]
     if not operand.summed_axes:
-        return _product([*terms, result])
+        return _product([*terms, result], room)
     axes = "axes" if len(operand.summed_axes) > 1 else "axis"
     summed = f"summed over {axes} {', '.join(map(str, operand.summed_axes))}: "
-    return (*_product([*terms, tensor_lines(upstream * operand.factor)]), *beside((summed,), result))
+    line = beside((summed,), result)
+    last = line if max(map(len, line)) <= room.equation else (summed.rstrip(), *beside(("  ",), result))
+    return (*_product([*terms, tensor_lines(upstream * operand.factor)], room), *last)
 
 
-def _product(terms: list[Lines]) -> Lines:
+def _product(terms: list[Lines], room: Room) -> Lines:
     """Return two factors and their product side by side, or below each other where that is too wide."""
     left, right, result = terms
     line = beside(left, (" * ",), right, (" = ",), result)
-    if max(map(len, line)) <= WIDEST_EQUATION:
+    if max(map(len, line)) <= room.equation:
         return line
     return (*beside(("  ",), left), *beside(("* ",), right), *beside(("= ",), result))
 
@@ -100,39 +123,44 @@ def beside(*blocks: Lines) -> Lines:
     return tuple("".join(parts).rstrip() for parts in zip(*columns, strict=True))
 
 
-def _meeting(steps: Sequence[TraceStep]) -> tuple[Grid, ...]:
-    """Return a grid of the tensors that get more than one contribution."""
-    found: dict[str, list[tuple[TraceStep, Contribution]]] = {}
+def _met(steps: Sequence[TraceStep]) -> dict[str, list[Part]]:
+    """Return the contributions to the tensors that get more than one, by the tensors' names."""
+    found: dict[str, list[Part]] = {}
     for step in steps:
         for operand in step.operands:
             found.setdefault(operand.name, []).append((step, operand))
-    rows = [_sum(name, parts) for name, parts in found.items() if len(parts) > 1]
-    more = (f"... {len(rows) - MOST_STEPS:,} more left out; --json has all",) if len(rows) > MOST_STEPS else ()
+    return {name: parts for name, parts in found.items() if len(parts) > 1}
+
+
+def _meeting(found: Mapping[str, Sequence[Part]], room: Room) -> Grid:
+    rows = tuple(_sum(name, parts, room) for name, parts in [*found.items()][:MOST_STEPS])
     headings = ("tensor", "contributions from", "their sum")
-    return (Grid("Where contributions meet, they add", headings, tuple(rows[:MOST_STEPS]), more),) if rows else ()
+    return Grid("Where contributions meet, they add", headings, rows, _more(found))
 
 
-def _left_out(found: Sequence[LeftOut]) -> tuple[Grid, ...]:
+def _left_out(found: Sequence[LeftOut], room: Room) -> Grid:
     """Return a grid of the tensors whose gradient is not what the nodes above come to."""
-    rows = [
-        ((clip(one.name, LONGEST_NAME),), tensor_lines(one.total), tensor_lines(one.gradient))
+    rows = tuple(
+        ((clip(one.name, room.name),), tensor_lines(one.total), tensor_lines(one.gradient))
         for one in found[:MOST_STEPS]
-    ]
-    more = (f"... {len(found) - MOST_STEPS:,} more left out; --json has all",) if len(found) > MOST_STEPS else ()
-    headings = ("tensor", "the nodes come to", "autograd has")
-    return (Grid(NOT_ALL, headings, tuple(rows), more),) if rows else ()
+    )
+    return Grid(NOT_ALL, ("tensor", "the nodes come to", "autograd has"), rows, _more(found))
 
 
-def _sum(name: str, parts: Sequence[tuple[TraceStep, Contribution]]) -> tuple[Lines, Lines, Lines]:
+def _more(found: Sized) -> Lines:
+    return (f"... {len(found) - MOST_STEPS:,} more left out; --json has all",) if len(found) > MOST_STEPS else ()
+
+
+def _sum(name: str, parts: Sequence[Part], room: Room) -> tuple[Lines, Lines, Lines]:
     shown = parts if len(parts) <= MOST_TERMS else parts[: MOST_TERMS - 1]
     cut = ["..."] if len(shown) < len(parts) else []
-    sources = _wrapped(", ".join([*(clip(step.results[0].name, LONGEST_NAME) for step, _ in shown), *cut]))
-    label, total = (clip(name, LONGEST_NAME),), tensor_lines(parts[-1][1].total)
+    sources = _wrapped(", ".join([*(clip(step.results[0].name, room.name) for step, _ in shown), *cut]), room)
+    label, total = (clip(name, room.name),), tensor_lines(parts[-1][1].total)
     if not _is_small(parts[-1][1].total):
         return label, sources, total
     terms = [*(tensor_lines(operand.contribution) for _, operand in shown), *((part,) for part in cut)]
     line = beside(*[block for term in terms for block in ((" + ",), term)][1:], (" = ",), total)
-    return label, sources, line if max(map(len, line)) <= WIDEST_EQUATION else _column(terms, total)
+    return label, sources, line if max(map(len, line)) <= room.equation else _column(terms, total)
 
 
 def _column(terms: Sequence[Lines], total: Lines) -> Lines:
@@ -147,8 +175,8 @@ def _is_small(tensor: Any) -> bool:
     return len(shape) <= MATRIX_RANK and tensor.numel() <= FULL_ELEMENTS and (not shape or 0 < shape[-1] <= FULL_ROW)
 
 
-def _wrapped(text: str) -> Lines:
-    return tuple(wrap(text, WIDEST_FORMULA)) or ("",)
+def _wrapped(text: str, room: Room) -> Lines:
+    return tuple(wrap(text, room.formula)) or ("",)
 
 
 def _is_leaf(tensor: TensorReport) -> bool:

@@ -141,10 +141,11 @@ def _grid(section: Section, columns: tuple[Column, ...]) -> RenderableType:
 
 def _extra(grid: Grid, width: int) -> RenderableType:
     """Return a grid of what only this command reports, with its sentences below."""
+    grid = grid.fitted(width - INDENT, GAP)
     parts: list[RenderableType] = [Text(grid.title, style="bold")]
     parts += [Text(" " * INDENT + line, style="cyan", no_wrap=True, overflow="crop") for line in grid.picture]
     if grid.rows:
-        parts.append(Padding(_extra_table(grid.fitted(width - INDENT, GAP)), (0, 0, 0, INDENT), expand=False))
+        parts.append(Padding(_extra_table(grid), (0, 0, 0, INDENT), expand=False))
     if grid.below:
         below = Text("\n".join(grid.below))
         below = Text.assemble((sparkline(grid.series), "cyan"), "  ", below) if grid.series else below
