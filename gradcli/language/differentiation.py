@@ -14,9 +14,9 @@ from gradcli.language.gradients import (
     assigned_in,
     differentiating,
     is_backward,
+    is_computed,
     is_grad,
     keeps_graph,
-    only_shows,
     words_in,
 )
 from gradcli.language.names import dotted
@@ -109,13 +109,8 @@ def note_what_follows(first: ast.stmt, rest: Sequence[ast.stmt], source: Source)
             return
         if tainted & words_in(statement):
             tainted |= assigned_in(statement)
-    if rest and tainted & words_in(rest[-1]) and _is_computed(rest[-1]):
+    if rest and tainted & words_in(rest[-1]) and is_computed(rest[-1]):
         _note_uncomputed(call, rest[-1], source)
-
-
-def _is_computed(node: ast.stmt) -> bool:
-    """Tell whether a statement is an expression that computes something, not one that only shows it."""
-    return isinstance(node, ast.Expr) and not only_shows(node) and isinstance(node.value, (ast.BinOp, ast.Call))
 
 
 def _note_further(call: ast.Call, source: Source) -> None:

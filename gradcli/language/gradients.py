@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from gradcli.language.built import Built
 from gradcli.language.names import dotted
-from gradcli.language.notebook import GROWING, SHOWING
+from gradcli.language.notebook import GROWING, LEAVING, SHOWING
 from gradcli.language.program import Gradient
 from gradcli.language.source import Source
 
@@ -70,7 +70,7 @@ def words_in(node: ast.AST) -> set[str]:
 def as_gradients(body: list[ast.stmt], place: int) -> list[ast.stmt] | None:
     """Return what follows `y.backward(create_graph=True)` with `grad(y, x)` in the place of `x.grad`.
 
-    None for another statement, where nothing differentiates again, and where `.grad` is changed in place.
+    None for another statement, where nothing is computed with `.grad`, and where it is changed in place.
     """
     node = body[place]
     call = node.value if isinstance(node, ast.Expr) else None
@@ -78,7 +78,9 @@ def as_gradients(body: list[ast.stmt], place: int) -> list[ast.stmt] | None:
         return None
     rest = body[place + 1 :]
     changes = [one for one in rest if {"zero_", "grad"} <= words_in(one)]
-    if changes or not any(next(differentiating(one), None) for one in rest):
+    output = last_computed(rest)
+    goes_on = output is not None and "grad" in words_in(output)
+    if changes or not (goes_on or any(next(differentiating(one), None) for one in rest)):
         return None
     return [one if only_shows(one) else _Kept(call).visit(one) for one in rest]
 
@@ -115,38 +117,56 @@ class _Kept(ast.NodeTransformer):
         return made
 
 
-def find_inner(body: Sequence[ast.stmt], source: Source) -> None:
+def find_inner(body: Sequence[ast.stmt], source: Source, *, output: ast.stmt | None = None) -> None:
     """Note the gradients in a block that have a graph, and that the program differentiates or returns further on.
 
-    A function or a loop is looked into when its own block is read.
+    `output` is the statement in it that computes the program's output. A function or a loop is looked into when its own
+    block is read.
     """
     if not source.mentions(DIFFERENTIATING | {"vmap"}):
         return
-    for node, is_used in _used(body, source):
+    for node, is_used in _used(body, source, output):
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.If, ast.Try)):
-            _find_inner(node, source, is_used=is_used)
+            _find_inner(node, source, is_used=is_used, is_output=node is output)
 
 
-def _find_inner(node: ast.stmt, source: Source, *, is_used: bool) -> None:
+def _find_inner(node: ast.stmt, source: Source, *, is_used: bool, is_output: bool) -> None:
     found = list(differentiating(node))
-    if found or is_used:
+    if found or is_used or is_output:
         source.session.computed.add(id(node))
     calls = [call for call in found if is_grad(call) and keeps_graph(call)]
     outer = [call for call in found if call not in calls]
-    returned = source.session.functions and isinstance(node, ast.Return)
-    if calls and (outer or len(calls) > 1 or returned or is_used):
-        inner = calls if outer or returned or is_used else calls[1:]
+    goes_on = is_used or is_output or (source.session.functions and isinstance(node, ast.Return))
+    if calls and (outer or len(calls) > 1 or goes_on):
+        inner = calls if outer or goes_on else calls[1:]
         source.session.inner.update(map(id, inner))
 
 
-def _used(body: Sequence[ast.stmt], source: Source) -> Iterator[tuple[ast.stmt, bool]]:
+def last_computed(body: Sequence[ast.stmt]) -> ast.stmt | None:
+    """Return a program's last statement where it computes with tensors, and does not only show or compare them."""
+    last = next((node for node in reversed(body) if not only_shows(node)), None)
+    return last if last is not None and is_computed(last) else None
+
+
+def is_computed(node: ast.stmt) -> bool:
+    """Tell whether a statement computes a tensor, be it with gradients; one that shows or compares it does not."""
+    value = node.value if isinstance(node, (ast.Expr, ast.Assign)) else None
+    is_transformed = isinstance(value, ast.Call) and isinstance(value.func, ast.Call)  # grad(f)(x)
+    if not isinstance(value, (ast.BinOp, ast.Call)) or is_transformed or only_shows(node):
+        return False
+    return words_in(node).isdisjoint(LEAVING) and all(
+        call is not value and is_grad(call) and keeps_graph(call) for call in differentiating(node)
+    )
+
+
+def _used(body: Sequence[ast.stmt], source: Source, output: ast.stmt | None) -> Iterator[tuple[ast.stmt, bool]]:
     """Yield each statement, the last first, and whether the program differentiates or returns what it assigns."""
     wanted: set[str] = set()
     for node in reversed(body):
         assigned = assigned_in(node)
         yield node, not wanted.isdisjoint(assigned)
         is_returned = source.session.functions and any(isinstance(one, ast.Return) for one in ast.walk(node))
-        is_end = is_returned or next(differentiating(node), None) is not None
+        is_end = is_returned or node is output or next(differentiating(node), None) is not None
         if is_end or not wanted.isdisjoint(assigned | _appended(node)):
             wanted |= words_in(node)
 

@@ -166,6 +166,8 @@ MODULE_METHODS = _WALKING | frozenset(
 
 # Statements that compute nothing: these calls, and lines that only look at such attributes.
 SHOWING = frozenset({"print", "pprint", "display", "repr", "type", "help", "input", "id", "make_dot"})
+# What makes numbers, arrays or an answer of tensors, with which no output is computed.
+LEAVING = frozenset({"item", "tolist", "numpy", "float", "int", "allclose", "equal", "isclose", "array_equal"})
 PEEKING = frozenset({"grad", "grad_fn", "requires_grad", "is_leaf", "next_functions", "retains_grad", "is_cuda"})
 TENDING = frozenset(
     {"zero_grad", "step", "train", "eval", "share_memory_", "set_printoptions", "show", "seed", "remove"}

@@ -13,7 +13,7 @@ from gradcli.language.desugared import desugared
 from gradcli.language.differentiation import build_differentiate, find_call, in_a_loop, note_what_follows
 from gradcli.language.expressions import translate
 from gradcli.language.fills import build_fill
-from gradcli.language.gradients import find_inner
+from gradcli.language.gradients import find_inner, last_computed
 from gradcli.language.loops import build_pattern, is_range
 from gradcli.language.names import check_target
 from gradcli.language.operators import operator_of
@@ -47,12 +47,26 @@ from gradcli.language.source import Source
 from gradcli.language.transforms import build_transform, find_transform, is_value
 
 
+def build_program(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
+    """Return the statements of a whole program, the last of which may compute with gradients that it asks for."""
+    if source.definition:
+        return build_block(body, source)
+    body = desugared(body)
+    find_inner(body, source, output=last_computed(body))
+    return _build(body, source)
+
+
 def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
     """Return the statements of a block, without those that compute nothing; after the first backward none is read."""
+    if source.definition:
+        return _build(body, source)
+    body = desugared(body)
+    find_inner(body, source)
+    return _build(body, source)
+
+
+def _build(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
     statements: list[Statement] = []
-    body = body if source.definition else desugared(body)
-    if not source.definition:
-        find_inner(body, source)
     for place, node in enumerate(body):
         built = build_statement(node, source)
         statements += [] if built is None else [built]

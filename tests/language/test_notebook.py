@@ -181,19 +181,28 @@ def test_a_second_backward_is_noted_and_one_of_a_gradient_found(text: str, furth
 
 
 @pytest.mark.parametrize(
-    ("end", "computed"),
+    ("end", "is_output"),
     [
         ("(g**2).sum()", True),
         ("h = g*2; h.norm()", True),
+        ("loss = F.mse_loss(g, x)", True),
+        ("loss = (g**2).sum(); print(loss)", True),
         ("g", False),
         ("print(g.sum())", False),
         ("x*2", False),
-        ("(g**2).sum().backward()", False),
+        ("torch.allclose(g, 3*x**2)", False),
+        ("(g - 3*x**2).abs().max().item()", False),
     ],
 )
-def test_what_is_computed_with_a_gradient_after_the_end_is_named(end: str, *, computed: bool) -> None:
+def test_the_output_may_be_computed_with_a_gradient_that_has_a_graph(end: str, *, is_output: bool) -> None:
     program = parse(f"y = (x**3).sum(); g, = torch.autograd.grad(y, x, create_graph=True); {end}")
-    assert any(f"`{end.rpartition('; ')[2]}` after it is not computed" in note for note in program.notes) is computed
+    assert isinstance(program.statements[-1], Differentiate) is not is_output
+    assert not program.notes
+
+
+def test_what_is_computed_after_a_block_that_differentiates_is_named() -> None:
+    text = "with torch.enable_grad():\n  g, = torch.autograd.grad((x**3).sum(), x, create_graph=True)\n(g**2).sum()"
+    assert any("`(g**2).sum()` after it is not computed" in note for note in parse(text).notes)
 
 
 def test_blocks_and_changes_in_place_are_statements() -> None:

@@ -28,6 +28,10 @@ def of_x(text: str, command: str = "eval") -> torch.Tensor:
     [
         ("g, = torch.autograd.grad((x**3).sum(), x, create_graph=True); (g**2).sum().backward()", 36 * POINT**3),
         ("(x**3).sum().backward(create_graph=True); x.grad.sum().backward()", 6 * POINT),
+        ("g, = torch.autograd.grad((x**3).sum(), x, create_graph=True); z = (g**2).sum(); print(z)", 36 * POINT**3),
+        ("torch.func.grad(lambda z: (z**3).sum())(x).sum()", 6 * POINT),
+        ("(torch.autograd.grad((x**3).sum(), x, create_graph=True)[0]**2).sum()", 36 * POINT**3),
+        ("(x**3).sum().backward(create_graph=True); print(x.grad); x.grad.sum() + x.sum()", 6 * POINT + 1),
         (("g = torch.autograd.grad(x**4, x, torch.ones(3), create_graph=True)[0]\n"
          "h = torch.autograd.grad(g.sum(), x, create_graph=True)[0]\nh.sum().backward()"), 24 * POINT),
         ("torch.func.grad(lambda y: torch.func.grad(lambda z: (z**3).sum())(y).sum())(x).sum().backward()", None),
