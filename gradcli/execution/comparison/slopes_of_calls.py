@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,12 +10,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced, traced_in
 from gradcli.ops.record import Kind
 
 # Along so many ways of the entries at random their terms are seen.
 WAYS = 3
-LARGEST = sys.float_info.max
 # What is continuous changes by no more than this part of it in a short step, or so many times what its slopes say.
 BROKEN, STEEPER = 1e-3, 16.0
 
@@ -41,18 +42,33 @@ def still(call: TracedCall, moving: Tangents, result: Tensor) -> Tensor | bool:
 def terms(call: TracedCall, values: Tangents, moving: Tangents) -> Tangents:
     """Return the size of what the slopes of results are sums of, as far as it is seen: by each operand alone.
 
-    An op that adds up entries is seen to do so where each goes its own way, and a pointwise one that has its operand
-    twice, as x/x, by having slopes of the size of its values.
+    An op that adds up entries is seen to do so where each goes its own way, and a pointwise one where each of its
+    operands does, at each place at which it is read: x/x has the terms of two.
     """
     if call.op.kind is not Kind.POINTWISE:
         return _sizes_of_slopes(call, values, [_scattered(moving, seed) for seed in range(WAYS)])
-    if len(moving) > 1:
-        return _sizes_of_slopes(call, values, [{traced: tangent} for traced, tangent in moving.items()])
-    (traced,) = moving
-    others = any(is_real(operand) and operand is not traced for operand in call.inputs)
-    is_sum = is_repeated(call, traced) and not others and largest(values[traced]) > 0
-    speed = min(largest(moving[traced]) / largest(values[traced]), LARGEST) if is_sum else 0.0
-    return {result: speed * result.tensor.detach().abs() for result in call.outputs if is_real(result)}
+    ways = [{traced: tangent} for traced, tangent in moving.items()]
+    if any(is_repeated(call, traced) for traced in moving):
+        call, places = _read_apart(call)
+        values = {**values, **{place: values[traced] for place, traced in places.items()}}
+        ways = [{place: moving[traced]} for place, traced in places.items() if traced in moving]
+    if len(ways) > 1:
+        return _sizes_of_slopes(call, values, ways)
+    return {result: torch.zeros_like(result.tensor) for result in call.outputs if is_real(result)}
+
+
+def _read_apart(call: TracedCall) -> tuple[TracedCall, dict[TracedTensor, TracedTensor]]:
+    """Return a call that reads another tensor at each place, and which it stands for."""
+    places: dict[TracedTensor, TracedTensor] = {}
+
+    def apart(traced: TracedTensor) -> TracedTensor:
+        place = dataclasses.replace(traced)
+        places[place] = traced
+        return place
+
+    own = call.arguments
+    arguments = BoundCall(own.node, replaced(own.positional, apart), replaced(own.keywords, apart), own.bound)
+    return dataclasses.replace(call, arguments=arguments), places
 
 
 def _sizes_of_slopes(call: TracedCall, values: Tangents, ways: Sequence[Tangents]) -> Tangents:

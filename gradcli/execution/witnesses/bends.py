@@ -107,7 +107,7 @@ def bends(witnesses: NumericalWitnesses, comparisons: GradientComparison | None,
     known = comparisons is not None and (
         traced in comparisons.reference.kinked or traced in comparisons.hinging or _steps(comparisons, traced)
     )
-    return known or witnesses.decisions.by(traced)
+    return known or witnesses.decisions.by(traced) or witnesses.decisions.by_hidden_steps(traced)
 
 
 def _steps(comparisons: GradientComparison | None, traced: TracedTensor) -> bool:
@@ -239,7 +239,8 @@ def _is_open(
 ) -> bool:
     """Return whether quotients leave open that a program bends or jumps, or say so where no op of it does.
 
-    Where they show no slope at all there may be a kink that is less than rounding.
+    Where they show no slope at all, or one much less than others, there may be a kink that is less than rounding; and
+    one that they show may be what rounding makes of a gradient that is 0.
     """
     report, comparisons = evaluation.reports[traced], evaluation.comparisons
     if is_nan_alone(report):
@@ -247,10 +248,12 @@ def _is_open(
     if verdict.by(Verdict.MISMATCH):  # by steps that may be too long for a kink beside the point
         return report.verdict is Verdict.SUBGRADIENT and not _steps(comparisons, traced)
     if verdict.by(Verdict.SUBGRADIENT, Verdict.UNDEFINED) or (verdict.kinked and report.verdict is Verdict.MATCH):
+        if report.verdict is Verdict.SUBGRADIENT:
+            return not verdict.size and not verdict.by(Verdict.UNDEFINED)
         away = report.verdict is Verdict.MATCH and not _steps(comparisons, traced)
         return away and _is_beside(witnesses, comparisons, traced)
     if report.verdict is Verdict.SUBGRADIENT:
-        return not verdict.smooth or not verdict.size
+        return True
     if report.verdict is Verdict.MATCH and verdict.unsure:
         return True
     steps = _steps(comparisons, traced) or (comparisons is not None and traced in comparisons.jumping)

@@ -197,7 +197,7 @@ class NumericalWitnesses:
         size = size if size > NEGLIGIBLE * question.line.magnitude else 0.0  # it is what rounding left of 0
         vague = not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) or not _are_within(reports, size or 1.0)
         decides = (jumps and Verdict.MISMATCH in verdicts) or (vague and self.decisions.by(traced))
-        hides_steps = (jumps or self.rerun.may_decide) and hides_steps_of(self.run.trace, traced)
+        hides_steps = (jumps and hides_steps_of(self.run.trace, traced)) or self.decisions.by_hidden_steps(traced)
         hides_decision = bends and self._hides_decision(question, traced, gradient, verdicts)
         return NumericalVerdict(
             reports,

@@ -340,3 +340,24 @@ def test_a_gradient_beyond_every_piece_at_a_tie_of_zeros_is_wrong(command: Any) 
 def test_a_jump_that_a_root_of_squares_absorbs_is_no_match(program: str, size: float, wanted: set[str]) -> None:
     """The root of x² + 1 is 1/(2*x) above x: below y = 0 the program is larger by that."""
     assert gradcli.evaluate(program, {"x": size, "y": 0.0})["y"].verdict in wanted
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_what_rounding_makes_of_copies_of_one_number_is_no_kink(command: Any) -> None:
+    """The deviation of three copies is 0 next to the point, or 10^-16 of them where they are rounded."""
+    program = "std(cummin(logcumsumexp(x, 0), 0)[0])"
+    assert command(program, {"x": [0.0, 1.0, 1.0]})["x"].verdict == "match"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_kink_by_an_entry_is_one_be_others_ever_so_steep(command: Any) -> None:
+    """At 0 the slopes are -e and e; at -3 it is 10^10."""
+    program = "expm1(maximum(exp(x), exp(-x))).sum()"
+    assert command(program, {"x": [-3.0, 0.0, 0.0]})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(("program", "wanted"), [("x > round(x)", "undecided"), ("round(x) > 0", "match")])
+def test_what_is_decided_between_neighbouring_numbers_is_no_match(command: Any, program: str, wanted: str) -> None:
+    """Each is the rounded one of itself, and what is above it by less is larger than that."""
+    assert command(f"where({program}, x, round(x))", {"x": 1e160})["x"].verdict == wanted

@@ -40,6 +40,9 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     # its slopes are of 2·exp(-80), which PyTorch's forward mode does not have
     ("std(expm1(x.amax() + x))", [-40.0, -40.0], [0.0, 0.0], Sided.BETWEEN),
     ("abs(tanh(x) - 1)", 40.0, 0.0, Sided.LOST),  # as tanh(40) is 1 in double precision
+    # x**x has the slope log(x) + 1 there: neither 0, nor of the size of 1/x
+    ("amax(x**x)", [1e-160, 1e-160], [-183.70680743952366, -183.70680743952366], Sided.BETWEEN),
+    ("amax(x/x)", [1e-160, 1e-160], [0.0, 0.0], Sided.SMOOTH),
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
     ("sqrt(relu(x)).sum()", [0.0, 4.0], [0.0, 0.25], Sided.STEEP),
     ("std(stack([x, x, x]))", 0.89, 0.0, Sided.SMOOTH),  # 0, though next to the point rounding makes it 10^-16
