@@ -224,7 +224,8 @@ def _looked_into(
     if decomposition is None or not _is_open(witnesses, evaluation, traced, verdict):
         return verdict
     sided = _by_calls(witnesses, evaluation, traced)
-    if verdict.hides_jump and sided is Sided.LOST:  # in rounding, as the jump is
+    told = verdict.hides_jump or (verdict.smooth and verdict.size)
+    if sided is Sided.LOST and told:  # in rounding, as the jump is, or beside a slope that is known
         return verdict
     verdict = dataclasses.replace(verdict, sided=sided, steep=sided is Sided.STEEP)
     known = sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP, Sided.STEEP} or report.verdict is not Verdict.SUBGRADIENT

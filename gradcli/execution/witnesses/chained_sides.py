@@ -31,6 +31,7 @@ from gradcli.execution.witnesses.grain import LEAST, hides_steps_of
 from gradcli.execution.witnesses.line import random_directions
 from gradcli.execution.witnesses.moving import JUMP, Moving
 from gradcli.execution.witnesses.nearing import UnknownError
+from gradcli.tolerance import CLOSENESS
 
 # How far next to the point is, relative to the entries: what both say is believed.
 NEXT = (2.0**-22, 2.0**-27)
@@ -159,7 +160,8 @@ def _told(ahead: Tensor, behind: Tensor, directions: Tensor, gradient: Tensor, *
     bent = max(largest(ahead - behind), largest(directions @ found - ahead))
     allowed = CLEARLY * error + ROUNDED * size + LEAST
     if bent > CLEARLY * allowed:
-        low, high = torch.minimum(ahead, behind) - allowed, torch.maximum(ahead, behind) + allowed
+        granted = allowed + CLOSENESS * size  # for autograd's own rounding
+        low, high = torch.minimum(ahead, behind) - granted, torch.maximum(ahead, behind) + granted
         own = directions @ gradient
         return Sided.BETWEEN if bool(((low <= own) & (own <= high)).all()) else Sided.KINK
     if bent > allowed:

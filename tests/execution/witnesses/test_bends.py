@@ -357,6 +357,12 @@ def test_a_kink_by_an_entry_is_one_be_others_ever_so_steep(command: Any) -> None
 
 
 @pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_what_is_lost_beside_kinks_that_cancel_does_not_make_them_one(command: Any) -> None:
+    """The slope of tanh at 40 is 10^-34, and that of the sum is 3 to both sides."""
+    assert command("maximum(x, 2*x) + minimum(x, 2*x) + tanh(x + 40)", {"x": 0.0})["x"].verdict == "match"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
 @pytest.mark.parametrize(("program", "wanted"), [("x > round(x)", "undecided"), ("round(x) > 0", "match")])
 def test_what_is_decided_between_neighbouring_numbers_is_no_match(command: Any, program: str, wanted: str) -> None:
     """Each is the rounded one of itself, and what is above it by less is larger than that."""

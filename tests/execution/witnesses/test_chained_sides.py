@@ -26,6 +26,8 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("abs(x)", 0.0, 2.0, Sided.KINK),
     ("amax(x)", [2.0, 2.0], [1.0, 1.0], Sided.KINK),  # between by each entry, and not by both
     ("amax(x)", [2.0, 2.0], [0.5, 0.5], Sided.BETWEEN),
+    ("amax(x)", [2.0, 2.0], [0.5 + 1e-10, 0.5], Sided.BETWEEN),  # off by rounding
+    ("amax(x)", [2.0, 2.0], [0.5 + 1e-7, 0.5], Sided.KINK),
     ("relu(x) - relu(-x)", 0.0, 1.0, Sided.SMOOTH),
     ("relu(x) - relu(-x)", 0.0, 0.0, Sided.OTHER),
     ("x*(x > 0)", 0.0, 0.0, Sided.BETWEEN),  # decided otherwise to one side
