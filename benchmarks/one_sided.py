@@ -63,10 +63,8 @@ class Function:
     def of(drawn: Drawn, node: Node) -> Function:
         """Return the program as a function of a node, in digits enough for its numbers."""
         mp.dps = _digits(_numbers(drawn))
-        value = evaluate(drawn, node, {})
-        start = tuple(value if isinstance(value, list) else [value])
-        mp.dps = _digits([*_numbers(drawn), *start, *_made(drawn)])
-        return Function(drawn, node, start)
+        mp.dps = _digits([*_numbers(drawn), *_entries(evaluate(drawn, node, {})), *_made(drawn)])
+        return Function(drawn, node, tuple(_entries(evaluate(drawn, node, {}))))
 
     def __call__(self, entries: Vector) -> mpf:
         """Return the output with other entries of the node."""

@@ -363,7 +363,21 @@ def test_what_is_lost_beside_kinks_that_cancel_does_not_make_them_one(command: A
 
 
 @pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
-@pytest.mark.parametrize(("program", "wanted"), [("x > round(x)", "undecided"), ("round(x) > 0", "match")])
+@pytest.mark.parametrize(("program", "wanted"), [("x > round(x)", "subgradient"), ("round(x) > 0", "match")])
 def test_what_is_decided_between_neighbouring_numbers_is_no_match(command: Any, program: str, wanted: str) -> None:
     """Each is the rounded one of itself, and what is above it by less is larger than that."""
     assert command(f"where({program}, x, round(x))", {"x": 1e160})["x"].verdict == wanted
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(
+    "program", ["where(exp(x) > round(exp(x)), x, round(x))", "x if 1e30*x > round(1e30*x) else -x"]
+)
+def test_what_rounding_decides_between_them_is_not_known(command: Any, program: str) -> None:
+    assert command(program, {"x": 100.25})["x"].verdict == "undecided"
+
+
+def test_a_step_that_underflows_is_none() -> None:
+    """tanh(1e-300)**2 underflows, and half of a step relative to such a number is 0."""
+    report = gradcli.evaluate("maximum(x**tanh(x), softplus(x)).sum()", {"x": [1e-300, 0.0, 1.9375]})
+    assert report["x"].verdict != "match"  # 0**x jumps

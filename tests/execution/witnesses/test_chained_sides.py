@@ -45,6 +45,13 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     # x**x has the slope log(x) + 1 there: neither 0, nor of the size of 1/x
     ("amax(x**x)", [1e-160, 1e-160], [-183.70680743952366, -183.70680743952366], Sided.BETWEEN),
     ("amax(x/x)", [1e-160, 1e-160], [0.0, 0.0], Sided.SMOOTH),
+    # so large that each number is an integer, be it not known which integer an exponential is next to
+    ("where(x > round(x), x, round(x))", 1e160, 1.0, Sided.BETWEEN),
+    ("sum(abs(x - x) + round(x))", [1e300, 2.25], [0.0, 0.0], Sided.SMOOTH),
+    ("where(exp(x) > round(exp(x)), exp(x), round(exp(x)))", 100.0, 0.0, Sided.UNKNOWN),
+    ("abs(x - x) + floor(x)", 1e300, 0.0, Sided.UNKNOWN),
+    # PyTorch's forward mode of logcumsumexp has 10^-5 for 1
+    ("sum(logcumsumexp(x, 0)*exp(-x))", [-0.5, 40.0], [2.473081906050192, -1.656858159563724e-16], Sided.SMOOTH),
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
     ("sqrt(relu(x)).sum()", [0.0, 4.0], [0.0, 0.25], Sided.STEEP),
     ("std(stack([x, x, x]))", 0.89, 0.0, Sided.SMOOTH),  # 0, though next to the point rounding makes it 10^-16
