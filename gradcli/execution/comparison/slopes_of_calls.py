@@ -27,6 +27,7 @@ SAME_RULES = (Kind.POINTWISE, Kind.MOVEMENT)
 Tangents = dict[TracedTensor, Tensor]
 Slopes = tuple[Tensor, ...]
 Run = Callable[..., list[Tensor]]
+Pull = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
 def is_real(traced: TracedTensor) -> bool:
@@ -119,7 +120,7 @@ def _as_backward(run: Run, point: Slopes, ways: Slopes, found: Sequence[Tensor])
 
     That they differ is seen by one product: <w, J t> is not <J^T w, t>.
     """
-    values, pull, *_ = torch.func.vjp(run, *point)
+    values, pull = _backward(run, point)
     generator = torch.Generator().manual_seed(0)
     weights = [torch.randn(value.shape, generator=generator, dtype=value.dtype) for value in values]
     one, other = _products(weights, found), _products(pull(weights), ways)
@@ -129,11 +130,30 @@ def _as_backward(run: Run, point: Slopes, ways: Slopes, found: Sequence[Tensor])
     return [_by_rows(pull, [*map(torch.zeros_like, values)], place, ways) for place in range(len(values))]
 
 
+def _backward(run: Run, point: Slopes) -> tuple[list[Tensor], Pull]:
+    """Return a call's results, and reverse mode from weights of them to its operands."""
+    with torch.enable_grad():
+        own = [operand.detach().clone().requires_grad_() for operand in point]
+        values = run(*own)
+    live = [place for place, value in enumerate(values) if value.requires_grad]
+
+    def pull(weights: Sequence[Tensor]) -> list[Tensor]:
+        if not live:
+            return [torch.zeros_like(operand) for operand in own]
+        results, of_results = [values[place] for place in live], [weights[place] for place in live]
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            results, own, of_results, retain_graph=True, allow_unused=True
+        )
+        return [torch.zeros_like(one) if slope is None else slope for one, slope in zip(own, found, strict=True)]
+
+    return [value.detach() for value in values], pull
+
+
 def _products(ones: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
     return torch.cat([(one * other).reshape(-1) for one, other in zip(ones, others, strict=True)])
 
 
-def _by_rows(pull: Callable[[list[Tensor]], Sequence[Tensor]], zeros: list[Tensor], place: int, ways: Slopes) -> Tensor:
+def _by_rows(pull: Pull, zeros: list[Tensor], place: int, ways: Slopes) -> Tensor:
     """Return the slopes of one of several results, each entry by a row of its Jacobian."""
     like = zeros[place]
     units = torch.eye(like.numel(), dtype=like.dtype).reshape(-1, *like.shape)

@@ -50,6 +50,9 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("sum(abs(x - x) + round(x))", [1e300, 2.25], [0.0, 0.0], Sided.SMOOTH),
     ("where(exp(x) > round(exp(x)), exp(x), round(exp(x)))", 100.0, 0.0, Sided.UNKNOWN),
     ("abs(x - x) + floor(x)", 1e300, 0.0, Sided.UNKNOWN),
+    # indices that nothing reads, by what moves without a slope
+    ("cummin(x**3, 0)[0].sum()", [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], Sided.SMOOTH),
+    ("cummin(x**3, 0)[0].sum()", [0.0, 3.0, 0.0], [1.0, 0.0, 0.0], Sided.OTHER),
     # PyTorch's forward mode of logcumsumexp has 10^-5 for 1
     ("sum(logcumsumexp(x, 0)*exp(-x))", [-0.5, 40.0], [2.473081906050192, -1.656858159563724e-16], Sided.SMOOTH),
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
