@@ -166,7 +166,7 @@ def rounding_decides(drawn: Drawn) -> bool:
     """Return whether a program decides otherwise when it is computed in double precision."""
     found = []
     for bits in (None, 53):
-        mp.dps = _digits(_numbers(drawn))
+        mp.dps = _digits(_numbers(drawn)) + FINER
         with mp.workprec(bits or mp.prec):
             exact.decisions.clear()
             evaluate(drawn, drawn.output, {})
@@ -204,6 +204,8 @@ def _side(function: Function, direction: Vector) -> Side:
         return Side(Shape.NO_DERIVATIVE)
     if not _is_same_in_more_digits(function, direction, steps[-1]):
         return Side(Shape.UNKNOWN)
+    if max(map(abs, quotients)) <= LEAST:  # no double shows it
+        return Side(Shape.SMOOTH, mpf(0))
     apart = [abs(b - a) for a, b in pairwise(quotients)]
     size = abs(quotients[-1])
     noise = mpf(10) ** (12 - mp.dps) * max(function.sizes) / steps[-1]
