@@ -252,6 +252,7 @@ def _mean(values: Sequence[Number]) -> Number:
 
 
 def _variance(values: Sequence[Number]) -> Number:
+    values = [value - values[0] for value in values]  # equal numbers have none, be their mean not exact
     mean = _mean(values)
     return divided(_total([(value - mean) ** 2 for value in values]), mpf(len(values) - 1))
 

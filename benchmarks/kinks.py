@@ -102,7 +102,9 @@ def _wanted(function: Function, truth: Truth, gradient: list[float], largest: fl
     is_generalised, is_between = generalised(function, gradient), between(truth, gradient)
     if is_generalised is None or is_generalised != is_between or is_between != between(truth, gradient, NARROW):
         return set()
-    return {Verdict.SUBGRADIENT} if is_between else {Verdict.MISMATCH}
+    if is_between:
+        return {Verdict.SUBGRADIENT}
+    return set() if between(truth, gradient, WRONG, CANCELLED * largest) else {Verdict.MISMATCH}
 
 
 def _is_apart(function: Function, gradient: list[float]) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
 
 import exact
 from kink_grammar import Drawn, Node  # noqa: TC002 (dataclasses hold them)
@@ -25,13 +25,15 @@ Vector = Sequence[mpf]
 EXPONENTS = (20, 25, 30, 35)
 CLOSE = mpf(10) ** -9
 RANDOM_DIRECTIONS = 3
+# A slope that is 0 in so many digits may be less: it is looked at in so many more, in which the smallest double shows.
+FINER = 330
 # Points around a kink are this far away, and quotients at them this long.
 NEARBY, SHORT = 18, 40
 POINTS = 200
 # A gradient is in the convex hull of others if it is this near, and outside if it is this far from it.
 INSIDE, OUTSIDE = 1e-6, 1e-3
 # A slope is between others within the first of these, relative to the largest, and is clearly so within the second.
-WIDE, NARROW = mpf("1e-7"), mpf("1e-10")
+WIDE, NARROW, NOTHING = mpf("1e-7"), mpf("1e-10"), mpf(0)
 # Digits that are lost at most where a program is computed in double precision, and how it may change in more digits.
 SPOILT, MORE_DIGITS, SAME = mpf("1e-6"), 30, mpf("1e-30")
 LEAST, LARGEST = mpf("1e-300"), mpf("1.7e308")
@@ -61,10 +63,8 @@ class Function:
     def of(drawn: Drawn, node: Node) -> Function:
         """Return the program as a function of a node, in digits enough for its numbers."""
         mp.dps = _digits(_numbers(drawn))
-        value = evaluate(drawn, node, {})
-        start = tuple(value if isinstance(value, list) else [value])
-        mp.dps = _digits([*_numbers(drawn), *start, *_made(drawn)])
-        return Function(drawn, node, start)
+        mp.dps = _digits([*_numbers(drawn), *_entries(evaluate(drawn, node, {})), *_made(drawn)])
+        return Function(drawn, node, tuple(_entries(evaluate(drawn, node, {}))))
 
     def __call__(self, entries: Vector) -> mpf:
         """Return the output with other entries of the node."""
@@ -74,6 +74,11 @@ class Function:
     def moved(self, direction: Vector, length: mpf) -> mpf:
         """Return the output at a distance from the start."""
         return self([entry + length * part for entry, part in zip(self.start, direction, strict=True)])
+
+    @cached_property
+    def finer(self) -> Function:
+        """Return the same in the digits that are in force now: the start is computed again."""
+        return Function(self.drawn, self.node, tuple(_entries(evaluate(self.drawn, self.node, {}))))
 
     @cached_property
     def scale(self) -> mpf:
@@ -161,7 +166,7 @@ def rounding_decides(drawn: Drawn) -> bool:
     """Return whether a program decides otherwise when it is computed in double precision."""
     found = []
     for bits in (None, 53):
-        mp.dps = _digits(_numbers(drawn))
+        mp.dps = _digits(_numbers(drawn)) + FINER
         with mp.workprec(bits or mp.prec):
             exact.decisions.clear()
             evaluate(drawn, drawn.output, {})
@@ -179,6 +184,14 @@ class Side:
 
 def side(function: Function, direction: Vector) -> Side:
     """Return the limit of the quotients along a direction, forwards only."""
+    found = _side(function, direction)
+    if found.slope != 0:
+        return found
+    with mp.workdps(mp.dps + FINER):  # that of tanh at 200 is 10^-174
+        return _side(function.finer, direction)
+
+
+def _side(function: Function, direction: Vector) -> Side:
     base = function(function.start)
     steps = [function.scale * mpf(10) ** -k for k in EXPONENTS]
     changes = [function.moved(direction, step) - base for step in steps]
@@ -191,6 +204,8 @@ def side(function: Function, direction: Vector) -> Side:
         return Side(Shape.NO_DERIVATIVE)
     if not _is_same_in_more_digits(function, direction, steps[-1]):
         return Side(Shape.UNKNOWN)
+    if max(map(abs, quotients)) <= LEAST:  # no double shows it
+        return Side(Shape.SMOOTH, mpf(0))
     apart = [abs(b - a) for a, b in pairwise(quotients)]
     size = abs(quotients[-1])
     noise = mpf(10) ** (12 - mp.dps) * max(function.sizes) / steps[-1]
@@ -254,8 +269,14 @@ def _directions(entries: int) -> tuple[Vector, ...]:
     axes = [[mpf(place == axis) for place in range(entries)] for axis in range(entries)]
     if entries == 1:
         return tuple(axes)
-    some = [[mpf(generator.randint(-64, 64)) / 32 for _ in range(entries)] for _ in range(RANDOM_DIRECTIONS)]
+    signs = list(product((1, -1), repeat=entries - 1))
+    some = (_random(generator, signs[place % len(signs)]) for place in range(max(RANDOM_DIRECTIONS, len(signs))))
     return (*axes, [mpf(1)] * entries, *some)
+
+
+def _random(generator: random.Random, signs: Sequence[int]) -> Vector:
+    """Return a direction into an orthant, the first sign being positive: a product of floors may jump in one alone."""
+    return [sign * mpf(generator.randint(1, 64)) / 32 for sign in (1, *signs)]
 
 
 def stays_undefined(function: Function) -> bool:
@@ -278,12 +299,15 @@ def _product(one: Sequence[mpf], other: Sequence[mpf]) -> mpf:
     return mp.fsum(a * b for a, b in zip(one, other, strict=True))
 
 
-def between(truth: Truth, gradient: Sequence[float], width: mpf = WIDE) -> bool:
-    """Return whether a gradient's slope lies between the one-sided derivatives along every direction."""
+def between(truth: Truth, gradient: Sequence[float], width: mpf = WIDE, rounding: mpf = NOTHING) -> bool:
+    """Return whether a gradient's slope lies between the one-sided derivatives along every direction.
+
+    That is to `width`, relative to the largest of them, and a `rounding`.
+    """
     given = [mpf(entry) for entry in gradient]
     scale = max(abs(slope) for slope in (*truth.above, *truth.below) if slope is not None)
     for direction, one, other in zip(truth.directions, truth.below, truth.above, strict=True):
-        slack = width * scale * (1 + mp.fsum(map(abs, direction)))
+        slack = (width * scale + rounding) * (1 + mp.fsum(map(abs, direction)))
         if not min(one, other) - slack <= _product(given, direction) <= max(one, other) + slack:
             return False
     return True

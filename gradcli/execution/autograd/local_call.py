@@ -101,4 +101,5 @@ class LocalCall:
 
         usual, close = limit(STEP * scale), limit(CLOSE * scale)
         found = usual if abs(usual - close) <= APART * max(1.0, abs(close)) else close
-        return found if math.isfinite(found) or not size else limit(min(CLOSE, PART * size))
+        near = min(CLOSE, PART * size)
+        return found if math.isfinite(found) or not near / 2 else limit(near)

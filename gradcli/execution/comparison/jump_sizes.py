@@ -28,6 +28,15 @@ def least_jump(
     return min((size for call in calls for size in _passed_on(call, gradients)), default=math.inf)
 
 
+def least_slope(gradients: Gradients) -> float:
+    """Return the size of the smallest entry of any gradient that is not 0; infinite without one.
+
+    To first order a kink of an op is no smaller, as the output sees it.
+    """
+    sizes = [double(gradient).abs() for gradient in gradients.values() if gradient is not None]
+    return min((float(size[size > 0].amin()) for size in sizes if bool((size > 0).any())), default=math.inf)
+
+
 def at_jumps_after(trace: Trace, traced: TracedTensor) -> Iterator[TracedCall]:
     """Yield the calls at a jump that depend on a tensor."""
     reached = {traced}

@@ -51,3 +51,11 @@ def symbolic_side(
         return None
     text, latex = (None, None) if formula is None else (formula.text, formula.latex)
     return Symbolic(text, latex, value, comparison)
+
+
+def contradicted_by(report: TensorReport) -> Tensor | None:
+    """Return the symbolic derivative that autograd's gradient is not; None if there is none."""
+    if report.symbolic is None or report.verdict is not Verdict.MISMATCH:
+        return None
+    value: Tensor | None = report.symbolic.value
+    return value

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced, traced_in
 from gradcli.ops.record import Kind
 
 # Along so many ways of the entries at random their terms are seen.
 WAYS = 3
-LARGEST = sys.float_info.max
 # What is continuous changes by no more than this part of it in a short step, or so many times what its slopes say.
 BROKEN, STEEPER = 1e-3, 16.0
 
+# Forward mode and reverse mode are the same if their products are, within this part of their terms. Of these kinds they
+# are by PyTorch's own making.
+ADJOINT = 1e-9
+SAME_RULES = (Kind.POINTWISE, Kind.MOVEMENT)
+
 Tangents = dict[TracedTensor, Tensor]
+Slopes = tuple[Tensor, ...]
+Run = Callable[..., list[Tensor]]
+Pull = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
 def is_real(traced: TracedTensor) -> bool:
@@ -41,18 +50,33 @@ def still(call: TracedCall, moving: Tangents, result: Tensor) -> Tensor | bool:
 def terms(call: TracedCall, values: Tangents, moving: Tangents) -> Tangents:
     """Return the size of what the slopes of results are sums of, as far as it is seen: by each operand alone.
 
-    An op that adds up entries is seen to do so where each goes its own way, and a pointwise one that has its operand
-    twice, as x/x, by having slopes of the size of its values.
+    An op that adds up entries is seen to do so where each goes its own way, and a pointwise one where each of its
+    operands does, at each place at which it is read: x/x has the terms of two.
     """
     if call.op.kind is not Kind.POINTWISE:
         return _sizes_of_slopes(call, values, [_scattered(moving, seed) for seed in range(WAYS)])
-    if len(moving) > 1:
-        return _sizes_of_slopes(call, values, [{traced: tangent} for traced, tangent in moving.items()])
-    (traced,) = moving
-    others = any(is_real(operand) and operand is not traced for operand in call.inputs)
-    is_sum = is_repeated(call, traced) and not others and largest(values[traced]) > 0
-    speed = min(largest(moving[traced]) / largest(values[traced]), LARGEST) if is_sum else 0.0
-    return {result: speed * result.tensor.detach().abs() for result in call.outputs if is_real(result)}
+    ways = [{traced: tangent} for traced, tangent in moving.items()]
+    if any(is_repeated(call, traced) for traced in moving):
+        call, places = _read_apart(call)
+        values = {**values, **{place: values[traced] for place, traced in places.items()}}
+        ways = [{place: moving[traced]} for place, traced in places.items() if traced in moving]
+    if len(ways) > 1:
+        return _sizes_of_slopes(call, values, ways)
+    return {result: torch.zeros_like(result.tensor) for result in call.outputs if is_real(result)}
+
+
+def _read_apart(call: TracedCall) -> tuple[TracedCall, dict[TracedTensor, TracedTensor]]:
+    """Return a call that reads another tensor at each place, and which it stands for."""
+    places: dict[TracedTensor, TracedTensor] = {}
+
+    def apart(traced: TracedTensor) -> TracedTensor:
+        place = dataclasses.replace(traced)
+        places[place] = traced
+        return place
+
+    own = call.arguments
+    arguments = BoundCall(own.node, replaced(own.positional, apart), replaced(own.keywords, apart), own.bound)
+    return dataclasses.replace(call, arguments=arguments), places
 
 
 def _sizes_of_slopes(call: TracedCall, values: Tangents, ways: Sequence[Tangents]) -> Tangents:
@@ -75,7 +99,7 @@ def is_repeated(call: TracedCall, operand: TracedTensor) -> bool:
 
 
 def forward(call: TracedCall, values: Tangents, tangents: Tangents) -> Iterator[tuple[TracedTensor, Tensor]]:
-    """Yield the real results of a call with their slopes, by forward mode."""
+    """Yield the real results of a call with their slopes, by forward mode; by reverse mode where the two differ."""
     results = [traced for traced in call.outputs if is_real(traced)]
     if not results:  # what is decided has no slopes
         return
@@ -84,8 +108,57 @@ def forward(call: TracedCall, values: Tangents, tangents: Tangents) -> Iterator[
         made = call.run({**values, **dict(zip(tangents, tensors, strict=True))})
         return [made[traced] for traced in results]
 
-    _, found, *_ = torch.func.jvp(run, tuple(values[traced] for traced in tangents), tuple(tangents.values()))
+    point, ways = tuple(values[traced] for traced in tangents), tuple(tangents.values())
+    _, found, *_ = torch.func.jvp(run, point, ways)
+    if call.op.kind not in SAME_RULES:
+        found = _as_backward(run, point, ways, found)
     yield from zip(results, (slope.detach() for slope in found), strict=True)
+
+
+def _as_backward(run: Run, point: Slopes, ways: Slopes, found: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return slopes by reverse mode, if forward mode has others: that of logcumsumexp divides by 10^-13 more.
+
+    That they differ is seen by one product: <w, J t> is not <J^T w, t>.
+    """
+    values, pull = _backward(run, point)
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.randn(value.shape, generator=generator, dtype=value.dtype) for value in values]
+    one, other = _products(weights, found), _products(pull(weights), ways)
+    allowed = ADJOINT * float(torch.cat([one, other]).abs().sum())
+    if not math.isfinite(allowed) or abs(float(one.sum() - other.sum())) <= allowed:
+        return found
+    return [_by_rows(pull, [*map(torch.zeros_like, values)], place, ways) for place in range(len(values))]
+
+
+def _backward(run: Run, point: Slopes) -> tuple[list[Tensor], Pull]:
+    """Return a call's results, and reverse mode from weights of them to its operands."""
+    with torch.enable_grad():
+        own = [operand.detach().clone().requires_grad_() for operand in point]
+        values = run(*own)
+    live = [place for place, value in enumerate(values) if value.requires_grad]
+
+    def pull(weights: Sequence[Tensor]) -> list[Tensor]:
+        if not live:
+            return [torch.zeros_like(operand) for operand in own]
+        results, of_results = [values[place] for place in live], [weights[place] for place in live]
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            results, own, of_results, retain_graph=True, allow_unused=True
+        )
+        return [torch.zeros_like(one) if slope is None else slope for one, slope in zip(own, found, strict=True)]
+
+    return [value.detach() for value in values], pull
+
+
+def _products(ones: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+    return torch.cat([(one * other).reshape(-1) for one, other in zip(ones, others, strict=True)])
+
+
+def _by_rows(pull: Pull, zeros: list[Tensor], place: int, ways: Slopes) -> Tensor:
+    """Return the slopes of one of several results, each entry by a row of its Jacobian."""
+    like = zeros[place]
+    units = torch.eye(like.numel(), dtype=like.dtype).reshape(-1, *like.shape)
+    rows = (pull([*zeros[:place], unit, *zeros[place + 1 :]]) for unit in units)
+    return torch.stack([_products(row, ways).sum() for row in rows]).reshape(like.shape)
 
 
 def breaks(call: TracedCall, own: Tangents, moving: Tangents, slopes: Tangents, step: float) -> bool:

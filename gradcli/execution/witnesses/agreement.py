@@ -19,7 +19,7 @@ from gradcli.execution.witnesses.nearer import CLEAR, SAFETY, SIDED, Compared, c
 from gradcli.execution.witnesses.quotients import Quotients, along, by_entries
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
-from gradcli.tolerance import Tolerance
+from gradcli.tolerance import SMALLEST, Tolerance
 
 # At a kink a gradient is looked at along so many directions at most, beside all ones and random ones.
 MOST_KINKS = 12
@@ -174,7 +174,7 @@ def _compared(quotients: Quotients, gradient: Tensor, tolerance: Tolerance, excu
     largest = spread * float(gradient.abs().max())
     granted = tolerance.relative * largest + tolerance.absolute * (spread if tolerance.normwise else largest)
     size = max(_largest(claimed), _largest(quotients.value), _largest(_sides(quotients)))
-    return Compared(claimed, quotients, granted + spread * excused, size)
+    return Compared(claimed, quotients, granted + spread * excused + SMALLEST, size)
 
 
 def _sides(quotients: Quotients) -> Tensor:

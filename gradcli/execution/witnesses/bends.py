@@ -15,8 +15,9 @@ from torch import Tensor
 
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
-from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump
+from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump, least_slope
 from gradcli.execution.comparison.last_bits_of_results import are_defined, is_away_from_kinks
+from gradcli.execution.comparison.reports import contradicted_by
 from gradcli.execution.comparison.within_rounding import ROUNDING
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
@@ -51,6 +52,7 @@ ULPS = 4.0
 LONG = 2.0**-12
 
 DENIALS = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
+KINKED = frozenset({Sided.KINK, Sided.BETWEEN})
 OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
 
 
@@ -107,7 +109,11 @@ def bends(witnesses: NumericalWitnesses, comparisons: GradientComparison | None,
     known = comparisons is not None and (
         traced in comparisons.reference.kinked or traced in comparisons.hinging or _steps(comparisons, traced)
     )
-    return known or witnesses.decisions.by(traced)
+    return known or _decides(witnesses, traced)
+
+
+def _decides(witnesses: NumericalWitnesses, traced: TracedTensor) -> bool:
+    return witnesses.decisions.by(traced) or witnesses.decisions.by_hidden_steps(traced)
 
 
 def _steps(comparisons: GradientComparison | None, traced: TracedTensor) -> bool:
@@ -226,6 +232,8 @@ def _looked_into(
     sided = _by_calls(witnesses, evaluation, traced)
     if verdict.hides_jump and sided is Sided.LOST:  # in rounding, as the jump is
         return verdict
+    if verdict.smooth and verdict.size and sided not in KINKED:  # but for a kink that is much less than the gradient
+        return verdict
     verdict = dataclasses.replace(verdict, sided=sided, steep=sided is Sided.STEEP)
     known = sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP, Sided.STEEP} or report.verdict is not Verdict.SUBGRADIENT
     if known or verdict.smooth or witnesses.decisions.by(traced):
@@ -239,7 +247,8 @@ def _is_open(
 ) -> bool:
     """Return whether quotients leave open that a program bends or jumps, or say so where no op of it does.
 
-    Where they show no slope at all there may be a kink that is less than rounding.
+    Where they show no slope at all, or one much less than others, there may be a kink that is less than rounding; and
+    one that they show may be what rounding makes of a gradient that is 0.
     """
     report, comparisons = evaluation.reports[traced], evaluation.comparisons
     if is_nan_alone(report):
@@ -247,11 +256,13 @@ def _is_open(
     if verdict.by(Verdict.MISMATCH):  # by steps that may be too long for a kink beside the point
         return report.verdict is Verdict.SUBGRADIENT and not _steps(comparisons, traced)
     if verdict.by(Verdict.SUBGRADIENT, Verdict.UNDEFINED) or (verdict.kinked and report.verdict is Verdict.MATCH):
+        if report.verdict is Verdict.SUBGRADIENT:
+            return not verdict.size and not verdict.by(Verdict.UNDEFINED)
         away = report.verdict is Verdict.MATCH and not _steps(comparisons, traced)
         return away and _is_beside(witnesses, comparisons, traced)
     if report.verdict is Verdict.SUBGRADIENT:
-        return not verdict.smooth or not verdict.size
-    if report.verdict is Verdict.MATCH and verdict.unsure:
+        return not verdict.smooth or not verdict.size or not verdict.is_within(least_slope(evaluation.gradients))
+    if report.verdict is Verdict.MATCH and (verdict.unsure or verdict.hides_steps):
         return True
     steps = _steps(comparisons, traced) or (comparisons is not None and traced in comparisons.jumping)
     shown = verdict.level and not verdict.hides_jump
@@ -271,7 +282,7 @@ def _by_calls(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
     if comparisons is None or gradient is None or traced in comparisons.hinging:
         return Sided.UNKNOWN
     program = witnesses.run.program
-    if (not isinstance(program, Program) or may_branch(program)) and witnesses.decisions.by(traced):
+    if (not isinstance(program, Program) or may_branch(program)) and _decides(witnesses, traced):
         return Sided.UNKNOWN
     return look(comparisons.point, traced, gradient)
 
@@ -284,11 +295,3 @@ def _is_steep(witnesses: NumericalWitnesses, report: TensorReport, traced: Trace
     every = torch.eye(gradient.numel(), dtype=torch.float64)
     question = dataclasses.replace(question, grain=witnesses.grain)
     return bool(steep(question.line, every, gradient.detach().reshape(-1).to(torch.float64)).any())
-
-
-def contradicted_by(report: TensorReport) -> Tensor | None:
-    """Return the symbolic derivative that autograd's gradient is not; None if there is none."""
-    if report.symbolic is None or report.verdict is not Verdict.MISMATCH:
-        return None
-    value: Tensor | None = report.symbolic.value
-    return value

@@ -23,14 +23,17 @@ from gradcli.execution.comparison.slopes_of_calls import is_real, largest
 from gradcli.execution.comparison.vanishing import vanishes
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.selecting import exact_results
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.forward.without_compiler import uncompiled
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
 from gradcli.execution.reference.nodes import Node
-from gradcli.execution.witnesses.grain import LEAST, hides_steps_of
+from gradcli.execution.witnesses.grain import LEAST, hidden_steps_of
 from gradcli.execution.witnesses.line import random_directions
 from gradcli.execution.witnesses.moving import JUMP, Moving
 from gradcli.execution.witnesses.nearing import UnknownError
+from gradcli.ops.record import Kind
+from gradcli.tolerance import CLOSENESS
 
 # How far next to the point is, relative to the entries: what both say is believed.
 NEXT = (2.0**-22, 2.0**-27)
@@ -75,12 +78,31 @@ class _JumpError(Exception):
 
 
 def look(point: Point, traced: TracedTensor, gradient: Tensor) -> Sided:
-    """Return what a program is by a tensor, beside a gradient by it; where steps are longer than stairs, only jumps."""
+    """Return what a program is by a tensor, beside a gradient by it; nothing is known where it may be on any stair."""
     trace = point.decomposition.trace
-    if not _is_in_reach(trace, traced):
+    if not _is_in_reach(trace, traced) or _hides_stairs(trace, traced):
         return Sided.UNKNOWN
-    found = _looked_at(point, traced, gradient)
-    return found if found is Sided.JUMP or not hides_steps_of(trace, traced) else Sided.UNKNOWN
+    return _looked_at(point, traced, gradient)
+
+
+def _hides_stairs(trace: Trace, traced: TracedTensor) -> bool:
+    """Return whether an op jumps beside numbers too large for its stairs, or makes stairs of such that are rounded.
+
+    What only makes stairs is level between jumps, however near the numbers next to it are to those.
+    """
+    hidden = list(hidden_steps_of(trace, traced))
+    read = {operand for call in hidden for operand in call.inputs}
+    jumps = any(call.op.kind is not Kind.CONSTANT for call in hidden)
+    return jumps or (bool(read) and not read.isdisjoint(_rounded(trace, traced)))
+
+
+def _rounded(trace: Trace, start: TracedTensor) -> set[TracedTensor]:
+    """Return what a program makes of a tensor and its leaves that is rounded, or made of what is."""
+    exact, rounded = exact_results(trace), set[TracedTensor]()
+    for call in trace.calls:
+        if not exact.issuperset(call.outputs) or not rounded.isdisjoint(call.inputs):
+            rounded.update(one for one in call.outputs if one is not start)
+    return rounded
 
 
 def _looked_at(point: Point, traced: TracedTensor, gradient: Tensor) -> Sided:
@@ -159,7 +181,8 @@ def _told(ahead: Tensor, behind: Tensor, directions: Tensor, gradient: Tensor, *
     bent = max(largest(ahead - behind), largest(directions @ found - ahead))
     allowed = CLEARLY * error + ROUNDED * size + LEAST
     if bent > CLEARLY * allowed:
-        low, high = torch.minimum(ahead, behind) - allowed, torch.maximum(ahead, behind) + allowed
+        granted = allowed + CLOSENESS * size  # for autograd's own rounding
+        low, high = torch.minimum(ahead, behind) - granted, torch.maximum(ahead, behind) + granted
         own = directions @ gradient
         return Sided.BETWEEN if bool(((low <= own) & (own <= high)).all()) else Sided.KINK
     if bent > allowed:

@@ -134,14 +134,17 @@ def _without_derivative(report: TensorReport, notes: Notes) -> TensorReport:
 
 def _as_its_calls_say(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report of a gradient that the one-sided derivatives of single calls decide on."""
-    is_kinked = report.verdict is Verdict.SUBGRADIENT or bool(numerical.by(Verdict.SUBGRADIENT))
+    at_kink = report.verdict is Verdict.SUBGRADIENT
     report = dataclasses.replace(report, notes=())  # they say that there is a kink
     if numerical.sided is Sided.JUMP:
         return _explained(report, Verdict.UNDEFINED, None, JUMPS)
     if numerical.sided is Sided.OTHER:
         return _explained(report, Verdict.MISMATCH, "autograd", noted(NoteKind.KINK, KINKS))
-    seen = BESIDE_JUMP if numerical.by(Verdict.UNDEFINED) else BESIDE if numerical.by(Verdict.SUBGRADIENT) else ()
-    return _explained(report, Verdict.MATCH, None, seen or (COMPOSED if is_kinked else ()))
+    if numerical.by(Verdict.UNDEFINED):
+        return _explained(report, Verdict.MATCH, None, BESIDE_JUMP)
+    if at_kink:
+        return _explained(report, Verdict.MATCH, None, CANCEL if numerical.smooth else COMPOSED)
+    return _explained(report, Verdict.MATCH, None, BESIDE if numerical.by(Verdict.SUBGRADIENT) else ())
 
 
 def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:

@@ -60,14 +60,18 @@ NO_GRAIN = Grain()
 
 def hides_steps_of(trace: Trace, traced: TracedTensor) -> bool:
     """Return whether a tensor is on the way to an op whose stairs cannot be seen."""
+    return any(True for _ in hidden_steps_of(trace, traced))
+
+
+def hidden_steps_of(trace: Trace, traced: TracedTensor) -> Iterator[TracedCall]:
+    """Yield the calls on the way of a tensor whose stairs cannot be seen."""
     reached = {traced}
     for call in trace.calls:
         if reached.isdisjoint(call.inputs):
             continue
         if _hides_steps(call):
-            return True
+            yield call
         reached.update(call.outputs)
-    return False
 
 
 def _hides_steps(call: TracedCall) -> bool:

@@ -104,10 +104,14 @@ class Moving:
             raise UnknownError
         steep = bool(idle) and not is_at_kink(group) and self._is_steep(call, own, idle)
         results = call.run(own | {traced: self.further[traced] for traced in call.inputs if traced in self.further})
-        if idle and any(not is_real(one) and not torch.equal(results[one], one.tensor) for one in call.outputs):
-            raise UnknownError  # it is decided by what moves without a slope
+        if idle and any(self._is_decided(one) and not torch.equal(results[one], one.tensor) for one in call.outputs):
+            raise UnknownError  # by what moves without a slope
         self.further |= {traced: results[traced] for traced in call.outputs}
         return steep
+
+    def _is_decided(self, traced: TracedTensor) -> bool:
+        """Return whether a result has no slopes, and the program reads it: not the indices of a minimum."""
+        return not is_real(traced) and any(traced in call.inputs for call in self.point.decomposition.trace.calls)
 
     def _nearing(self, call: TracedCall) -> Tangents:
         """Return the slopes of a call's results by what they are nearer and nearer to the point."""

@@ -92,17 +92,17 @@ class NumericalVerdict:
         agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.voting.values())
         if not agree or found is None or found.verdict is not Verdict.MATCH:
             return False
-        return found.projections is None and self._is_within(self.size or 1.0)
+        return found.projections is None and self.is_within(self.size or 1.0)
 
     @property
     def blind(self) -> bool:
         """Return whether a witness sees a kink, and not whether it is at the point, or can take no step to see one."""
         coarse = [name for name, report in self.witnesses.items() if _takes_no_step(report)]
-        if DIFFERENCES in coarse or (coarse and not self._is_within(max(self.size or 1.0, 1.0))):
+        if DIFFERENCES in coarse or (coarse and not self.is_within(max(self.size or 1.0, 1.0))):
             return True
         return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in self.witnesses.values())
 
-    def _is_within(self, size: float) -> bool:
+    def is_within(self, size: float) -> bool:
         """Return whether the quotients are off by little, beside a number of this size."""
         return _are_within(self.witnesses, size)
 
@@ -120,7 +120,7 @@ class NumericalVerdict:
     def unsure(self) -> bool:
         """Return whether the program decides something at the point, and quotients cannot tell what comes of it."""
         found = self.witnesses.get(DIFFERENCES)
-        vague = {Verdict.UNDECIDED} if self._is_within(self.size or 1.0) else {Verdict.UNDECIDED, Verdict.MATCH}
+        vague = {Verdict.UNDECIDED} if self.is_within(self.size or 1.0) else {Verdict.UNDECIDED, Verdict.MATCH}
         return self.decides and found is not None and found.verdict in vague
 
     @property
@@ -197,7 +197,7 @@ class NumericalWitnesses:
         size = size if size > NEGLIGIBLE * question.line.magnitude else 0.0  # it is what rounding left of 0
         vague = not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) or not _are_within(reports, size or 1.0)
         decides = (jumps and Verdict.MISMATCH in verdicts) or (vague and self.decisions.by(traced))
-        hides_steps = (jumps or self.rerun.may_decide) and hides_steps_of(self.run.trace, traced)
+        hides_steps = (jumps and hides_steps_of(self.run.trace, traced)) or self.decisions.by_hidden_steps(traced)
         hides_decision = bends and self._hides_decision(question, traced, gradient, verdicts)
         return NumericalVerdict(
             reports,

@@ -93,7 +93,9 @@ def _judged(
     ):
         return derivative
     witnesses, steps = NumericalWitnesses.of(run, [DIFFERENCES]), has_jump(run.trace)
-    if not (kinked or hinges or steps) and not any(witnesses.decisions.by(leaf) for leaf in leaves):
+    decisions = witnesses.decisions
+    otherwise = any(decisions.by_hidden_steps(leaf) for leaf in leaves)
+    if not (kinked or hinges or steps or otherwise) and not any(decisions.by(leaf) for leaf in leaves):
         return derivative
     found = _checked(witnesses, questions, jumps=steps)
     denied = any(report.verdict is Verdict.MISMATCH for report in found) and derivative.verdict is not Verdict.MISMATCH
@@ -105,7 +107,7 @@ def _judged(
         {DIFFERENCES: _together(found)},
         frozenset(),
         decides=steps or not (kinked or hinges),
-        hides_steps=(steps or witnesses.rerun.may_decide) and any(hides_steps_of(run.trace, leaf) for leaf in leaves),
+        hides_steps=otherwise or (steps and any(hides_steps_of(run.trace, leaf) for leaf in leaves)),
         size=largest(derivative.value),
     )
     said = consensus(leaf_report(run, leaves[0], derivative), numerical, jumps=jumps)

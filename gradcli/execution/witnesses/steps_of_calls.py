@@ -17,12 +17,17 @@ from gradcli.execution.witnesses.nearing import UnknownError
 
 
 def next_numbers(call: TracedCall, value: Tensor, tangent: Tensor) -> Tensor:
-    """Return the numbers next to some; UnknownError where a step function jumps at some that have none near enough."""
+    """Return the numbers next to some; UnknownError where a step function jumps at some that have none near enough.
+
+    At others that have none it stays on its stair, which the next number may not be on.
+    """
+    stays = tangent == 0
     if call.discontinuities is not None:
-        jumps = discontinuities(call) & (tangent != 0) & (value.abs() > LARGEST_WITH_STAIRS)
-        if bool(jumps.any()):
+        far = value.abs() > LARGEST_WITH_STAIRS
+        if bool((discontinuities(call) & ~stays & far).any()):
             raise UnknownError
-    return torch.where(tangent == 0, value, torch.nextafter(value, tangent.sign() * torch.inf))
+        stays = stays | far
+    return torch.where(stays, value, torch.nextafter(value, tangent.sign() * torch.inf))
 
 
 def relative_speeds(call: TracedCall, tangents: Tangents, fastest: float) -> Tangents:

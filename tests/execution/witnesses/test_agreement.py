@@ -99,6 +99,12 @@ def test_many_kinks_of_both_signs_have_autograds_choice(count: int, seed: int) -
     assert said is Verdict.SUBGRADIENT
 
 
+def test_a_gradient_below_the_smallest_normal_number_may_be_off_by_the_last_digits_that_it_has() -> None:
+    """That of 0.86/y at 1e160 is -8.594e-321, of which there are three digits."""
+    own = verdict(lambda y: (0.859375 / y).sum(), [1e160], [-8.592e-321], "finite-difference")
+    assert own is Verdict.MATCH
+
+
 def test_the_extremes_are_looked_for_on_the_sides_that_make_them() -> None:
     weights = torch.tensor([1.0, -1.0] * 10, dtype=torch.float64)
     point = {"x": torch.zeros(20, dtype=torch.float64)}

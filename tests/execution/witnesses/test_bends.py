@@ -340,3 +340,44 @@ def test_a_gradient_beyond_every_piece_at_a_tie_of_zeros_is_wrong(command: Any) 
 def test_a_jump_that_a_root_of_squares_absorbs_is_no_match(program: str, size: float, wanted: set[str]) -> None:
     """The root of x² + 1 is 1/(2*x) above x: below y = 0 the program is larger by that."""
     assert gradcli.evaluate(program, {"x": size, "y": 0.0})["y"].verdict in wanted
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_what_rounding_makes_of_copies_of_one_number_is_no_kink(command: Any) -> None:
+    """The deviation of three copies is 0 next to the point, or 10^-16 of them where they are rounded."""
+    program = "std(cummin(logcumsumexp(x, 0), 0)[0])"
+    assert command(program, {"x": [0.0, 1.0, 1.0]})["x"].verdict == "match"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_kink_by_an_entry_is_one_be_others_ever_so_steep(command: Any) -> None:
+    """At 0 the slopes are -e and e; at -3 it is 10^10."""
+    program = "expm1(maximum(exp(x), exp(-x))).sum()"
+    assert command(program, {"x": [-3.0, 0.0, 0.0]})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_what_is_lost_beside_kinks_that_cancel_does_not_make_them_one(command: Any) -> None:
+    """The slope of tanh at 40 is 10^-34, and that of the sum is 3 to both sides."""
+    assert command("maximum(x, 2*x) + minimum(x, 2*x) + tanh(x + 40)", {"x": 0.0})["x"].verdict == "match"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(("program", "wanted"), [("x > round(x)", "subgradient"), ("round(x) > 0", "match")])
+def test_what_is_decided_between_neighbouring_numbers_is_no_match(command: Any, program: str, wanted: str) -> None:
+    """Each is the rounded one of itself, and what is above it by less is larger than that."""
+    assert command(f"where({program}, x, round(x))", {"x": 1e160})["x"].verdict == wanted
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(
+    "program", ["where(exp(x) > round(exp(x)), x, round(x))", "x if 1e30*x > round(1e30*x) else -x"]
+)
+def test_what_rounding_decides_between_them_is_not_known(command: Any, program: str) -> None:
+    assert command(program, {"x": 100.25})["x"].verdict == "undecided"
+
+
+def test_a_step_that_underflows_is_none() -> None:
+    """Next to an exponent of 0 is one of 5e-324, and no step is a part of that."""
+    report = gradcli.evaluate("maximum(x**tanh(x), softplus(x)).sum()", {"x": [1e-300, 0.0, 1.9375]})
+    assert report["x"].verdict != "match"  # 0**x jumps

@@ -26,6 +26,8 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("abs(x)", 0.0, 2.0, Sided.KINK),
     ("amax(x)", [2.0, 2.0], [1.0, 1.0], Sided.KINK),  # between by each entry, and not by both
     ("amax(x)", [2.0, 2.0], [0.5, 0.5], Sided.BETWEEN),
+    ("amax(x)", [2.0, 2.0], [0.5 + 1e-10, 0.5], Sided.BETWEEN),  # off by rounding
+    ("amax(x)", [2.0, 2.0], [0.5 + 1e-7, 0.5], Sided.KINK),
     ("relu(x) - relu(-x)", 0.0, 1.0, Sided.SMOOTH),
     ("relu(x) - relu(-x)", 0.0, 0.0, Sided.OTHER),
     ("x*(x > 0)", 0.0, 0.0, Sided.BETWEEN),  # decided otherwise to one side
@@ -40,6 +42,19 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     # its slopes are of 2·exp(-80), which PyTorch's forward mode does not have
     ("std(expm1(x.amax() + x))", [-40.0, -40.0], [0.0, 0.0], Sided.BETWEEN),
     ("abs(tanh(x) - 1)", 40.0, 0.0, Sided.LOST),  # as tanh(40) is 1 in double precision
+    # x**x has the slope log(x) + 1 there: neither 0, nor of the size of 1/x
+    ("amax(x**x)", [1e-160, 1e-160], [-183.70680743952366, -183.70680743952366], Sided.BETWEEN),
+    ("amax(x/x)", [1e-160, 1e-160], [0.0, 0.0], Sided.SMOOTH),
+    # so large that each number is an integer, be it not known which integer an exponential is next to
+    ("where(x > round(x), x, round(x))", 1e160, 1.0, Sided.BETWEEN),
+    ("sum(abs(x - x) + round(x))", [1e300, 2.25], [0.0, 0.0], Sided.SMOOTH),
+    ("where(exp(x) > round(exp(x)), exp(x), round(exp(x)))", 100.0, 0.0, Sided.UNKNOWN),
+    ("abs(x - x) + floor(x)", 1e300, 0.0, Sided.UNKNOWN),
+    # indices that nothing reads, by what moves without a slope
+    ("cummin(x**3, 0)[0].sum()", [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], Sided.SMOOTH),
+    ("cummin(x**3, 0)[0].sum()", [0.0, 3.0, 0.0], [1.0, 0.0, 0.0], Sided.OTHER),
+    # PyTorch's forward mode of logcumsumexp has 10^-5 for 1
+    ("sum(logcumsumexp(x, 0)*exp(-x))", [-0.5, 40.0], [2.473081906050192, -1.656858159563724e-16], Sided.SMOOTH),
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
     ("sqrt(relu(x)).sum()", [0.0, 4.0], [0.0, 0.25], Sided.STEEP),
     ("std(stack([x, x, x]))", 0.89, 0.0, Sided.SMOOTH),  # 0, though next to the point rounding makes it 10^-16
