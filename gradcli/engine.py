@@ -124,7 +124,8 @@ def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
             if not says_pytorch(error):
                 error.hint = with_script(error.hint, source)
             raise
-    return replace(report, notes=tuple(notes_on(program, settings.command)) or None)
+    notes = tuple(notes_on(program, settings.command))
+    return replace(report, notes=notes) if notes else report
 
 
 def _inputs(given: Any) -> Mapping[str, Any]:

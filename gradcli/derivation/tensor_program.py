@@ -7,6 +7,7 @@ so one program serves every size. A program is plain data, so that it travels be
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 # The operand that holds the upstream gradient.
@@ -36,8 +37,15 @@ class Step:
     """The constant of `number`, the label of `size`, the order of `cumsum`."""
 
 
+class Hashed:
+    """Has room for a hash, which is none of the fields."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 @dataclass(frozen=True, slots=True)
-class TensorProgram:
+class TensorProgram(Hashed):
     """Steps over named operands; value n is operand n, or step n - len(operands)."""
 
     operands: tuple[str, ...]
@@ -54,8 +62,13 @@ class TensorProgram:
     """The labels of the result's axes."""
 
     def __hash__(self) -> int:
-        """Return a number by which programs are told apart quickly: that of all steps takes as long as a step."""
-        return hash((self.operands, len(self.steps), self.result, self.out))
+        """Return the hash, worked out once: what a program needs to run is looked up by it."""
+        try:
+            known: int = self._hash
+        except AttributeError:
+            known = hash((self.operands, self.labels, self.sizes, self.steps, self.result, self.out))
+            object.__setattr__(self, "_hash", known)
+        return known
 
     @property
     def is_zero(self) -> bool:
@@ -71,10 +84,17 @@ class TensorProgram:
 
     @staticmethod
     def from_data(data: dict[str, Any]) -> TensorProgram:
-        """Return the program that `to_data` made the data of."""
+        """Return the program that `to_data` made the data of: of equal ones the same, so that none are compared."""
         steps = tuple(
             Step(step["function"], tuple(step["inputs"]), tuple(step["labels"]), step["out"], step["number"])
             for step in data["steps"]
         )
         sizes = tuple((label, operand, axis) for label, operand, axis in data["sizes"])
-        return TensorProgram(tuple(data["operands"]), tuple(data["labels"]), sizes, steps, data["result"], data["out"])
+        operands, labels = tuple(data["operands"]), tuple(data["labels"])
+        return _known(TensorProgram(operands, labels, sizes, steps, data["result"], data["out"]))
+
+
+@lru_cache(maxsize=4096)
+def _known(program: TensorProgram) -> TensorProgram:
+    """Return the first program that was equal."""
+    return program

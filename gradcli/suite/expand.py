@@ -42,7 +42,6 @@ def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) ->
 
 def _base(base: Settings, kind: Kind) -> Settings:
     """Return the settings of the command line, without those that a check of a kind does not have."""
-    base = base.having(formulas=False)
     if kind is Kind.TARGET:
         return base
     base = base.having(under=())
@@ -65,14 +64,14 @@ def variants(said: Mapping[str, Any], base: Settings, folder: Path) -> Iterator[
 
     Files of values lie in the folder. Raises GradcliError whose option is the key that is wrong.
     """
-    settings = _settings(said, base, folder)
+    common = _common(said, base.limits, folder)
     shapes, dtypes = said.get("shape"), said.get("dtype")
     for shape, dtype in product(_listed(shapes), _listed(dtypes)):
         varied = [_shown(shape)] if isinstance(shapes, list) else []
         varied += [str(dtype)] if isinstance(dtypes, list) else []
-        changes: dict[str, Any] = {} if shape is None else {"shapes": parse_shapes(_texts(shape), settings.limits)}
+        changes = common if shape is None else common | {"shapes": parse_shapes(_texts(shape), base.limits)}
         changes |= {} if dtype is None else {"dtype": dtype}
-        yield f"[{'-'.join(varied)}]" if varied else "", replace(settings, **changes)
+        yield f"[{'-'.join(varied)}]" if varied else "", replace(base, **changes)
 
 
 def _shown(shape: Any) -> str:
@@ -83,8 +82,8 @@ def _texts(shape: Any) -> list[str]:
     return [shape] if isinstance(shape, str) else [f"{name}={size}" for name, size in shape.items()]
 
 
-def _settings(said: Mapping[str, Any], base: Settings, folder: Path) -> Settings:
-    """Return the settings that the keys amount to, but for shape and dtype."""
+def _common(said: Mapping[str, Any], limits: Limits, folder: Path) -> dict[str, Any]:
+    """Return the fields of Settings that the keys amount to, but for shape and dtype."""
     changes = {key: said[key] for key in (*PLAIN, *AS_THEY_ARE) if said.get(key) is not None}
     if "constants" in said:
         changes["constants"] = tuple(_listed(said["constants"]))
@@ -93,7 +92,7 @@ def _settings(said: Mapping[str, Any], base: Settings, folder: Path) -> Settings
     if said.get("under") is not None:
         changes["under"] = tuple(_listed(said["under"]))
     if said.get("grad_output") is not None:
-        changes["grad_output"] = parse_grad_output(_text(said["grad_output"]), base.limits)
+        changes["grad_output"] = parse_grad_output(_text(said["grad_output"]), limits)
     if said.get("output") is not None:
         changes["pick"] = str(said["output"])
     if said.get("train") is not None:
@@ -102,7 +101,7 @@ def _settings(said: Mapping[str, Any], base: Settings, folder: Path) -> Settings
         changes["claims"] = parse_claims(_options(said["claim"]))
     if said.get("backwards"):
         changes["backwards"] = parse_backwards(_options(said["backwards"]))
-    return replace(base, **changes, **_values(said.get("values"), base.limits, folder))
+    return changes | _values(said.get("values"), limits, folder)
 
 
 def _options(gradients: Mapping[str, Any]) -> Iterator[str]:

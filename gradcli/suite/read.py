@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gradcli.errors import GradcliError, Span
@@ -24,8 +25,11 @@ def read_suite(file: str, given: Given) -> list[SuiteCheck]:
     suite, data = read_source(file, given.settings.timeout)
     model = _validated(data, suite)
     checks: list[SuiteCheck] = []
-    for place, check in enumerate(model.check):
-        checks += _expanded(suite, place, (model.defaults, check), given)
+    base, options = given.settings.having(formulas=False), given.options  # each takes longer than a check is read
+    for place, entry in enumerate(model.check):
+        with _pointing(suite, place, entry):
+            said, line = given.keys(model.defaults, entry), suite.line(place)
+            checks += expand(entry, said, base, file=suite.file, line=line, options=options)
     _refuse_duplicates(checks, suite)
     return checks
 
@@ -44,17 +48,16 @@ def _validated(data: dict[str, Any], suite: SuiteText) -> Any:
         raise refusal(error, suite) from None
 
 
-def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: Given) -> list[SuiteCheck]:
-    """Return the checks that an entry makes; an error in a value points at its key."""
+@contextmanager
+def _pointing(suite: SuiteText, place: int, entry: Any) -> Iterator[None]:
+    """Let an error in a value of an entry point at its key."""
     from gradcli.suite.wording import about_key
 
-    span = suite.span(place)
     try:
-        keys, options = given.keys(*said), given.options
-        return expand(said[1], keys, given.settings, file=suite.file, line=suite.line(place), options=options)
+        yield
     except GradcliError as error:
         key, message, hint = about_key(error)
-        in_check = key.replace("-", "_") in said[1].model_fields_set
+        span, in_check = suite.span(place), key.replace("-", "_") in entry.model_fields_set
         at = suite.span(place if in_check else -1, key) or span if key else span
         raise suite.error(message, at, hint) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import closing
 from itertools import chain
 from time import monotonic
 
@@ -33,7 +34,20 @@ Lost = tuple[int, Check, float]
 
 def outcomes(checks: Sequence[SuiteCheck], place: ExecutorFactory) -> Generator[tuple[int, CheckReport], None, None]:
     """Yield each check's number and report as it finishes, in any order."""
-    return outcomes_of(OF_SUITES, checks, place)
+    numbers = alike_together(checks)
+    with closing(outcomes_of(OF_SUITES, [checks[number] for number in numbers], place)) as found:
+        yield from ((numbers[position], report) for position, report in found)
+
+
+def alike_together(checks: Sequence[SuiteCheck]) -> list[int]:
+    """Return the numbers of the checks, those of a program together, in the order of the first of each.
+
+    What a process has read and derived for one of them serves it for the next, and no other process has to.
+    """
+    first: dict[str, int] = {}
+    for number, check in enumerate(checks):
+        first.setdefault(check.program, number)
+    return sorted(range(len(checks)), key=lambda number: first[checks[number].program])
 
 
 def outcomes_of(

@@ -182,7 +182,8 @@ def settled(check: SuiteCheck) -> tuple[CheckReport, Report | None]:
 
 def _found(check: SuiteCheck, report: Report) -> CheckReport:
     found = check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
-    return found if check.file is None else replace(found, findings=tuple(map(_in_toml, found.findings)))
+    said = check.file is not None and found.findings
+    return replace(found, findings=tuple(map(_in_toml, said))) if said else found
 
 
 def _without_report(check: SuiteCheck, error: GradcliError) -> CheckReport:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -280,6 +280,21 @@ def test_workers_that_nothing_answers_for_are_named(folder: Path) -> None:
     done = run(folder, "--executor", "nowhere")
     assert done.returncode == ExitCode.USAGE
     assert "dask://HOST:PORT" in done.stderr
+
+
+def test_checks_of_a_program_are_carried_out_one_after_the_other() -> None:
+    several = [SuiteCheck(str(number), program, SETTINGS) for number, program in enumerate("abcabdb")]
+    assert schedule.alike_together(several) == [0, 3, 1, 4, 6, 2, 5]
+
+
+def test_each_check_keeps_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def carried_out(_: object, checks: Sequence[SuiteCheck], __: object) -> Iterator[tuple[int, str]]:
+        yield from reversed([(position, check.name) for position, check in enumerate(checks)])
+
+    monkeypatch.setattr(schedule, "outcomes_of", carried_out)
+    several = [SuiteCheck(str(number), program, SETTINGS) for number, program in enumerate("abcabdb")]
+    found = list(outcomes(several, local_place(1)))
+    assert sorted(found) == [(number, str(number)) for number in range(7)]  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.skipif(start_method() != "forkserver", reason="processes are not forked here")

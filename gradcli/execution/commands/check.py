@@ -62,8 +62,10 @@ def check(program: Source, settings: Settings, given: Mapping[str, Any], derivat
     further, wrong = (0, None) if known else look_further(program, settings, given, derivations)
     if wrong is not None:
         gravest = _graver(gravest, _wrong_at(wrong))
-    details = gravest.details if isinstance(gravest.details, CheckDetails) else CheckDetails()
     several = tuple(points) if len(points) > 1 else None
+    if several is None and not further:
+        return gravest
+    details = gravest.details if isinstance(gravest.details, CheckDetails) else CheckDetails()
     details = dataclasses.replace(details, points=several, further_points=further or None)
     return dataclasses.replace(gravest, details=details)
 
@@ -106,8 +108,8 @@ def _report(run: Run, settings: Settings) -> Report:
     found = report(run, list(reports.values()), details)
     source = _failing_place(run, evaluation, followed, found.verdict) or _place_under(run, reports)
     details = dataclasses.replace(details, source=source)
-    found = dataclasses.replace(found, details=details)
-    return dataclasses.replace(found, verify=settings.verify)  # the run's own: whether there is a symbolic derivative
+    # The run's own `verify` says whether there is a symbolic derivative.
+    return dataclasses.replace(found, details=details, verify=settings.verify)
 
 
 def _failing_place(
