@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.code import RESERVED, Wanted
 
@@ -42,6 +42,8 @@ class ChainParts:
     """The names of their gradients, which are None but for what differentiates backward."""
     backward: Sequence[str]
     jvp: Sequence[str] | None
+    helpers: Mapping[str, str] = field(default_factory=dict)
+    """The definitions of functions that they may call, by name without the `_` in front of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ def docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
 def _steps(parts: FunctionParts) -> list[str]:
     """Return how a chain is differentiated."""
     words = [f"Gradients: from the upstream one, {parts.upstream}, back by the chain rule, a step at a time."]
+    if parts.chain and any("_backward(" in line for line in parts.chain.backward):
+        words.append(
+            "What ends in `_backward` is PyTorch's own kernel: what arrives times the derivative of the function."
+        )
     if parts.kept:
         names = " and ".join([", ".join(parts.kept[:-1]), parts.kept[-1]] if len(parts.kept) > 1 else parts.kept)
         words += [
