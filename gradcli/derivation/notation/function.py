@@ -269,13 +269,13 @@ def _users(part: str, parts: Sequence[tuple[str, str]], texts: Mapping[str, str]
 
 
 def _jvp(parts: FunctionParts) -> _Method | None:
-    if parts.jvp is None:
-        return None
     tangents = [*parts.tangents.values()]
     method = _Method(parts, tangents[0])
     if parts.chain is not None:
         method.lines = [*(parts.chain.jvp or ())]
         return method if method.lines else None
+    if parts.jvp is None:
+        return None
     names = {name: name for name in (*parts.parameters, OUTPUT, *tangents)}
     common = shared([parts.jvp.formula], {*names, *parts.sizes, *OWN, *LETTERS})
     for part, text in common.parts:

@@ -14,8 +14,7 @@ LINE = 110
 
 def docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
     """Return the lines of the docstring of a class."""
-    moving = parts.gradients if parts.recorded is None else parts.recorded.gradients
-    constants = [name for name in parts.parameters if name not in moving]
+    constants = [name for name in parts.parameters if name not in parts.moving]
     return [
         f'"""`{quoted(parts.program)}`.',
         "",

@@ -5,6 +5,7 @@ Which of the steps' results are saved follows from what their derivatives read. 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -64,16 +65,24 @@ class _Way:
 
 
 def by_steps(here: Point, parts: FunctionParts, names: Names, derivations: Derivations) -> FunctionParts:
-    """Return the parts of an elementwise chain, a step at a time; NotSupportedError if that is hardly cheaper."""
-    formulas = [one.formula for one in parts.gradients.values()]
-    common = shared(formulas, {*parts.shapes, *parts.sizes, *OWN, *INDICES})
-    most = WORTH * sum(map(cost, [*common.formulas, *(text for _, text in common.parts)]))
-    found = _chained(here, names, derivations, most)
+    """Return the parts of an elementwise chain, a step at a time; NotSupportedError if that is hardly cheaper.
+
+    It need not be cheaper where there are no formulas of the leaves.
+    """
+    found = _chained(here, names, derivations, _most(parts))
     if found is None:
         raise NotSupportedError("there is no cheaper backward")
     chain, forward = found
     notes = () if chain.jvp else (NO_JVP,)
     return replace(parts, chain=chain, forward=forward.lines, result=forward.result, notes=notes, sizes={})
+
+
+def _most(parts: FunctionParts) -> float:
+    """Return what backward may cost to be worth it."""
+    formulas = [one.formula for one in parts.gradients.values()]
+    common = shared(formulas, {*parts.shapes, *parts.sizes, *OWN, *INDICES})
+    total = sum(map(cost, [*common.formulas, *(text for _, text in common.parts)]))
+    return WORTH * total if formulas else math.inf
 
 
 def _chained(
@@ -230,7 +239,8 @@ def _written(here: Point, way: _Way, own: Names) -> tuple[ChainParts, ForwardSou
         several = tangents.values() if len(tangents) > 1 else ()
         # All tensors are of one shape: what backward reads is saved anyway, and a leaf need not be.
         pushed = [*(_some(name, some) for name in several), *pushed] if pushed else None
-    return ChainParts(tuple(source.kept), tuple(returned.values()), back, pushed), source
+    moving = tuple(way.chain.leaves)
+    return ChainParts(moving, tuple(source.kept), tuple(returned.values()), back, pushed), source
 
 
 def _behind(here: Point, own: Names) -> dict[str, frozenset[str]]:

@@ -44,7 +44,7 @@ def tried(parts: FunctionParts, points: Sequence[Point], judge: Judge) -> tuple[
             code = function_source(replace(parts, has_vmap_rule=rule, notes=(*notes, *remarks)))
             if not _test_passes(code):
                 raise NotSupportedError(REFUSED)
-            return code, _how(points, has_jvp=parts.jvp is not None, has_vmap=rule)
+            return code, _how(points, has_jvp="def jvp" in code, has_vmap=rule)
         if not problem.startswith("vmap"):
             break
     raise NotSupportedError(f"there is no Function: {problem}")

@@ -14,6 +14,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
 import gradcli
+from gradcli.errors import NotSupportedError
+from gradcli.execution.formulas import function
 from gradcli.report.verdict import Verdict
 
 PROGRAM = "tanh(x*y)*y"
@@ -186,3 +188,18 @@ def test_pytorchs_own_kernels_take_any_type_and_strides(fused: Callable[..., Ten
     given = [one.detach().mul(9).to(dtype).T.requires_grad_() for one in leaves(4, 3)]
     expected, found = (torch.autograd.grad(run(*given).sum(), given) for run in (of_kernels, fused))
     torch.testing.assert_close(found, expected)
+
+
+def test_a_chain_whose_gradients_have_no_formulas_of_the_leaves_is_one_a_step_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: Any) -> Any:
+        raise NotSupportedError("no formula")
+
+    monkeypatch.setattr(function, "_parts", refused)
+    code = gradcli.derive("exp(x)*y", {"x": (3,), "y": (3,)}).function()
+    assert "Gradients: from the upstream one, g, back by the chain rule" in code
+    assert "Constants" not in code
+    found: dict[str, Any] = {"__name__": "derived"}
+    exec(code, found)  # noqa: S102 (as above)
+    assert gradcheck(found["mul"], leaves(3), check_forward_ad=True)
