@@ -6,6 +6,7 @@ python benchmarks/functions.py --every 4          every fourth op
 python benchmarks/functions.py --ops cumprod,fft  some of them
 python benchmarks/functions.py --limit 300        more seconds for each derivation than 30: on a loaded machine
 python benchmarks/functions.py --chains           elementwise chains of five ops instead, beside autograd's backward
+python benchmarks/functions.py --draw 40          so many chains of five ops of the table, drawn at random
 
 A Function passes if, at values of another seed, gradcheck and gradgradcheck accept it and `gradcli custom` calls it a
 match; it is undecided if `custom` has no symbolic derivative of its own. Any other is wrong: none may be. An op without
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import random
 import re
 import statistics
 import sys
@@ -26,7 +28,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -39,6 +41,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 import gradcli
 from gradcli.engine import derive_program
+from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind
@@ -72,6 +75,36 @@ CHAINS = (
     "tanh(x/y)**2*sqrt(x)",
     "x**1.5*log(y) + x/y",
 )
+# What drawn chains are made of.
+ALONE = (
+    *("reciprocal", "square", "sqrt", "rsqrt", "abs", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin"),
+    *("cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sinc", "erf", "erfc"),
+    *("lgamma", "logit", "ndtr", "log_ndtr", "sigmoid", "logsigmoid", "relu", "leaky_relu", "elu", "selu", "celu"),
+    *(
+        "silu",
+        "mish",
+        "softplus",
+        "softsign",
+        "tanhshrink",
+        "gelu",
+        "hardtanh",
+        "hardsigmoid",
+        "hardswish",
+        "softshrink",
+    ),
+)
+PAIRED = (
+    "({} + {})",
+    "({} - {})",
+    "({} * {})",
+    "({} / {})",
+    "{}**{}",
+    "hypot({}, {})",
+    "atan2({}, {})",
+    "logaddexp({}, {})",
+)
+PAIRED += ("maximum({}, {})",)
+CALLS, BINARY, LARGEST = 5, 0.4, 1e3
 SIZES = (10_000, 1_000_000)
 # Pairs of measurements, and the entries that one is of at least.
 PAIRS, ENTRIES = 31, 300_000
@@ -208,16 +241,58 @@ def bytes_saved(forward: Callable[[], Tensor]) -> int:
     return sum(storages.values())
 
 
+def callables() -> dict[str, Any]:
+    """Return what a chain may call, by the last part of its name."""
+    ops = [op for op in OPS if op.kind is Kind.POINTWISE and op.torch.startswith("torch.")]
+    return {op.name.rpartition(".")[2]: function(op.torch) for op in reversed(ops)}
+
+
+def drawn(count: int) -> Iterator[str]:
+    """Yield chains of five ops whose outputs and gradients are finite, at entries between 0.5 and 1.5."""
+    draw, space = random.Random(SEED), callables()  # noqa: S311 (no secret)
+    for _ in range(count):
+        yield next(program for program in iter(partial(_drawn, draw), "") if _is_finite(program, space))
+
+
+def _drawn(draw: random.Random) -> str:
+    """Return five calls, of x, y and of what comes before them: each result is used."""
+    values = ["x", "y"]
+    for _ in range(CALLS):
+        if len(values) > 1 and draw.random() < BINARY:
+            one, other = draw.sample(values, 2)
+            text = draw.choice(PAIRED).format(one, other)
+            values = [value for value in values if value not in (one, other)]
+        else:
+            one = draw.choice(values)
+            text = f"{draw.choice(ALONE)}({one})"
+            values.remove(one)
+        values.append(text)
+        values += [draw.choice("xy")] if len(values) == 1 else []
+    return max(values, key=len)
+
+
+def _is_finite(program: str, space: Mapping[str, Any]) -> bool:
+    if sum(map(program.count, (*"(", *"xy"))) < CALLS:
+        return False
+    leaves = {name: torch.linspace(0.5, 1.5, 99, dtype=torch.float64).requires_grad_() for name in names_in(program)}
+    output = eval(program, {**space, **leaves})  # noqa: S307 (what is drawn)
+    gradients = torch.autograd.grad(output.sum(), [*leaves.values()], materialize_grads=True)
+    return all(bool((one.isfinite() & (one.abs() < LARGEST)).all()) for one in (output, *gradients))
+
+
+def names_in(program: str) -> list[str]:
+    """Return the leaves of a chain."""
+    return sorted({*re.findall(r"\b[xy]\b", program)})
+
+
 def chain(program: str) -> Chain:
     """Return the measurements of one chain."""
-    names = sorted({name for name in "xy" if name in program.replace("exp", "")})
-    source = gradcli.derive(program, dict.fromkeys(names, (3, 2))).function()
+    names = names_in(program)
+    source = gradcli.derive(program, dict.fromkeys(names, (6,))).function()
     apply = called(source)
     with tempfile.TemporaryDirectory() as folder:
-        problem = _problem(source, {name: torch.rand(3, 2, dtype=torch.float64) + 0.5 for name in names}, Path(folder))
-    space = {name: getattr(torch, name, None) for name in ("tanh", "exp", "sin", "cos", "log", "sigmoid", "sqrt")}
-    space |= {name: getattr(torch.nn.functional, name) for name in ("softplus", "gelu", "silu")}
-    space |= {"atan": torch.atan, "erf": torch.erf}
+        problem = _problem(source, {name: torch.rand(6, dtype=torch.float64) + 0.5 for name in names}, Path(folder))
+    space = callables()
     code = compile(program, "chain", "eval")
     times, both, memory = [], [], []
     for entries in SIZES:
@@ -252,12 +327,13 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="every so many ops alone (default: 1)")
     parser.add_argument("--limit", type=float, default=LIMIT, help=f"seconds for one derivation (default: {LIMIT:.0f})")
     parser.add_argument("--chains", action="store_true", help="elementwise chains of five ops instead")
+    parser.add_argument("--draw", type=int, default=0, help="so many chains, drawn at random, instead")
     parser.add_argument("--json", type=Path, help="write the outcomes here too, as they come")
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # the table has ops that PyTorch has deprecated
-    if options.chains:
-        _show_chains()
+    if options.chains or options.draw:
+        _show_chains([*drawn(options.draw)] if options.draw else CHAINS)
         return
     names = [name for name in options.ops.split(",") if name]
     found: list[Outcome] = []
@@ -271,12 +347,12 @@ def main() -> None:
     print(f"{len(found)} examples: {', '.join(f'{count} {kind}' for kind, count in counts.most_common())}")
 
 
-def _show_chains() -> None:
+def _show_chains(programs: Sequence[str]) -> None:
     keep_memory()
     heads = [f"{kind} {size:.0e}".replace("+0", "") for kind in ("time", "both") for size in SIZES]
     print("".join(f"{head:>10}" for head in heads), "   memory  chain, in autograd's backward")
     found = []
-    for program in CHAINS:
+    for program in programs:
         one = chain(program)
         found.append(one)
         print(

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradcli.ops import remedies
 from gradcli.ops.family import Family, kernel
-from gradcli.ops.record import Op
+from gradcli.ops.record import FusedBackward, Op
 
 FAMILY = Family("pointwise")
 
@@ -186,7 +186,7 @@ POINTWISE: tuple[Op, ...] = (
     ),
     _op("sinh(input)", "sinh(input)", remedy=remedies.LARGE),
     _op("cosh(input)", "cosh(input)", remedy=remedies.LARGE),
-    _op("tanh(input)", "tanh(input)"),
+    _op("tanh(input)", "tanh(input)", fused=FusedBackward("tanh_backward(g, out)")),
     _op("asinh(input)", "asinh(input)", aliases=("arcsinh",), cuts=BEYOND_I),
     _op(
         "acosh(input)",

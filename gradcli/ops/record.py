@@ -24,6 +24,22 @@ ALIKE = "alike"
 
 
 @dataclass(frozen=True, slots=True)
+class FusedBackward:
+    """PyTorch's own kernel of a backward: the gradient that arrives, times the derivative, in one pass over memory."""
+
+    call: str
+    """A call of `torch.ops.aten`: of parameters, of the gradient `g`, and of the result, `out`."""
+
+    is_differentiable: bool = True
+    """Whether PyTorch has a derivative of it."""
+
+    @property
+    def name(self) -> str:
+        """Return the kernel's name."""
+        return self.call.partition("(")[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Op:
     """One op: its names in PyTorch, its callable, its definition, and where random test points come from."""
 
@@ -114,6 +130,10 @@ class Op:
 
     formula: str | None = None
     """The value of a constant op as a formula, if it has one."""
+
+    fused: FusedBackward | None = None
+    """PyTorch's own kernel of the backward by the first parameter, for code that `derive` writes. No derivative is taken
+    from it: the code is compared with the derived one, and with autograd, before it is shown."""
 
     remedy: tuple[Remedy, ...] = ()
     """What may avoid a NaN or an infinity that the op makes, in the order in which they are tried."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from gradcli.ops.activations import ACTIVATIONS
@@ -22,7 +22,7 @@ from gradcli.ops.normalisation import NORMALISATION
 from gradcli.ops.pointwise import POINTWISE
 from gradcli.ops.pooling import POOLING
 from gradcli.ops.products import PRODUCTS
-from gradcli.ops.record import Op
+from gradcli.ops.record import FusedBackward, Op
 from gradcli.ops.reductions import REDUCTIONS
 from gradcli.ops.rounding import ROUNDING
 from gradcli.ops.scatter import SCATTER
@@ -59,6 +59,9 @@ OPS: tuple[Op, ...] = (
 _BY_NAME: dict[str, Op] = {alias: op for op in OPS for alias in op.aliases} | {op.name: op for op in OPS}
 # `linalg.solve` is found as `solve` too, and `special.erf` as `erf`, unless the short name means another op.
 _BY_LAST_NAME: dict[str, Op] = {name.rpartition(".")[2]: op for name, op in reversed(_BY_NAME.items())}
+
+FUSED: Mapping[str, FusedBackward] = {op.fused.name: op.fused for op in OPS if op.fused is not None}
+"""PyTorch's own kernels of backward, by name."""
 
 
 def find(name: str) -> Op | None:

@@ -12,6 +12,7 @@ from documented import DOCUMENTS, MARKS, ROOT, Shown, drawn, pictures, renewed, 
 import gradcli.ops
 from gradcli.execution.forward.callables import function
 from gradcli.ops.family import kernel
+from gradcli.ops.record import FusedBackward
 from gradcli.ops.table import OPS, find
 
 RECORD = re.compile(r"^<!-- record: (?P<name>\S+) -->\n```python\n(?P<record>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -70,7 +71,7 @@ def test_a_record_that_is_shown_is_the_table_s(shown: re.Match[str]) -> None:
     assert known is not None
     modules = [module for module in vars(gradcli.ops).values() if hasattr(module, "FAMILY")]
     (family,) = (module.FAMILY for module in modules if module.FAMILY.name == known.family)
-    record = eval(shown["record"], {"FAMILY": family})  # noqa: S307  # the page's own text
+    record = eval(shown["record"], {"FAMILY": family, "FusedBackward": FusedBackward})  # noqa: S307  # the page's own text
     assert record == known
     assert record in OPS
 

@@ -9,7 +9,7 @@ from gradcli.derivation.notation.numpy_helpers import CHOOSING
 from gradcli.errors import NotSupportedError
 from gradcli.language.names import without_prefix
 from gradcli.ops.functions import FUNCTION_OF
-from gradcli.ops.table import find
+from gradcli.ops.table import FUSED, find
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ OF_SHAPES = ("reshape", "squeeze", "tensor", "arange", "broadcast_to")
 def _of_torch(name: str) -> str | None:
     if name in OF_PLACES:
         return None
+    if name in FUSED:
+        return f"torch.ops.aten.{name}" if FUSED[name].is_differentiable else f"_{name}"
     if name in OF_SHAPES:
         return f"torch.{name}"
     op, function = find(without_prefix(tuple(name.split("."))) or name), FUNCTION_OF.get(name)

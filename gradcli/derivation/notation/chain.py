@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from gradcli.derivation.notation.chain_products import Product, Values, common_factors, product_of
 from gradcli.derivation.notation.parsed import names_read, parsed
+from gradcli.ops.table import FUSED
 
 # Stands for the gradient that arrives at a step.
 ARRIVING = "_g"
@@ -19,6 +20,9 @@ UPSTREAM = Product(above=(ARRIVING,))
 # What functions cost, in passes over memory; any other.
 COSTS = {"plus": 0.0, "add": 1.0, "addcmul": 1.3, "addcdiv": 1.8, "abs": 1.0, "sign": 1.0, "square": 1.0, "sqrt": 1.5}
 COSTS |= {"exp": 2.0, "where": 3.0, "log": 3.0, "sin": 3.5, "cos": 3.5, "erf": 4.0, "sigmoid": 4.5, "tanh": 5.0}
+# PyTorch's own kernels of backward are of one pass, but for what they compute in it.
+COSTS |= dict.fromkeys(FUSED, 1.2) | {"gelu_backward": 7.5, "mish_backward": 20.0}
+COSTS |= {"softplus_backward": 2.2, "silu_backward": 2.2, "elu_backward": 2.2}
 OTHER, DIVISION, ROOT = 8.0, 1.5, 10.0
 
 
@@ -32,6 +36,8 @@ class Step:
     """Operand -> what the step adds to its gradient: a formula of operands, the result and what is `ARRIVING`."""
     quotient: Product | None = None
     """What the step is, where it is nothing but a quotient of its operands."""
+    fused: Mapping[str, str] = field(default_factory=dict)
+    """Operand -> the same as of `partials`, by PyTorch's own kernel, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,12 @@ class Chain:
     """In the order in which they run; the last one is the output."""
     is_through_quotients: bool = True
     """Whether the result of a quotient is read where a derivative computes it."""
+
+    @property
+    def with_kernels(self) -> Chain:
+        """Return the same by PyTorch's own kernels, where there are some."""
+        steps = [replace(step, partials={**step.partials, **step.fused}) for step in self.steps]
+        return replace(self, steps=steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +130,8 @@ def _part(text: str, whole: Product, values: Values) -> Product:
     rest = part.without(UPSTREAM)
     if part.has(UPSTREAM) and not any(ARRIVING in other for other in (*rest.above, *rest.below)):
         return whole.times(rest).reduced
-    return product_of(put(text, ARRIVING, values.named(values.text(whole)))).reduced
+    named = values.tensor(whole)  # its numbers are multiplied by later: a part is linear in what arrives
+    return named.numbers.times(product_of(put(text, ARRIVING, *named.tensors.above))).reduced
 
 
 def _through_result(part: Product, step: Step) -> Product:

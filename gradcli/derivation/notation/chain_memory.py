@@ -18,11 +18,12 @@ from gradcli.derivation.notation.chain import Statements
 from gradcli.derivation.notation.chain_statements import VALUE
 from gradcli.derivation.notation.parsed import callee, is_number, names_read, parsed
 from gradcli.derivation.notation.written import text_of
+from gradcli.ops.table import FUSED
 
 Behind = Mapping[str, frozenset[str]]
 """Name -> the leaves and gradients that it depends on."""
 # Whose results are new, and are read by no derivative: neither of backward nor along tangents.
-NEW = frozenset({"add", "addcmul", "addcdiv", "where", "erf"})
+NEW = frozenset({"add", "addcmul", "addcdiv", "where", "erf", *FUSED})
 # What can write over its operand. `addcmul_` and `addcdiv_` cannot: PyTorch refuses them in a vmap within another.
 SYMBOLS: Mapping[type[ast.operator], str] = {ast.Mult: "mul_", ast.Add: "add_", ast.Sub: "sub_", ast.Div: "div_"}
 COMMUTING = ast.Mult | ast.Add

@@ -57,7 +57,8 @@ def function_source(parts: FunctionParts) -> str:
         head += ["", INDENT + "generate_vmap_rule = True"]
     body = "\n\n".join(["\n".join(head), *("\n".join(_indented(block)) for block in blocks)])
     body = body.replace("torch.nn.functional.", "F.")
-    helpers = [text for name, text in TORCH.helpers.items() if re.search(rf"\b_{name}\(", body)]
+    known = {**TORCH.helpers, **(parts.chain.helpers if parts.chain else {})}
+    helpers = [text for name, text in known.items() if re.search(rf"\b_{name}\(", body)]
     top = _top(parts, "\n".join([*helpers, body]))
     calls = ["\n".join(_call(parts))] if parts.call else []
     return "\n\n\n".join([top, *helpers, body, *calls, "\n".join(_test(parts, bool(jvp)))]) + "\n"
@@ -268,13 +269,13 @@ def _users(part: str, parts: Sequence[tuple[str, str]], texts: Mapping[str, str]
 
 
 def _jvp(parts: FunctionParts) -> _Method | None:
-    if parts.jvp is None:
-        return None
     tangents = [*parts.tangents.values()]
     method = _Method(parts, tangents[0])
     if parts.chain is not None:
         method.lines = [*(parts.chain.jvp or ())]
         return method if method.lines else None
+    if parts.jvp is None:
+        return None
     names = {name: name for name in (*parts.parameters, OUTPUT, *tangents)}
     common = shared([parts.jvp.formula], {*names, *parts.sizes, *OWN, *LETTERS})
     for part, text in common.parts:

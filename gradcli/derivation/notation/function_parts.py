@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.code import RESERVED, Wanted
 
@@ -36,12 +36,16 @@ class RecordedBackward:
 class ChainParts:
     """Backward and jvp as code, a step at a time, with what the Function returns beside the output to save it."""
 
+    moving: Sequence[str]
+    """The parameters that it is differentiated by."""
     kept: Sequence[str]
     """The names of what forward computes on the way and backward reads."""
     arriving: Sequence[str]
     """The names of their gradients, which are None but for what differentiates backward."""
     backward: Sequence[str]
     jvp: Sequence[str] | None
+    helpers: Mapping[str, str] = field(default_factory=dict)
+    """The definitions of functions that they may call, by name without the `_` in front of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,13 @@ class FunctionParts:
     """Whether the result is a part of an argument, and has to be copied."""
     chain: ChainParts | None = None
     """The methods of an elementwise chain that saves what it computes on the way."""
+
+    @property
+    def moving(self) -> Collection[str]:
+        """Return the parameters that have gradients."""
+        if self.chain is not None:
+            return self.chain.moving
+        return [*(self.gradients if self.recorded is None else self.recorded.gradients)]
 
     @property
     def kept(self) -> Sequence[str]:

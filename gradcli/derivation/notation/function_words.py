@@ -14,8 +14,7 @@ LINE = 110
 
 def docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
     """Return the lines of the docstring of a class."""
-    moving = parts.gradients if parts.recorded is None else parts.recorded.gradients
-    constants = [name for name in parts.parameters if name not in moving]
+    constants = [name for name in parts.parameters if name not in parts.moving]
     return [
         f'"""`{quoted(parts.program)}`.',
         "",
@@ -33,6 +32,10 @@ def docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
 def _steps(parts: FunctionParts) -> list[str]:
     """Return how a chain is differentiated."""
     words = [f"Gradients: from the upstream one, {parts.upstream}, back by the chain rule, a step at a time."]
+    if parts.chain and any("_backward(" in line for line in parts.chain.backward):
+        words.append(
+            "What ends in `_backward` is PyTorch's own kernel: what arrives times the derivative of the function."
+        )
     if parts.kept:
         names = " and ".join([", ".join(parts.kept[:-1]), parts.kept[-1]] if len(parts.kept) > 1 else parts.kept)
         words += [

@@ -5,6 +5,7 @@ Which of the steps' results are saved follows from what their derivatives read. 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.backends import TORCH
-from gradcli.derivation.notation.chain import ARRIVING, DIVISION, Chain, Statements, Step, along, backward, cost
+from gradcli.derivation.notation.chain import ARRIVING, DIVISION, Chain, Statements, Step, along, backward, cost, put
 from gradcli.derivation.notation.chain_lines import Write, along_lines, backward_lines
 from gradcli.derivation.notation.chain_memory import writes_over, written_over
 from gradcli.derivation.notation.chain_products import Product, product_of
@@ -27,6 +28,7 @@ from gradcli.derivation.notation.sharing import shared
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.closed import closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.forward_source import ForwardSource, forward_source, needed
+from gradcli.execution.formulas.fused import fused, helper
 from gradcli.execution.formulas.inlined import text_of
 from gradcli.execution.formulas.points import Point, moved_to, point
 from gradcli.execution.formulas.through_output import through_output
@@ -63,16 +65,24 @@ class _Way:
 
 
 def by_steps(here: Point, parts: FunctionParts, names: Names, derivations: Derivations) -> FunctionParts:
-    """Return the parts of an elementwise chain, a step at a time; NotSupportedError if that is hardly cheaper."""
-    formulas = [one.formula for one in parts.gradients.values()]
-    common = shared(formulas, {*parts.shapes, *parts.sizes, *OWN, *INDICES})
-    most = WORTH * sum(map(cost, [*common.formulas, *(text for _, text in common.parts)]))
-    found = _chained(here, names, derivations, most)
+    """Return the parts of an elementwise chain, a step at a time; NotSupportedError if that is hardly cheaper.
+
+    It need not be cheaper where there are no formulas of the leaves.
+    """
+    found = _chained(here, names, derivations, _most(parts))
     if found is None:
         raise NotSupportedError("there is no cheaper backward")
     chain, forward = found
     notes = () if chain.jvp else (NO_JVP,)
     return replace(parts, chain=chain, forward=forward.lines, result=forward.result, notes=notes, sizes={})
+
+
+def _most(parts: FunctionParts) -> float:
+    """Return what backward may cost to be worth it."""
+    formulas = [one.formula for one in parts.gradients.values()]
+    common = shared(formulas, {*parts.shapes, *parts.sizes, *OWN, *INDICES})
+    total = sum(map(cost, [*common.formulas, *(text for _, text in common.parts)]))
+    return WORTH * total if formulas else math.inf
 
 
 def _chained(
@@ -90,12 +100,17 @@ def _chained(
         return None
     results = {call.outputs[0]: f"_step{place}" for place, call in enumerate(calls[:-1])}
     own = {**names, **results, here.output: OUTPUT}
-    steps = _steps(here, calls, own, derivations)
+    helpers: dict[str, str] = {}
+    steps = _steps(here, calls, own, derivations, helpers)
     if steps is None:
         return None
     chain = Chain([names[one] for one in names if one in here.wanted], steps)
-    way = _cheapest(here, [chain, replace(chain, is_through_quotients=False)], own)
-    return None if way is None or way.cost > most else _written(here, way, own)
+    chains = [chain, replace(chain, is_through_quotients=False)]
+    way = _cheapest(here, [*chains, *(one.with_kernels for one in chains)], own)
+    if way is None or way.cost > most:
+        return None
+    parts, source = _written(here, way, own)
+    return replace(parts, helpers=helpers), source
 
 
 def _is_chain(here: Point, names: Names, calls: Sequence[TracedCall]) -> bool:
@@ -115,23 +130,31 @@ def _alone(call: TracedCall) -> str | None:
     return text_of(call, dict(zip(call.inputs, OPERANDS, strict=False)))
 
 
-def _steps(here: Point, calls: Sequence[TracedCall], own: Names, derivations: Derivations) -> list[Step] | None:
-    """Return the steps with their derivatives; None if one has no formula."""
+def _steps(
+    here: Point, calls: Sequence[TracedCall], own: Names, derivations: Derivations, helpers: dict[str, str]
+) -> list[Step] | None:
+    """Return the steps with their derivatives, and add the helpers that kernels need; None if one has no formula."""
     moving, steps = {*here.wanted}, []
     for call in calls:
-        partials = _partials(call, [one for one in call.inputs if one in moving], derivations)
+        partials = _partials(call, [one for one in call.inputs if one in moving], derivations, helpers)
         if partials is None:
             return None
         moving |= {*call.outputs} if partials else set()
-        words = dict(zip(OPERANDS, (own[one] for one in call.inputs), strict=False))
-        words |= {OUTPUT: own[call.outputs[0]], UPSTREAM: ARRIVING}
-        texts = {own[one]: WORDS.sub(lambda word: words[word[0]], text) for one, text in partials.items()}  # noqa: B023
-        steps.append(Step(own[call.outputs[0]], texts, _quotient(call, own)))
+        kernels = fused(call, dict(zip(call.inputs, OPERANDS, strict=False))) if partials else {}
+        both = [_named(one, call, own) for one in (partials, kernels)]
+        steps.append(Step(own[call.outputs[0]], both[0], _quotient(call, own), both[1]))
     return steps
 
 
+def _named(partials: Mapping[TracedTensor, str], call: TracedCall, own: Names) -> dict[str, str]:
+    """Return formulas of `OPERANDS` as formulas of what the chain calls these."""
+    words = dict(zip(OPERANDS, (own[one] for one in call.inputs), strict=False))
+    words |= {OUTPUT: own[call.outputs[0]], UPSTREAM: ARRIVING}
+    return {own[one]: WORDS.sub(lambda word: words[word[0]], text) for one, text in partials.items()}
+
+
 def _partials(
-    call: TracedCall, moving: Sequence[TracedTensor], derivations: Derivations
+    call: TracedCall, moving: Sequence[TracedTensor], derivations: Derivations, helpers: dict[str, str]
 ) -> dict[TracedTensor, str] | None:
     """Return what a call adds to the gradient of each operand, in the names of `OPERANDS`; None without a formula."""
     operands, text = dict(zip(call.inputs, OPERANDS, strict=False)), _alone(call)
@@ -143,6 +166,8 @@ def _partials(
     wanted = targets(alone, 1)
     forms = trusted(alone, closed_forms(alone, wanted, derivations))
     found = [through_output(alone, forms[target].code) for target in wanted if target in forms]
+    if found and call.op.fused is not None and not call.op.fused.is_differentiable:
+        helpers[call.op.fused.name] = helper(call.op.fused.name, put(forms[wanted[0]].code, OPERANDS[0], "x"))
     is_whole = len(found) == len(wanted) and all(parsed(one).indices is None for one in found)
     return dict(zip(moving, found, strict=True)) if is_whole else None
 
@@ -214,7 +239,8 @@ def _written(here: Point, way: _Way, own: Names) -> tuple[ChainParts, ForwardSou
         several = tangents.values() if len(tangents) > 1 else ()
         # All tensors are of one shape: what backward reads is saved anyway, and a leaf need not be.
         pushed = [*(_some(name, some) for name in several), *pushed] if pushed else None
-    return ChainParts(tuple(source.kept), tuple(returned.values()), back, pushed), source
+    moving = tuple(way.chain.leaves)
+    return ChainParts(moving, tuple(source.kept), tuple(returned.values()), back, pushed), source
 
 
 def _behind(here: Point, own: Names) -> dict[str, frozenset[str]]:

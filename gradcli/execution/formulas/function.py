@@ -8,14 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, RecordedBackward, gradient_name
 from gradcli.derivation.notation.parsed import names_read, parsed
-from gradcli.errors import InputError, LimitError, NotSupportedError
+from gradcli.errors import LimitError, NotSupportedError
 from gradcli.execution.formulas.chained import by_steps
+from gradcli.execution.formulas.checked import check
 from gradcli.execution.formulas.closed import Target, closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.forward_source import ForwardSource, forward_source, value_source
 from gradcli.execution.formulas.lengths import Lengths, keeps_axes, lengths, points_of, unified_lines
@@ -28,7 +27,6 @@ from gradcli.execution.formulas.verified import fitted, trusted
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.ops.record import Kind
 
-BRANCH = "the program branches on values: the formulas are those of one branch, and a Function would be wrong on others"
 DETACHED = ": the program detaches a tensor, so that its gradient is, by intent, not the derivative"
 NO_JVP = "There is no jvp: it has no formula of a readable length."
 NO_RECORDED_JVP = "There is no jvp: only backward goes through the definitions of the calls."
@@ -69,11 +67,12 @@ def function_code(
     It has formulas of the leaves if there are some (`is_closed`), or else the steps of the definitions.
     Raises NotSupportedError, or InputError, with the reason where there is none.
     """
-    _check(here)
+    check(here)
     here = here.explicit()
     points = [here, *(other.explicit() for other in others)]
     ways: tuple[Callable[[], tuple[FunctionParts, list[Point]]], ...] = (
         *([lambda: _parts(here, given, derivations)] if is_closed else []),
+        lambda: (by_steps(here, _without_formulas(here), _names(here), derivations), []),
         lambda: _recorded_for_all(here, given, derivations, is_careful=False),
         lambda: _recorded(here, derivations, is_careful=False),
         lambda: _recorded_for_all(here, given, derivations, is_careful=True),
@@ -88,7 +87,7 @@ def function_code(
             reasons.append(error)
         except LimitError as error:  # at larger lengths, which another way does without
             reasons.append(NotSupportedError(f"there is no Function: {error.message}"))
-    reason = reasons[0 if is_closed else 1]
+    reason = reasons[0 if is_closed else 2]
     is_detached = any(call.op.name == "detach" for call in here.trace.calls)
     raise NotSupportedError(REFUSED + DETACHED) if is_detached and reason.message == REFUSED else reason
 
@@ -97,29 +96,10 @@ def _cheapest(
     here: Point, parts: FunctionParts, points: Sequence[Point], derivations: Derivations, judge: Judge
 ) -> Made:
     """Return a Function of what has been made; of an elementwise chain, with the faster backward."""
-    if parts.is_elementwise and parts.recorded is None:
+    if parts.is_elementwise and parts.recorded is None and parts.chain is None:
         with suppress(NotSupportedError):
             return Made(*tried(by_steps(here, parts, _names(here), derivations), points, judge), is_closed=False)
-    return Made(*tried(parts, points, judge), is_closed=parts.recorded is None)
-
-
-def _check(here: Point) -> None:
-    leaves = set(here.trace.leaves)
-    for traced in here.wanted:
-        if traced not in leaves:
-            raise InputError(
-                f"a Function is differentiated by what it is given, and '{traced.name or traced.text}' is no leaf",
-                option="--wrt",
-            )
-    if here.settings.grad_output is not None:
-        raise InputError("a Function is given its upstream gradient by PyTorch", option="--grad-output")
-    if here.trace.ran is not None and here.trace.ran.decides:
-        raise NotSupportedError(f"there is no Function: {BRANCH}")
-    used = {traced for call in here.trace.calls for traced in call.inputs}
-    for call in here.trace.calls:
-        for output in call.outputs:
-            if output.tensor.dtype is torch.bool and output not in used and output is not here.output:
-                raise NotSupportedError(f"there is no Function: {BRANCH}")
+    return Made(*tried(parts, points, judge), is_closed=parts.recorded is None and parts.chain is None)
 
 
 def _parts(here: Point, given: Mapping[str, Any], derivations: Derivations) -> tuple[FunctionParts, list[Point]]:
@@ -136,6 +116,16 @@ def _parts(here: Point, given: Mapping[str, Any], derivations: Derivations) -> t
     if texts_here is None:
         raise NotSupportedError("there is no Function: a gradient has no formula in terms of the leaves alone")
     return _made(here, names, texts_here, None), []
+
+
+def _without_formulas(here: Point) -> FunctionParts:
+    """Return the parts of a chain whose gradients have no formulas of the leaves."""
+    names = _names(here)
+    source = forward_source(here.trace, names, {*OWN, *names.values()})
+    found = _made(here, names, _Texts({}, None, source, {}), None)
+    if not found.is_elementwise:
+        raise NotSupportedError("there is no chain of elementwise calls")
+    return found
 
 
 def _recorded(here: Point, derivations: Derivations, *, is_careful: bool) -> tuple[FunctionParts, list[Point]]:

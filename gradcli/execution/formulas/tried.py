@@ -44,7 +44,7 @@ def tried(parts: FunctionParts, points: Sequence[Point], judge: Judge) -> tuple[
             code = function_source(replace(parts, has_vmap_rule=rule, notes=(*notes, *remarks)))
             if not _test_passes(code):
                 raise NotSupportedError(REFUSED)
-            return code, _how(points, has_jvp=parts.jvp is not None, has_vmap=rule)
+            return code, _how(points, has_jvp="def jvp" in code, has_vmap=rule)
         if not problem.startswith("vmap"):
             break
     raise NotSupportedError(f"there is no Function: {problem}")
@@ -99,14 +99,18 @@ def _problem(apply: Any, point: Point, remarks: Remarks, *, has_jvp: bool) -> st
     if is_apart(output, point.output.tensor):
         return "forward is not the program"
     upstream = point.cotangent.detach().clone().requires_grad_()
+    alone = torch.autograd.grad(output, moving, upstream.detach(), retain_graph=True, materialize_grads=True)
     found = torch.autograd.grad(output, moving, upstream, create_graph=True, materialize_grads=True)
+    if any(map(is_apart, found, alone)):
+        return "backward is another where it is differentiated"
     references = expected(point, targets(point, 1)).values()
     wrong = [is_apart(value, reference) for value, reference in zip(found, references, strict=True)]
     if any(wrong):
         is_single = not any(is_apart(value, own, SINGLE) for value, own in zip(found, references, strict=True))
         if not (is_single and remarks.excuse(point, found, wrong, "At all points", CLOSENESS)):
             return "backward is not what autograd says"
-    return _second(point, found, [*moving, upstream]) or (_along(apply, point) if has_jvp else None)
+    most = SINGLE if any(wrong) else CLOSENESS  # jvp has the same constants as backward
+    return _second(point, found, [*moving, upstream]) or (_along(apply, point, most) if has_jvp else None)
 
 
 def _second(point: Point, found: Sequence[Tensor], by: Sequence[Tensor]) -> str | None:
@@ -145,7 +149,7 @@ def _products(gradients: Sequence[Tensor], tangents: Sequence[Tensor]) -> Tensor
     return torch.stack([(one * tangent).sum() for one, tangent in zip(gradients, tangents, strict=True)]).sum()
 
 
-def _along(apply: Any, point: Point) -> str | None:
+def _along(apply: Any, point: Point, most: float) -> str | None:
     (target,) = targets(point, 1, "jvp")
     reference = expected(point, [target])[target]
     known = {traced.tensor: value for traced, value in point.tangents().items()}
@@ -158,7 +162,7 @@ def _along(apply: Any, point: Point) -> str | None:
         return apply(*(own.get(place, value) for place, value in enumerate(values)))
 
     found = torch.func.jvp(moved, tuple(values[place] for place in places), tangents)[1]
-    return "jvp is not what autograd says" if is_apart(found, reference) else None
+    return "jvp is not what autograd says" if is_apart(found, reference, most) else None
 
 
 def _test_passes(code: str) -> bool:

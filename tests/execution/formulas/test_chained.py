@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.autograd.graph import saved_tensors_hooks
+from torch.nn import functional
 
 import gradcli
+from gradcli.errors import NotSupportedError
+from gradcli.execution.formulas import function
 from gradcli.report.verdict import Verdict
 
 PROGRAM = "tanh(x*y)*y"
@@ -34,7 +37,7 @@ def space(code: str) -> dict[str, Any]:
 def apart() -> dict[str, Any]:
     """A chain that writes over what it computes on the way back."""
     found: dict[str, Any] = {"__name__": "derived"}
-    code = gradcli.derive("tanh(x)*sigmoid(y)*exp(y)", {"x": (3,), "y": (3,)}).function()
+    code = gradcli.derive("cos(x)*sin(y)*exp(y)", {"x": (3,), "y": (3,)}).function()
     assert ".mul_(" in code.partition("def backward")[2]
     exec(code, found)  # noqa: S102 (as above)
     return found
@@ -83,7 +86,7 @@ def test_a_leaf_that_neither_backward_nor_jvp_reads_is_not_saved() -> None:
 
 def test_nothing_that_forward_computed_is_computed_again(code: str) -> None:
     backward = code.partition("def backward")[2].partition("def jvp")[0]
-    assert "tanh" not in backward
+    assert "torch.tanh(" not in backward
 
 
 @pytest.mark.filterwarnings("ignore")  # of what PyTorch has deprecated
@@ -113,7 +116,7 @@ def test_what_is_written_over_has_every_axis_that_is_mapped(apart: dict[str, Any
         return torch.vmap(torch.func.jacrev(gradient, (0, 1)), axes)(*given)
 
     def plain(x: Tensor, y: Tensor) -> Tensor:
-        return torch.tanh(x) * torch.sigmoid(y) * torch.exp(y)
+        return torch.cos(x) * torch.sin(y) * torch.exp(y)
 
     for axes in ((0, 0), (0, None), (None, 0)):
         torch.testing.assert_close(second(apart["mul"], axes), second(plain, axes))
@@ -145,3 +148,58 @@ def test_what_is_no_cheaper_returns_its_output_alone() -> None:
     code = gradcli.derive("(x + y)*x", {"x": (3,), "y": (3,)}).function()
     assert "return (x + y) * x\n" in code
     assert "def mul" not in code
+
+
+FUSED = "softplus(x*y)*silu(y)"
+
+
+@pytest.fixture(scope="module")
+def fused() -> Callable[..., Tensor]:
+    """A chain of functions of which PyTorch has kernels: one cannot be differentiated."""
+    found: dict[str, Any] = {"__name__": "derived"}
+    code = gradcli.derive(FUSED, {"x": (3,), "y": (3,)}).function()
+    backward = code.partition("def backward")[2].partition("def jvp")[0]
+    assert all(name in backward for name in ("aten.softplus_backward", "_silu_backward"))
+    assert not any(name in backward for name in ("where", "torch.sigmoid"))
+    exec(code, found)  # noqa: S102 (as above)
+    return found["mul"]  # type: ignore[no-any-return]
+
+
+def of_kernels(x: Tensor, y: Tensor) -> Tensor:
+    return functional.softplus(x * y) * functional.silu(y)
+
+
+@pytest.mark.filterwarnings("ignore")  # of what PyTorch has deprecated
+def test_pytorchs_own_kernels_are_differentiated_twice_and_mapped(fused: Callable[..., Tensor]) -> None:
+    assert gradcheck(fused, leaves(3), check_forward_ad=True)
+    assert gradgradcheck(fused, leaves(3))
+
+    def second(run: Callable[..., Tensor], axes: tuple[int | None, int | None]) -> Any:
+        given = [one.detach() if axis == 0 else one.detach()[0] for one, axis in zip(leaves(2, 3), axes, strict=True)]
+        gradient = torch.func.grad(lambda x, y: run(x, y).sum(), (0, 1))
+        return torch.vmap(torch.func.jacrev(gradient, (0, 1)), axes)(*given)
+
+    for axes in ((0, 0), (0, None), (None, 0)):
+        torch.testing.assert_close(second(fused, axes), second(of_kernels, axes))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_pytorchs_own_kernels_take_any_type_and_strides(fused: Callable[..., Tensor], dtype: torch.dtype) -> None:
+    given = [one.detach().mul(9).to(dtype).T.requires_grad_() for one in leaves(4, 3)]
+    expected, found = (torch.autograd.grad(run(*given).sum(), given) for run in (of_kernels, fused))
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_chain_whose_gradients_have_no_formulas_of_the_leaves_is_one_a_step_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: Any) -> Any:
+        raise NotSupportedError("no formula")
+
+    monkeypatch.setattr(function, "_parts", refused)
+    code = gradcli.derive("exp(x)*y", {"x": (3,), "y": (3,)}).function()
+    assert "Gradients: from the upstream one, g, back by the chain rule" in code
+    assert "Constants" not in code
+    found: dict[str, Any] = {"__name__": "derived"}
+    exec(code, found)  # noqa: S102 (as above)
+    assert gradcheck(found["mul"], leaves(3), check_forward_ad=True)

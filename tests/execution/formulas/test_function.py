@@ -18,6 +18,7 @@ from gradcli.errors import GradcliError, InputError, NotSupportedError
 from gradcli.execution.formulas import extremes
 from gradcli.execution.formulas import function as made
 from gradcli.execution.formulas import tried as written
+from gradcli.execution.formulas.checked import BRANCH
 from gradcli.execution.forward.domains import parse_example
 from gradcli.ops.table import OPS
 from gradcli.report.derivation import Derivation
@@ -356,7 +357,7 @@ def test_labels_and_constants_have_no_gradient() -> None:
 @pytest.mark.parametrize("program", ["3*x if x > 0 else -x", "y = x\nwhile y*y < 9:\n    y = y*2\ny"])
 def test_a_program_that_branches_on_values_has_none(program: str) -> None:
     found = derive_program(program, Settings(command="derive", to="function"))
-    assert found.refused == f"there is no Function: {made.BRANCH}"
+    assert found.refused == f"there is no Function: {BRANCH}"
     assert found.verdict is Verdict.UNDECIDED
     assert "function" not in found.codes
 
