@@ -221,7 +221,7 @@ class _Algebra(Sums):
             return (Factor(node.args[0], is_transposed=True),)
         if isinstance(node, ast.Call) and callee(node) in ENTRYWISE:
             turned = self.across(node)
-            if _length(turned) < _length(node):
+            if _length(turned) < _length(node) and ast.unparse(turned).count(".T") <= ast.unparse(node).count(".T"):
                 return (Factor(turned, is_transposed=True),)
         if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
             (inner,) = self.terms(node.args[0])[:1]

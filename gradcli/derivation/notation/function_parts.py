@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gradcli.derivation.notation.code import RESERVED, Wanted
+from gradcli.derivation.notation.code import LETTERS, RESERVED, Wanted
 
 OUTPUT, OUTPUTS = "output", "outputs"
 OWN = RESERVED | {"ctx", "inputs", OUTPUT, OUTPUTS, "F", "gradcheck", "gradgradcheck"}
@@ -76,10 +76,17 @@ class FunctionParts:
     has_vmap_rule: bool = True
     recorded: RecordedBackward | None = None
     """Backward as statements, where gradients have no formulas that it could be written from."""
+    integers: frozenset[str] = frozenset()
+    """The parameters of whole numbers, or of truth values."""
     is_copied: bool = False
     """Whether the result is a part of an argument, and has to be copied."""
     chain: ChainParts | None = None
     """The methods of an elementwise chain that saves what it computes on the way."""
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """Return the names that no part of a formula may have."""
+        return frozenset({*self.sizes, *OWN, *LETTERS})
 
     @property
     def kept(self) -> Sequence[str]:
