@@ -228,7 +228,7 @@ def test_labels_have_lengths_by_name(
     leaves: dict[str, Tensor] = {}
     for name in found.leaves:
         size = [sizes[length] for length in shapes[name]]
-        labels = torch.rand(size) < 0.5 if name == "m" else torch.randint(4, size)  # noqa: PLR2004 (classes)
+        labels = torch.rand(size) < 0.5 if name == "m" else torch.randint(4, size)
         leaves[name] = labels if name in {"t", "i", "j", "m"} else torch.randn(size, dtype=torch.float64)
     leaves[wrt].requires_grad_()
     output = eval(function, {"torch": torch, **leaves})  # noqa: S307 (text from above)
@@ -253,12 +253,12 @@ def test_whole_numbers_and_real_ones_are_not_multiplied() -> None:
     found = gradcli.derive("cov(X, fweights=w)", {"X": (3, 6), "w": [1, 2, 1, 3, 1, 2]}, wrt="X")
     assert found["X"].checked.verdict is Verdict.MATCH
     torch.manual_seed(2)
-    X = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
+    x3 = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
     weights, g = torch.tensor([1, 2, 1, 3, 1, 2]), torch.randn(3, 3, dtype=torch.float64)
-    rows = X.repeat_interleave(weights, dim=1)  # that is what a frequency weight means
+    rows = x3.repeat_interleave(weights, dim=1)  # that is what a frequency weight means
     centred = rows - rows.mean(1, keepdim=True)
-    (expected,) = torch.autograd.grad(centred @ centred.T / 9, X, g)
-    torch.testing.assert_close(run(found.code("torch"), [X.detach(), weights, g]), expected)
+    (expected,) = torch.autograd.grad(centred @ centred.T / 9, x3, g)
+    torch.testing.assert_close(run(found.code("torch"), [x3.detach(), weights, g]), expected)
     order = gradcli.derive("(argsort(x)*y).sum()", {"x": (4,), "y": (4,)}, wrt="y")
     x, y = torch.randn(4, dtype=torch.float64), torch.randn(4, dtype=torch.float64)
     torch.testing.assert_close(run(order.code("torch"), [x, y]), x.argsort().double())
