@@ -14,6 +14,10 @@ def test_names_become_different_numbers() -> None:
     assert texts == ["X=5x2", "w=2", "y=4", "z=scalar", "3x3"]
 
 
+def test_one_option_may_have_several_shapes() -> None:
+    assert without_names(["X=nx3,t=n", "y=2"]) == (["X=4x3", "t=4", "y=2"], {"n": 4})
+
+
 def test_shapes_of_python_too() -> None:
     assert numbered({"X": ("n", 3), "y": ("n",)}) == ({"X": (4, 3), "y": (4,)}, {"n": 4})
 

@@ -29,6 +29,8 @@ class Formula:
     """As LaTeX."""
     entry: str = ""
     """One entry of it in index notation, in terms of elementary functions alone; empty unless it was asked for."""
+    raw: str = ""
+    """The text before it was rewritten for readers, where that has yet to be compared with it; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from gradcli.errors import InputError
+from gradcli.inputs.shapes import each_shape
 from gradcli.settings import Shape
 
 NAME = re.compile(r"[A-Za-wyz_][A-Za-wyz_0-9]*")
@@ -18,7 +19,7 @@ def without_names(texts: Sequence[str]) -> tuple[list[str], dict[str, int]]:
 
     A name has no x in it, which stands between lengths. Raises InputError for more names than there are numbers.
     """
-    split = [text.rpartition("=") for text in texts]
+    split = [text.rpartition("=") for text in each_shape(texts)]
     parts = [part.strip() for _, _, shape in split if shape.strip() != "scalar" for part in shape.split("x")]
     numbers = named(parts)
     return [f"{name}{equals}{_with_numbers(shape, numbers)}" for name, equals, shape in split], numbers

@@ -56,6 +56,8 @@ def _check_agreement(settings: Settings) -> None:
         shape = settings.shapes.get(None) if own is None else own
         if shape is None or not isinstance(value, list) or shape_of(value) == shape:
             continue
+        if {*settings.sizes.values()} & {*shape}:  # a length that has a name may be the value's
+            continue
         found = show_shape(shape_of(value))
         hint = f"leave out `--shape {name}=...`: a nested list sets the shape too"
         raise InputError(

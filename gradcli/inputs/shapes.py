@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable
 
 from gradcli.errors import LimitError
-from gradcli.inputs.option_text import OptionText
+from gradcli.inputs.option_text import PATH, OptionText
 from gradcli.limits import Limits
 from gradcli.settings import Shape, Value
 
+# Between the shapes of two leaves in one option: `a=2x3,b=3`.
+BETWEEN = re.compile(rf",\s*(?={PATH.pattern}\s*=)")
 DIMENSION = re.compile(r"[0-9]+")
 LONGEST_DIMENSION = 18  # digits; a size of more is refused whatever it is, and is not read
 HINT = "write a shape as `2x3`, that of a vector as `3`, that of a number as `scalar`"
@@ -18,7 +20,7 @@ HINT = "write a shape as `2x3`, that of a vector as `3`, that of a number as `sc
 def parse_shapes(texts: Iterable[str], limits: Limits) -> dict[str | None, Shape]:
     """Return the shapes that the `--shape` options give; the key None is the shape of all leaves."""
     shapes: dict[str | None, Shape] = {}
-    for text in texts:
+    for text in each_shape(texts):
         option = OptionText("--shape", text)
         name, start = option.split_name()
         if name in shapes:
@@ -26,6 +28,11 @@ def parse_shapes(texts: Iterable[str], limits: Limits) -> dict[str | None, Shape
             raise option.error(f"the shape of {who} is given twice")
         shapes[name] = _parse_shape(option, start, limits)
     return shapes
+
+
+def each_shape(texts: Iterable[str]) -> list[str]:
+    """Return the shapes of `--shape` options, one a leaf."""
+    return [part for text in texts for part in BETWEEN.split(text)]
 
 
 def shape_of(value: Value) -> Shape:

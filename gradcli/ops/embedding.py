@@ -51,6 +51,7 @@ EMBEDDING: tuple[Op, ...] = (
         "F.embedding(tensor([2, 0, 1]), w, padding_idx=-1) | w=3x2",
         convention="the row padding_idx is given no gradient",
         integers=("input",),
+        below={"input": "weight.shape[0]"},
     ),
     FAMILY.composite(
         "embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode='mean', sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None)",
@@ -64,12 +65,14 @@ EMBEDDING: tuple[Op, ...] = (
             "input",
             "offsets",
         ),
+        below={"input": "weight.shape[0]"},
     ),
     FAMILY.constant(
         "one_hot(tensor, num_classes=-1)",
         "1 at the index, else 0",
         "F.one_hot(tensor([2, 0]), 3)*x | x=2x3",
         integers=("tensor",),
+        below={"tensor": "num_classes"},
     ),
     FAMILY.helper("_is_floating(value)", "whether a value is a tensor of real numbers"),
     FAMILY.helper("_row_mask(rows, index)", "true at one row"),

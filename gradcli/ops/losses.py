@@ -23,6 +23,8 @@ def _loss(signature: str, each: str, *examples: str, domain: dict[str, str] | No
     return FAMILY.composite(signature, "\n".join(lines), *examples, domain=domain or {}, **more)
 
 
+# How many classes there are.
+CLASSES, LAST = "input.shape[0] if input.ndim == 1 else input.shape[1]", "1 if input.ndim == 0 else input.shape[-1]"
 # The entry of each row's own class; an ignored row's weight is 0.
 PICKED = """kept = target != ignore_index
 index = where(kept, target, 0)
@@ -145,12 +147,14 @@ LOSSES: tuple[Op, ...] = (
         "F.multi_margin_loss(x, tensor([2, 0])) | x=2x3",
         "F.multi_margin_loss(x, tensor([2, 0]), 2, 0.5, detach(w), reduction='none') | x=2x3 w=3",
         integers=("target",),
+        below={"target": LAST},
     ),
     _loss(
         "multilabel_margin_loss(input, target, *, reduction='mean')",
         "x = reshape(input, (1,)) if input.ndim == 0 else input; n = x.shape[-1]; y = relu(1 - unsqueeze(x, -1) + unsqueeze(x, -2)); sum(_label_pairs(reshape(target, x.shape), n)*y, (-2, -1))/n",
         "F.multilabel_margin_loss(x, tensor([[2, 0, -1], [1, -1, 2]])) | x=2x3",
         integers=("target",),
+        below={"target": LAST},
     ),
     FAMILY.pointwise(
         "_smooth_l1(difference, beta)",
@@ -176,6 +180,7 @@ logs = input
         "F.nll_loss(x, tensor([[0, 1], [1, 1]]), ignore_index=0, reduction='sum') | x=2x3x2",
         "F.nll_loss(x, tensor(1), reduction='none') | x=3",
         integers=("target",),
+        below={"target": CLASSES},
     ),
     FAMILY.composite(
         "cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction='mean', label_smoothing=0.0)",
@@ -186,6 +191,7 @@ logs = input
         "F.cross_entropy(x, softmax(t, dim=1), detach(w), label_smoothing=0.2) | x=2x3x2 t=2x3x2 w=3",
         "F.cross_entropy(x, tensor([[0, 1], [1, 1]]), reduction='sum') | x=2x3x2",
         integers=("target",),
+        below={"target": CLASSES},
     ),
     FAMILY.composite(
         "linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction='mean', ignore_index=None, label_smoothing=0.0, options=None)",
@@ -198,6 +204,7 @@ cross_entropy(y, target, weight, ignore_index=-100 if ignore_index is None else 
         "F.linear_cross_entropy(x, w, tensor([2, 0]), linear_bias=b) | x=2x3 w=4x3 b=4",
         "F.linear_cross_entropy(x, w, tensor([[1, 0], [1, 1]])) | x=2x3 w=3x2x3",
         integers=("target",),
+        below={"target": "linear_weight.shape[0]"},
     ),
     FAMILY.composite(
         "ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction='mean', zero_infinity=False)",

@@ -19,6 +19,8 @@ def _move(signature: str, *examples: str, torch: str = "", overloads: tuple[str,
     return FAMILY.movement(signature, *examples, torch=torch, overloads=tuple(others), **more)
 
 
+# Indices along one axis.
+ALONG: dict[str, Any] = {"integers": ("index",), "below": {"index": "input.shape[dim]"}}
 # What gives a view elsewhere, and here a copy: calls of their own, with backwards of their own.
 COPIES = (
     _move("alias_copy(input)", "alias_copy(x) | x=2x3"),
@@ -167,6 +169,7 @@ MOVEMENT: tuple[Op, ...] = (
         "X[:, ::2] | X=2x5",
         torch="operator.getitem",
         integers=("index",),
+        below={"index": "_least_indexed(input, index)"},
     ),
     _move("diagonal(input, offset=0, dim1=0, dim2=1)", "diagonal(x) | x=3x3", "diagonal(x, 1) | x=3x4"),
     _move(
@@ -185,16 +188,27 @@ MOVEMENT: tuple[Op, ...] = (
     ),
     _move("tril(input, diagonal=0)", "tril(x) | x=3x3"),
     _move("triu(input, diagonal=0)", "triu(x, 1) | x=3x3"),
-    _move("gather(input, dim, index)", "gather(x, 0, tensor([[1, 0]])) | x=2x2", integers=("index",)),
-    _move("index_select(input, dim, index)", "index_select(x, 0, tensor([2, 0, 2])) | x=3x2", integers=("index",)),
+    _move("gather(input, dim, index)", "gather(x, 0, tensor([[1, 0]])) | x=2x2", **ALONG),
+    _move("index_select(input, dim, index)", "index_select(x, 0, tensor([2, 0, 2])) | x=3x2", **ALONG),
     _move(
         "take_along_dim(input, indices, dim=None)",
         "take_along_dim(x, tensor([[1, 0]]), 0) | x=2x2",
         "take_along_dim(x, tensor([3, 0, 0])) | x=2x2",
         integers=("indices",),
+        below={"indices": "input.numel() if dim is None else input.shape[dim]"},
     ),
-    _move("take(input, index)", "take(x, tensor([0, 3])) | x=2x2", integers=("index",)),
-    _move("masked_fill(input, mask, value)", "masked_fill(x, x > 1, 0.5) | x=2x3", torch="torch.masked_fill"),
+    _move(
+        "take(input, index)",
+        "take(x, tensor([0, 3])) | x=2x2",
+        integers=("index",),
+        below={"index": "input.numel()"},
+    ),
+    _move(
+        "masked_fill(input, mask, value)",
+        "masked_fill(x, x > 1, 0.5) | x=2x3",
+        torch="torch.masked_fill",
+        truths=("mask",),
+    ),
     _move("masked_scatter(input, mask, source)", "masked_scatter(x, tensor([[True, False, True]]), y) | x=2x3 y=6"),
     _move(
         "index_fill(input, dim, index, value)",
@@ -241,6 +255,7 @@ MOVEMENT: tuple[Op, ...] = (
         "complex(input[..., 0], input[..., 1])",
         "view_as_complex(x).abs() | x=3x2",
     ),
+    FAMILY.helper("_least_indexed(input, index)", "the least length of the axes that tensors index"),
     FAMILY.helper("_rows(input, dim)", MOVES, Kind.MOVEMENT),
     FAMILY.helper("_at(input, index)", MOVES, Kind.MOVEMENT),
     FAMILY.helper("_windows(input, size, stride, dilation)", MOVES, Kind.MOVEMENT),

@@ -254,13 +254,14 @@ POINTWISE: tuple[Op, ...] = (
     _op(
         "where(condition, input, other)",
         "where(condition, input, other)",
+        truths=("condition",),
         examples=(
             "where(x > 0, x**2, y) | x=2x3 y=3",
             "x.where(x > 0, y) | x=2x3 y=3",
             "where(x > 0, x, 0.5) | x=2x3",
         ),
         overloads=(
-            _op("Tensor.where(input, condition, other)", "where(condition, input, other)"),
+            _op("Tensor.where(input, condition, other)", "where(condition, input, other)", truths=("condition",)),
             FAMILY.constant("where(condition)", "the indices where it is true"),
         ),
     ),

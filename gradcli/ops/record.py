@@ -80,6 +80,12 @@ class Op:
     integers: tuple[str, ...] = ()
     """Parameters that PyTorch takes only as integers where it refuses floats: class labels, indices."""
 
+    below: dict[str, str] = field(default_factory=dict)
+    """What the integers of a parameter are below, from 0 on, as a program over the parameters: `input.shape[dim]`."""
+
+    truths: tuple[str, ...] = ()
+    """Parameters that PyTorch takes only as truth values: masks, conditions."""
+
     kinks: str | None = None
     """A condition over the parameters that holds where the derivative is one-sided."""
 

@@ -179,6 +179,7 @@ y if x.shape[0] > 1 else reshape(y, ())""",
         "cov(x, correction=0) | x=5",
         "cov(x, fweights=tensor([1, 2, 1]), aweights=w**2) | x=2x3 w=3",
         integers=("fweights",),
+        below={"fweights": "5"},
     ),
     FAMILY.composite(
         "corrcoef(input)",

@@ -46,7 +46,9 @@ SCATTER: tuple[Op, ...] = (
         "scatter(x, 0, tensor([[1, 0, 1]]), y) | x=2x3 y=1x3",
         "x.scatter(1, tensor([[0], [2]]), 0.5)*x | x=2x3",
         "torch.scatter(x, 1, tensor([[0], [2]]), value=2) | x=2x3",
-        overloads=(_write("scatter(input, dim, index, value)", integers=("index",)),),
+        overloads=(
+            _write("scatter(input, dim, index, value)", integers=("index",), below={"index": "input.shape[dim]"}),
+        ),
         integers=("index",),
     ),
     _write(
@@ -61,6 +63,7 @@ input + reshape(_summed_into(reshape(_within(src, index), (-1,)), t, (numel(inpu
         "scatter_add(x, 0, tensor([[1, 0, 1], [1, 1, 0]]), y) | x=2x3 y=2x3",
         "x.scatter_add(1, tensor([[0, 0], [2, 0]]), y) | x=2x3 y=2x2",
         integers=("index",),
+        below={"index": "input.shape[dim]"},
     ),
     FAMILY.composite(
         "scatter_reduce(input, dim, index, src, reduce, *, include_self=True)",
@@ -71,6 +74,7 @@ input + reshape(_summed_into(reshape(_within(src, index), (-1,)), t, (numel(inpu
         'x.scatter_reduce(0, tensor([1, 1, 3]), y, reduce="amax") | x=4 y=3',
         'x.scatter_reduce(0, tensor([1, 1, 3]), y, reduce="amin", include_self=False) | x=4 y=3',
         integers=("index",),
+        below={"index": "input.shape[dim]"},
     ),
     FAMILY.composite(
         "index_add(input, dim, index, source, *, alpha=1)",
@@ -79,6 +83,7 @@ input + alpha*reshape(_summed_into(reshape(source, (-1,)), t, (numel(input),)), 
         "index_add(x, 0, tensor([1, 1]), y) | x=2x3 y=2x3",
         "x.index_add(1, tensor([2, 0]), y, alpha=2) | x=2x3 y=2x2",
         integers=("index",),
+        below={"index": "input.shape[dim]"},
     ),
     FAMILY.composite(
         "index_reduce(input, dim, index, source, reduce, *, include_self=True)",
@@ -87,6 +92,7 @@ input + alpha*reshape(_summed_into(reshape(source, (-1,)), t, (numel(input),)), 
         'index_reduce(x, 1, tensor([2, 0, 2]), y, "mean") | x=2x3 y=2x3',
         'index_reduce(x, 1, tensor([2, 0, 2]), y, "amin", include_self=False) | x=2x3 y=2x3',
         integers=("index",),
+        below={"index": "input.shape[dim]"},
     ),
     FAMILY.composite(
         "index_put(input, indices, values, accumulate=False)",

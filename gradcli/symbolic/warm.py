@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradcli.derivation.formulas import FormulaNode, FormulaRequest, NodeDefinition, Operand
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.symbolic.derive.derive import derive
-from gradcli.symbolic.write.formulas import formulas
+from gradcli.symbolic.write.as_read import formulas_as_read
 
 SECONDS = 0.5
 POINTWISE = ((0,), (1,))
@@ -15,7 +15,7 @@ def warm() -> None:
     """Derive one small definition of each kind, and write a formula, so that sympy's lazy parts are loaded."""
     derive(DerivativeRequest("1/(1 + exp(-input))", (("input", "ij"),), (), "ij", ("input",)))
     derive(DerivativeRequest("input[i, k] * other[k, j]", (("input", ""), ("other", "")), (), "ij", ("input", "other")))
-    formulas(small_request(SECONDS))
+    formulas_as_read(small_request(SECONDS))
 
 
 def small_request(seconds: float) -> FormulaRequest:

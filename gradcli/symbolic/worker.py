@@ -69,13 +69,13 @@ def _data(question: Query) -> tuple[Any, bool]:
     """Return the answer as data, and whether there was no time for all of it."""
     from gradcli.symbolic.derive.derive import derive  # see main
     from gradcli.symbolic.derive.high_precision import arbitrate
-    from gradcli.symbolic.write.formulas import formulas_in_time
+    from gradcli.symbolic.write.as_read import formulas_as_read
 
     match question.kind:
         case "derive":
             return derive(DerivativeRequest.from_data(question.data)).to_data(), False
         case "formulas":
-            found, whole = formulas_in_time(FormulaRequest.from_data(question.data))
+            found, whole = formulas_as_read(FormulaRequest.from_data(question.data))
             return formulas_to_data(found), not whole
         case "prove":
             from gradcli.symbolic.prove.prove import prove  # only a proof needs it

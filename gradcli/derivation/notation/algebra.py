@@ -31,7 +31,7 @@ from gradcli.derivation.notation.terms import (
     norm_of,
     power,
 )
-from gradcli.derivation.notation.written import ENTRYWISE, symbols, text_of
+from gradcli.derivation.notation.written import ENTRYWISE, noted, symbols, text_of
 
 
 def simplified(
@@ -45,25 +45,23 @@ def simplified(
     `orthogonal` are the names of matrices whose transpose is their inverse, `symmetric` of those that are their own.
     """
     formula = parsed(text)
-    if formula.indices is not None or any(_is_loop(node) for node in ast.walk(formula.body)):
+    if formula.indices is not None or any(is_sum_over_indices(node) for node in ast.walk(formula.body)):
         return text
-    ways: list[ast.expr] = []
-    for expands, spreads, means in product((False, True), repeat=3):
+    known: dict[str, ast.expr] = {}
+    either = (False, True)
+    inverses, sums = either[: 1 + ("inv(" in text)], either[: 1 + ("sum(" in text or "mean(" in text)]
+    for expands, spreads, means in product(inverses, either, sums):
         algebra = _Algebra(shapes, symmetric, spreads, orthogonal, expands=expands, means=means)
-        ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
-        ways += [upright(way, algebra.across) for way in ways[-2:]]
-    ways += [gathered(way, shapes) for way in ways]
-    return min((text_of(way) for way in ways), key=lambda text: (symbols(text), " - mean(" not in text))
+        new = noted([algebra.normal(formula.body), *algebra.turned(formula.body)], known)
+        noted([upright(way, algebra.across) for way in new], known)
+    noted([gathered(way, shapes) for way in known.values()], known)
+    return min(map(text_of, known.values()), key=lambda text: (symbols(text), " - mean(" not in text))
 
 
 def _length(node: ast.expr) -> tuple[int, int]:
     """Return how long a matrix is to read: first by how many transposes are in it, of which one is no worse outside."""
     text = ast.unparse(node)
     return max(text.count(".T") - 1, 0), len(text)
-
-
-def _is_loop(node: ast.AST) -> bool:
-    return isinstance(node, ast.expr) and is_sum_over_indices(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +219,7 @@ class _Algebra(Sums):
             return (Factor(node.args[0], is_transposed=True),)
         if isinstance(node, ast.Call) and callee(node) in ENTRYWISE:
             turned = self.across(node)
-            if _length(turned) < _length(node):
+            if _length(turned) < _length(node) and ast.unparse(turned).count(".T") <= ast.unparse(node).count(".T"):
                 return (Factor(turned, is_transposed=True),)
         if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
             (inner,) = self.terms(node.args[0])[:1]

@@ -96,7 +96,25 @@ def _elementwise(name: str) -> str:
 
 
 ONE_HOT = """def _one_hot(labels, classes):
-    return np.eye(classes)[labels]"""
+    return (np.asarray(labels)[..., None] == np.arange(classes)).astype(float)"""
+# Rows are added up by their labels; a value is added at each row's label.
+ADDED_AT = """def _added_at(rows, labels, classes):
+    return rows.new_zeros(classes, *rows.shape[1:]).index_add(0, labels, rows)"""
+PLUS_AT = """def _plus_at(x, labels, value):
+    value = torch.as_tensor(value, dtype=x.dtype, device=x.device).expand(labels.shape)
+    return x.scatter_add(-1, labels[..., None], value[..., None])"""
+OF_NUMPY_ADDED_AT = """def _added_at(rows, labels, classes):
+    zeros = np.zeros((classes, *rows.shape[1:]), rows.dtype)
+    np.add.at(zeros, labels, rows)
+    return zeros"""
+OF_NUMPY_PLUS_AT = """def _plus_at(x, labels, value):
+    result = x.copy()
+    result[np.arange(len(labels)), labels] += value
+    return result"""
+OF_JAX_ADDED_AT = """def _added_at(rows, labels, classes):
+    return jnp.zeros((classes, *rows.shape[1:]), rows.dtype).at[labels].add(rows)"""
+OF_JAX_PLUS_AT = """def _plus_at(x, labels, value):
+    return x.at[jnp.arange(len(labels)), labels].add(value)"""
 
 
 def _named(module: str) -> dict[str, str]:
@@ -150,6 +168,8 @@ OF_NUMPY = {
     "logsumexp": LOGSUMEXP,
     "log_softmax": LOG_SOFTMAX,
     "one_hot": ONE_HOT,
+    "added_at": OF_NUMPY_ADDED_AT,
+    "plus_at": OF_NUMPY_PLUS_AT,
     "softmax": SOFTMAX,
     "sigmoid": SIGMOID,
     "relu": RELU,
@@ -171,6 +191,7 @@ OF_JAX = {
     "matrix_exp": "jax.scipy.linalg.expm",
 }
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO, "expm_frechet": OF_JAX_EXPM_FRECHET}
+JAX_HELPERS |= {"added_at": OF_JAX_ADDED_AT, "plus_at": OF_JAX_PLUS_AT}
 JAX_HELPERS |= {"prod_of_others": OF_NUMPY_PROD_OF_OTHERS.replace("np.", "jnp.")}
 # JAX sorts stably unless it is told otherwise.
 JAX_HELPERS |= {name: text.replace("np.", "jnp.").replace(', kind="stable"', "") for name, text in CHOOSING.items()}
@@ -207,6 +228,8 @@ OF_TORCH = {
     "plus": PLUS,
     "take": TAKE,
     "summed_into": SUMMED_INTO,
+    "added_at": ADDED_AT,
+    "plus_at": PLUS_AT,
     "prod_of_others": PROD_OF_OTHERS,
     "times": TIMES,
     "over": OVER,

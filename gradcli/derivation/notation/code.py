@@ -11,7 +11,9 @@ from typing import Any
 
 from gradcli.derivation.notation.backends import BACKENDS, Backend
 from gradcli.derivation.notation.expressions import Emitter
+from gradcli.derivation.notation.labels import ONE_HOT
 from gradcli.derivation.notation.parsed import Parsed, parsed
+from gradcli.derivation.notation.shapes import shape_of
 from gradcli.derivation.notation.sharing import shared
 
 RESERVED = frozenset({"torch", "np", "jax", "jnp", "math", "gradient", *keyword.kwlist, *dir(builtins)})
@@ -42,11 +44,12 @@ def source(
     *,
     sizes: Mapping[str, int] | None = None,
     held: Mapping[str, Sequence[Any]] | None = None,
+    integers: Collection[str] = (),
 ) -> str:
     """Return the source of `gradient(...)`, which returns a gradient, or a tuple of several.
 
     `parameters` are what it takes, with their shapes, but for those that are `held`, whose numbers it holds itself;
-    `sizes` are the lengths that have names.
+    `sizes` are the lengths that have names, `integers` the parameters of whole numbers or truth values.
     Raises NotSupportedError for a function that the library lacks.
     """
     backend = BACKENDS[to]
@@ -56,14 +59,18 @@ def source(
     lines: list[str] = []
     helpers: dict[str, None] = {}
     results = []
-    common = shared([one.formula for one in wanted], {*names, *names.values(), *known, *RESERVED, *LETTERS})
+    common = shared([one.formula for one in wanted], {*names, *names.values(), *known, *RESERVED, *LETTERS}, ONE_HOT)
     for name, part in common.parts:
-        emitter = Emitter(backend, names, _like(wanted[0], names), shapes, lines, helpers, sizes=known)
+        emitter = Emitter(
+            backend, names, _like(wanted[0], names), shapes, lines, helpers, sizes=known, integers=integers
+        )
         lines.append(f"{name} = {emitter.expression(parsed(part), ())}")
+        shape = shape_of(parsed(part).body, {name: shapes[own] for name, own in names.items() if own in shapes})
+        shapes = shapes if shape is None else {**shapes, name: shape}
         names[name] = name
     wanted = [replace(one, formula=text) for one, text in zip(wanted, common.formulas, strict=True)]
     for number, one in enumerate(wanted, 1):
-        emitter = Emitter(backend, names, _like(one, names), shapes, lines, helpers, sizes=known)
+        emitter = Emitter(backend, names, _like(one, names), shapes, lines, helpers, sizes=known, integers=integers)
         expression = result_of(emitter, one, names)
         if len(wanted) > 1:
             result = _unlike(f"gradient_{number}", names.values())
@@ -71,7 +78,7 @@ def source(
             expression = result
         results.append(expression)
     numbers = {names[name]: values for name, values in (held or {}).items()}
-    taken = {name: shape for name, shape in shapes.items() if name not in numbers}
+    taken = {names[name]: shape for name, shape in parameters.items() if names[name] not in numbers}
     first = [*_lengths(known, taken, [*lines, *results]), *_held(numbers, emitter)]
     body = [*first, *lines, f"return {', '.join(results)}"]
     head = f"def {NAME}({', '.join(taken)}):"

@@ -8,10 +8,11 @@ the tensor everywhere: positions wrap round.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.backends import MADE, TORCH, Backend
+from gradcli.derivation.notation.labels import LABELS, with_added_labels
 from gradcli.derivation.notation.numpy_helpers import with_order
 from gradcli.derivation.notation.parsed import (
     CONSTANTS,
@@ -24,9 +25,10 @@ from gradcli.derivation.notation.parsed import (
     names_read,
 )
 from gradcli.derivation.notation.poles import without_pole
-from gradcli.derivation.notation.ranges import Letter, span, stop_of
+from gradcli.derivation.notation.ranges import Letter, index_code, span, stop_of
 from gradcli.derivation.notation.shapes import literal_shape
 from gradcli.derivation.notation.unified import value as value_of
+from gradcli.derivation.notation.whole import FLOATS, with_floats
 from gradcli.derivation.notation.written import bracketed
 from gradcli.errors import NotSupportedError
 from gradcli.python_trees import expression_tree
@@ -50,6 +52,8 @@ class Emitter:
     depth: int = 0
     sizes: Mapping[str, int] = field(default_factory=dict)
     """The lengths that have names, and what they are where it is decided whether an index may lie outside."""
+    integers: Collection[str] = ()
+    """The names of tensors of whole numbers, or of truth values."""
     device: str | None = None
     """What the code calls the tensor that is where new ones go; None for the default device."""
 
@@ -62,7 +66,13 @@ class Emitter:
                 if letter != "0":
                     length, stop = (size, "") if isinstance(size, int) else (int(value_of(size, self.sizes)), size)
                     self._enter(letter, axis, 0, length - 1, stop)
-        return bracketed(self.value(formula.body))
+        return bracketed(self.value(self._prepared(formula.body)))
+
+    def _prepared(self, node: ast.expr) -> ast.expr:
+        """Return an expression as the library takes it: without one-hot matrices, and matrices of one type."""
+        shapes = {name: self.shapes[own] for name, own in self.names.items() if own in self.shapes}
+        found = with_added_labels(node, shapes, self.sizes)
+        return with_floats(found, self.integers) if self.backend is TORCH else found
 
     def _enter(self, letter: str, axis: int, low: int, high: int, stop: str = "") -> None:
         taken = {*self.names.values(), *(known.code for known in self.letters.values())}
@@ -130,6 +140,8 @@ class Emitter:
         name = callee(node)
         if name is None:
             return self._method(node)
+        if name == FLOATS:
+            return self._floats(node.args[0])
         if name == "where":
             test, body, otherwise = node.args
             return self._choice(self.condition(test), body, otherwise)
@@ -141,6 +153,9 @@ class Emitter:
         if self.is_number(node):
             return ast.Call(expression_tree(f"math.{name}"), [self.value(argument) for argument in node.args], [])
         return self._function(node, name)
+
+    def _floats(self, node: ast.expr) -> ast.expr:
+        return expression_tree(self._as_numbers(f"({ast.unparse(self.value(node))})"))
 
     def _tensor(self, node: ast.Call, kind: str) -> ast.expr:
         own = "tensor" if self.backend is TORCH else "array"
@@ -158,13 +173,11 @@ class Emitter:
         if own.startswith("_"):
             self.helpers[name] = None
         words = [ast.keyword(self._word(keyword.arg), self.value(keyword.value)) for keyword in node.keywords]
-        write = self._whole if name == "one_hot" else self.value
-        made = ast.Call(expression_tree(own), [write(argument) for argument in node.args], words)
-        return (
-            expression_tree(self._as_numbers(ast.unparse(made)))
-            if name == "one_hot" and self.backend is TORCH
-            else made
-        )
+        labels = LABELS.get(name)
+        given = [self._whole(one) if place == labels else self.value(one) for place, one in enumerate(node.args)]
+        made = ast.Call(expression_tree(own), given, words)
+        is_whole = name == "one_hot" and self.backend is TORCH
+        return expression_tree(self._as_numbers(ast.unparse(made))) if is_whole else made
 
     def _word(self, word: str | None) -> str | None:
         return {"dim": self.backend.axis, "keepdim": self.backend.keep}.get(word or "", word)
@@ -198,27 +211,12 @@ class Emitter:
         low, high = span(item, self.letters, self.sizes)
         shape = self.shapes.get(tensor.id) if isinstance(tensor, ast.Name) else literal
         if low >= 0 and shape is not None and high < shape[axis]:
-            return self.index(item)
+            return index_code(item, self.letters, self.sizes)
         if isinstance(item, ast.Constant) or (shape is None and isinstance(item, ast.Name)):
-            return self.index(item)
+            return index_code(item, self.letters, self.sizes)
         length = ast.Subscript(ast.Attribute(tensor, "shape"), ast.Constant(axis))
         size = ast.Constant(literal[axis]) if literal else length
-        return ast.BinOp(self.index(item), ast.Mod(), size)
-
-    def index(self, node: ast.expr) -> ast.expr:
-        """Return a whole number, or an array of them."""
-        match node:
-            case ast.Name(id=name) if name in self.letters:
-                return ast.Name(self.letters[name].code)
-            case ast.Name(id=name) if name in self.sizes:
-                return node
-            case ast.Constant():
-                return node
-            case ast.UnaryOp(op=sign, operand=inner):
-                return ast.UnaryOp(sign, self.index(inner))
-            case ast.BinOp(left=left, op=operator, right=right):
-                return ast.BinOp(self.index(left), operator, self.index(right))
-        raise NotSupportedError(f"an index is `{ast.unparse(node)}`")
+        return ast.BinOp(index_code(item, self.letters, self.sizes), ast.Mod(), size)
 
     def condition(self, node: ast.expr) -> ast.expr:
         """Return a mask."""
@@ -234,8 +232,12 @@ class Emitter:
         of_indices = read <= {*self.letters, *self.sizes} and not any(
             isinstance(part, ast.Call) for part in ast.walk(node)
         )
-        write = self.index if read and of_indices else self.value
-        return ast.Compare(write(node.left), node.ops, [write(side) for side in node.comparators])
+        sides = (node.left, *node.comparators)
+        if read and of_indices:
+            first, *rest = [index_code(side, self.letters, self.sizes) for side in sides]
+        else:
+            first, *rest = map(self.value, sides)
+        return ast.Compare(first, node.ops, rest)
 
     def _choice(self, test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr:
         """Return the one number or the other; two of Python's would come in another type than the tensors."""
@@ -291,7 +293,7 @@ class Emitter:
         code = ast.Name(self.letters[letter].code)
         masks: list[ast.expr] = []
         if low[0] != low[1]:
-            masks.append(ast.Compare(code, [ast.GtE()], [self.index(start[0])]))
+            masks.append(ast.Compare(code, [ast.GtE()], [index_code(start[0], self.letters, self.sizes)]))
         if high[0] != high[1]:
-            masks.append(ast.Compare(code, [ast.Lt()], [self.index(stop)]))
+            masks.append(ast.Compare(code, [ast.Lt()], [index_code(stop, self.letters, self.sizes)]))
         return masks

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcli.derivation.notation.backends import RAISING, TORCH
-from gradcli.derivation.notation.code import LETTERS, result_of
+from gradcli.derivation.notation.code import result_of
 from gradcli.derivation.notation.expressions import Emitter
-from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, OWN, FunctionParts, gradient_name, unpacked
+from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, FunctionParts, gradient_name, unpacked
 from gradcli.derivation.notation.function_recorded import recorded_lines
 from gradcli.derivation.notation.function_words import INDENT, docstring, quoted, shown_shape
+from gradcli.derivation.notation.labels import ONE_HOT
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.unified import value
@@ -37,7 +38,8 @@ class _Method:
             name: tuple(size if isinstance(size, int) else int(value(size, sizes)) for size in shape)
             for name, shape in self.parts.shapes.items()
         }
-        return Emitter(TORCH, names, self.like, shapes, lines, self.helpers, sizes=sizes, device=self.like)
+        found = Emitter(TORCH, names, self.like, shapes, lines, self.helpers, sizes=sizes, device=self.like)
+        return replace(found, integers=self.parts.integers)
 
 
 def function_source(parts: FunctionParts) -> str:
@@ -229,12 +231,11 @@ def _backward(parts: FunctionParts) -> _Method:
         method.lines = recorded_lines(parts.recorded, [*parts.parameters])
         return method
     names = {name: name for name in (*parts.parameters, OUTPUT, parts.upstream)}
-    common = shared([one.formula for one in parts.gradients.values()], {*names, *parts.sizes, *OWN, *LETTERS})
+    common = shared([one.formula for one in parts.gradients.values()], {*names, *parts.taken}, ONE_HOT)
     texts = dict(zip(parts.gradients, common.formulas, strict=True))
     users = {part: _users(part, common.parts, texts) for part, _ in common.parts}
     results = {name: gradient_name(name) for name in parts.gradients}
-    several = len(parts.gradients) > 1
-    if several:
+    if several := len(parts.gradients) > 1:
         method.lines.append(f"{' = '.join(results.values())} = None")
     known = dict(names)
     for part, text in common.parts:
@@ -277,7 +278,7 @@ def _jvp(parts: FunctionParts) -> _Method | None:
     if parts.jvp is None:
         return None
     names = {name: name for name in (*parts.parameters, OUTPUT, *tangents)}
-    common = shared([parts.jvp.formula], {*names, *parts.sizes, *OWN, *LETTERS})
+    common = shared([parts.jvp.formula], {*names, *parts.taken}, ONE_HOT)
     for part, text in common.parts:
         names[part] = part
         method.lines.append(f"{part} = {method.emitter(names, method.lines).expression(parsed(text), ())}")

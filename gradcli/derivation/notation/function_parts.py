@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gradcli.derivation.notation.code import RESERVED, Wanted
+from gradcli.derivation.notation.code import LETTERS, RESERVED, Wanted
 
 OUTPUT, OUTPUTS = "output", "outputs"
 OWN = RESERVED | {"ctx", "inputs", OUTPUT, OUTPUTS, "F", "gradcheck", "gradgradcheck"}
@@ -80,6 +80,8 @@ class FunctionParts:
     has_vmap_rule: bool = True
     recorded: RecordedBackward | None = None
     """Backward as statements, where gradients have no formulas that it could be written from."""
+    integers: frozenset[str] = frozenset()
+    """The parameters of whole numbers, or of truth values."""
     is_copied: bool = False
     """Whether the result is a part of an argument, and has to be copied."""
     chain: ChainParts | None = None
@@ -91,6 +93,11 @@ class FunctionParts:
         if self.chain is not None:
             return self.chain.moving
         return [*(self.gradients if self.recorded is None else self.recorded.gradients)]
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """Return the names that no part of a formula may have."""
+        return frozenset({*self.sizes, *OWN, *LETTERS})
 
     @property
     def kept(self) -> Sequence[str]:

@@ -90,8 +90,14 @@ class _Tests(ast.NodeTransformer):
                 return ast.Call(function, [self._at(part, items) for part in node.args], [])
             case ast.Constant():
                 return node
-        axes = rank(node, self.ranks)
-        own = [*items[len(items) - axes :]] if axes else []
+        own = _last(items, rank(node, self.ranks))
         if not own:
             return node
-        return ast.Subscript(node, own[0] if len(own) == 1 else ast.Tuple(own))
+        return ast.Subscript(node, own[0] if len(own) == 1 else ast.Tuple([*own]))
+
+
+def _last(items: Sequence[ast.expr], axes: int) -> Sequence[ast.expr]:
+    """Return of what indexes a tensor what indexes one of the last axes alone; `None` indexes no axis."""
+    own = [place for place, item in enumerate(items) if ast.unparse(item) != "None"]
+    missing = max(len(own) - axes, 0)
+    return items[own[missing - 1] + 1 :] if missing else items if axes else []

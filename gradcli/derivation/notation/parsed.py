@@ -39,7 +39,7 @@ def callee(node: ast.Call) -> str | None:
     return None if parts is None or is_method else ".".join(parts)
 
 
-def is_sum_over_indices(node: ast.expr) -> bool:
+def is_sum_over_indices(node: ast.AST) -> bool:
     """Tell whether a node is `sum(... for i in range(n))`."""
     return isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from gradcli.errors import NotSupportedError
@@ -112,3 +112,19 @@ def _combined(operator: ast.operator, left: tuple[int, int], right: tuple[int, i
         case _:
             raise NotSupportedError("an index is neither a sum nor a multiple")
     return min(ends), max(ends)
+
+
+def index_code(node: ast.expr, letters: Mapping[str, Letter], sizes: Collection[str]) -> ast.expr:
+    """Return the code of a whole number, or of an array of them; NotSupportedError for anything else."""
+    match node:
+        case ast.Name(id=name) if name in letters:
+            return ast.Name(letters[name].code)
+        case ast.Name(id=name) if name in sizes:
+            return node
+        case ast.Constant():
+            return node
+        case ast.UnaryOp(op=sign, operand=inner):
+            return ast.UnaryOp(sign, index_code(inner, letters, sizes))
+        case ast.BinOp(left=left, op=operator, right=right):
+            return ast.BinOp(index_code(left, letters, sizes), operator, index_code(right, letters, sizes))
+    raise NotSupportedError(f"an index is `{ast.unparse(node)}`")

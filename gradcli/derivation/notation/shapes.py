@@ -32,6 +32,9 @@ def shape_of(node: ast.expr, shapes: Shapes) -> tuple[int, ...] | None:
             return shape_of(inner, shapes)
         case ast.Subscript(value=inner, slice=places) if adds_axes(places):
             return _with_axes(shape_of(inner, shapes), places)
+        case ast.Subscript(value=inner, slice=ast.Name(id=name)) if name in shapes:
+            shape = shape_of(inner, shapes)
+            return (*shapes[name], *shape[1:]) if shape else None
         case ast.Call():
             return _of_call(node, shapes)
     return None

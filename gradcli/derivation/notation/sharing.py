@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from gradcli.derivation.notation.differences import one_way, signs_inside, signs_outside
-from gradcli.derivation.notation.parsed import is_number, parsed
+from gradcli.derivation.notation.parsed import callee, is_number, parsed
 from gradcli.derivation.notation.roots import with_roots
 from gradcli.derivation.notation.written import symbols, text_of
 
@@ -34,23 +34,23 @@ class Shared:
         return sum(map(symbols, (*(text for _, text in self.parts), *self.formulas)))
 
 
-def shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
+def shared(formulas: Sequence[str], taken: Collection[str], apart: Collection[str] = ()) -> Shared:
     """Return formulas with what occurs in them more than once named; those of entries stay as they are.
 
-    No name is one of those that are `taken`.
+    No name is one of those that are `taken`. Calls of the functions `apart` are no parts.
     """
     ways = dict.fromkeys([tuple(formulas), tuple(map(with_roots, formulas))])
-    return min((_shared(way, taken) for way in ways), key=lambda found: found.symbols)
+    return min((_shared(way, taken, apart) for way in ways), key=lambda found: found.symbols)
 
 
-def _shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
+def _shared(formulas: Sequence[str], taken: Collection[str], apart: Collection[str]) -> Shared:
     trees = [None if text.startswith("[") else parsed(text).body for text in formulas]
     whole = iter(one_way([tree for tree in trees if tree is not None]))
     trees = [None if tree is None else signs_outside(next(whole)) for tree in trees]
     free = [name for name in NAMES if name not in taken]
     parts: list[tuple[str, ast.expr]] = []
     while len(parts) < min(MOST, len(free)):
-        worth = _most_worth([*(tree for tree in trees if tree is not None), *(tree for _, tree in parts)])
+        worth = _most_worth([*(tree for tree in trees if tree is not None), *(tree for _, tree in parts)], apart)
         if worth is None:
             break
         name = free[len(parts)]
@@ -62,11 +62,12 @@ def _shared(formulas: Sequence[str], taken: Collection[str]) -> Shared:
     return Shared(tuple(ordered), tuple(texts))
 
 
-def _most_worth(trees: Sequence[ast.expr]) -> str | None:
+def _most_worth(trees: Sequence[ast.expr], apart: Collection[str]) -> str | None:
     """Return the part whose naming saves the most symbols."""
     places = _Places()
     counts = Counter(place for tree in trees for place in places.under(tree))
     nodes = [(places.nodes[place], count) for place, count in counts.items() if count > 1]
+    nodes = [(node, count) for node, count in nodes if not isinstance(node, ast.Call) or callee(node) not in apart]
     texts = {ast.unparse(node): (count, _smallest(node)) for node, count in nodes}
     worth = {text: (count - 1) * size for text, (count, least) in texts.items() if (size := symbols(text)) >= least}
     best = max(worth, key=lambda text: (worth[text], symbols(text)), default=None)

@@ -205,6 +205,13 @@ def _operands(node: ast.expr) -> list[ast.expr]:
     return [node]
 
 
+def noted(several: Sequence[ast.expr], known: dict[str, ast.expr]) -> list[ast.expr]:
+    """Return those of some expressions that are not known yet by their text, and note them."""
+    new = {text: one for one in several if (text := ast.unparse(one)) not in known}
+    known |= new
+    return [*new.values()]
+
+
 def symbols(text: str) -> int:
     """Return how many symbols an expression has: names, numbers and signs."""
     return len(re.findall(r"\w+|\S", text))

@@ -28,6 +28,7 @@ from gradcli.execution.formulas.detached import without_detached
 from gradcli.execution.formulas.function import DETACHED, function_code
 from gradcli.execution.formulas.kept_digits import what_is_lost
 from gradcli.execution.formulas.lengths import named_lengths, turned_settings, unified_form
+from gradcli.execution.formulas.named_values import with_lengths_of_values
 from gradcli.execution.formulas.points import Point, another_point, finite_point, point
 from gradcli.execution.formulas.shaped import layout_of, shown_forms
 from gradcli.execution.formulas.single_entries import entry_of, sympy_text
@@ -51,13 +52,25 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
     try:
         found = _derived(program, settings, given, derivations)
     except GradcliError:  # at other lengths there may be a point, and no singular matrix, which PyTorch may refuse
-        other = _turned(program, settings, given, derivations)
+        other = _of_values(program, settings, given, derivations) or _turned(program, settings, given, derivations)
         if other is None:
             raise
         return other
     if found.verdict not in {Verdict.UNDECIDED, Verdict.UNVERIFIED} or not settings.verify:
         return found
     return _turned(program, settings, given, derivations) or found
+
+
+def _of_values(
+    program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations
+) -> Derivation | None:
+    """Return the derivation with a named length that a value has; None where that does not match."""
+    for chosen in with_lengths_of_values(settings, given) if settings.sizes else ():
+        with suppress(GradcliError):
+            found = _derived(program, chosen, given, derivations)
+            if found.verdict is Verdict.MATCH or not settings.verify:
+                return found
+    return None
 
 
 def _turned(

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from gradcli.derivation.notation.backends import BACKENDS
-from gradcli.derivation.notation.code import source
 from gradcli.derivation.notation.mathml import mathml
 from gradcli.derivation.notation.typst import typst
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.closed import Form, Target, given_upstream
+from gradcli.execution.formulas.executed import executed, is_there
 from gradcli.execution.formulas.points import Point
-from gradcli.execution.formulas.verified import fitted, is_denied, shapes_of
+from gradcli.execution.formulas.verified import RUN, arguments, code_at, difference, expected, fitted
+from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.report.derivation import Derivation
+from gradcli.tolerance import CLOSENESS
 
 DENIED = "there is no code for {}: what it returns is not what autograd says"
 
@@ -28,13 +30,29 @@ def codes_of(
     if any(target not in forms for target in wanted):
         return {}, {}
     asked = [fitted(here, target, forms[target].code) for target in wanted]
-    shapes, held = shapes_of(here, moving=wanted[0].is_moving), given_upstream(here)
+    held = given_upstream(here)
     found = {}
     for to in BACKENDS:
         with suppress(NotSupportedError):
-            found[to] = source(to, shapes, asked, sizes=here.settings.sizes, held=held)
+            found[to] = code_at(here, to, asked, moving=wanted[0].is_moving, held=held)
     denied = {to: DENIED.format(to) for to, code in found.items() if is_denied(here, to, code, wanted)}
     return {to: code for to, code in found.items() if to not in denied}, denied
+
+
+def is_denied(point: Point, to: str, code: str, wanted: Sequence[Target]) -> bool:
+    """Tell whether the code of all derivatives together, run, is not what autograd says; JAX's is run as NumPy's."""
+    if to not in RUN or not is_there(to):
+        return False
+    references = expected(point, wanted)
+    if not all(bool(reference.isfinite().all()) for reference in references.values()):
+        return False
+    held = given_upstream(point)
+    taken = {name: one for name, one in arguments(point, moving=wanted[0].is_moving).items() if name not in held}
+    try:
+        values = executed(code, to, taken)
+    except REFUSALS:
+        return True
+    return any(difference(value, references[one]) > CLOSENESS for value, one in zip(values, wanted, strict=True))
 
 
 def check_code(to: str, known: Mapping[str, str], wanted: Sequence[Target], forms: Mapping[Target, Form]) -> None:

@@ -6,7 +6,7 @@ what is of the lowest degree outweighs the rest, as in `log(b - A @ x)`; with la
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -45,6 +45,13 @@ def graded(value: Tensor) -> Tensor:
 
 
 DRAWS: tuple[Draw, ...] = (identity, positive, small, large, graded)
+
+
+def labels(below: int | None, shape: Sequence[int], seed: int) -> Tensor:
+    """Return random integers from 0 on, below a number; random truth values where there is none."""
+    generator = torch.Generator().manual_seed(seed)
+    found = torch.randint(2 if below is None else max(below, 1), torch.Size(shape), generator=generator)
+    return found.bool() if below is None else found
 
 
 def assumed(name: str, value: Tensor, settings: Settings) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations, PostedFormulas
 from gradcli.derivation.formulas import Formula
 from gradcli.execution.formulas.chain_rule import chain_rule
-from gradcli.execution.formulas.readable import readable
+from gradcli.execution.formulas.readable import UPSTREAM, readable
 from gradcli.execution.formulas.request import gradients_request
+from gradcli.execution.formulas.same_numbers import with_same_numbers
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 
@@ -26,8 +27,10 @@ class Formulas:
     """The program."""
     names: Mapping[TracedTensor, str]
     """What its tensors are called."""
+    cotangent: Tensor
+    """The upstream gradient."""
     upstream: float | None
-    """What every entry of the upstream gradient is; None if it is a tensor."""
+    """What every entry of it is; None if it is a tensor."""
     posted: PostedFormulas | None
     """What was asked for; None if the program is too large, or complex."""
 
@@ -40,7 +43,7 @@ class Formulas:
         is_plain = all(group.call.inner is None for group in decomposition.calls)
         request = gradients_request(decomposition, names, upstream) if is_plain else None
         posted = None if request is None else derivations.post_formulas(request)
-        return Formulas(derivations, decomposition, names, upstream, posted)
+        return Formulas(derivations, decomposition, names, cotangent, upstream, posted)
 
     def collect(self) -> dict[TracedTensor, Formula]:
         """Return a formula for every tensor, the chain rule's last step where there is none in terms of the leaves."""
@@ -50,9 +53,20 @@ class Formulas:
         written = {} if self.posted is None else self.derivations.collect_formulas(self.posted)
         is_complete = all(map(written.get, self.names.values()))
         steps = {} if is_complete else chain_rule(self.decomposition, self.names, self.upstream)
+        values = self._values() if any(formula.raw for formula in written.values()) else {}
+        written = {
+            name: with_same_numbers(written[name], of, values) for of, name in self.names.items() if name in written
+        }
         formulas = {traced: written.get(name) or steps.get(traced) for traced, name in self.names.items()}
         trace = self.decomposition.trace
         return readable(trace, {traced: formula for traced, formula in formulas.items() if formula is not None})
+
+    def _values(self) -> dict[str, Tensor]:
+        """Return what formulas may name at the run's own values, in double precision."""
+        named = {name: traced.tensor.detach() for traced, name in self.names.items() if name.isidentifier()}
+        output = self.decomposition.trace.output.tensor.detach()
+        several = {**named, UPSTREAM: self.cotangent.expand_as(output)}
+        return {name: one.double() if one.is_floating_point() else one for name, one in several.items()}
 
 
 def _upstream(cotangent: Tensor) -> float | None:

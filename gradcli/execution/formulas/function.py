@@ -263,6 +263,7 @@ def _made(here: Point, names: Mapping[TracedTensor, str], texts: _Texts, known: 
         is_elementwise,
         {name: value_source(leaf.tensor, moves=leaf in here.wanted) for leaf, name in names.items()},
         () if jvp is not None else (NO_JVP,),
+        integers=frozenset(name for leaf, name in names.items() if not leaf.tensor.is_floating_point()),
         is_copied=any(leaf.tensor.untyped_storage().data_ptr() == storage for leaf in here.trace.leaves),
     )
 

@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.derivation.notation.code import source
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.closed import Form, Target
 from gradcli.execution.formulas.executed import executed
 from gradcli.execution.formulas.points import Point
-from gradcli.execution.formulas.verified import arguments, fitted, shapes_of
+from gradcli.execution.formulas.verified import arguments, code_at, fitted
 from gradcli.execution.forward.refusals import REFUSALS
 
 # The entries that one leaf has, the others being as they are: first tiny ones, then larger and larger.
@@ -33,9 +32,9 @@ def what_is_lost(point: Point, forms: Mapping[Target, Form]) -> dict[Target, tup
 
 def _lost(point: Point, target: Target, form: Form) -> Iterator[str]:
     moving = target.is_moving
-    given, shapes = arguments(point, moving=moving), shapes_of(point, moving=moving)
+    given = arguments(point, moving=moving)
     try:
-        code = source("torch", shapes, [fitted(point, target, form.code)], sizes=point.settings.sizes)
+        code = code_at(point, "torch", [fitted(point, target, form.code)], moving=moving)
     except NotSupportedError:
         return
     for leaf in point.wanted:

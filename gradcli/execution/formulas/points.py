@@ -14,16 +14,16 @@ from gradcli.execution.autograd import backward, errors
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.formulas.code_points import code_point, replayed
 from gradcli.execution.formulas.conditioned import is_settled, keep_digits, may_be_singular, nudged
+from gradcli.execution.formulas.drawn_leaves import traced_at
 from gradcli.execution.formulas.draws import DRAWS, Draw, assumed, identity
+from gradcli.execution.formulas.named_values import without_values_of
 from gradcli.execution.formulas.own_values import free, valued
 from gradcli.execution.formulas.paths import drawn_numbers, path_of
-from gradcli.execution.forward.domains import leaves_for
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.language.program import Program
-from gradcli.ops.table import find
 from gradcli.settings import Settings, Shape
 
 # A point is drawn again, so often, where a gradient is not finite.
@@ -91,8 +91,7 @@ def point(program: Source, settings: Settings, given: Mapping[str, Any], seed: i
     if isinstance(program, CodeProgram):
         return _point_of_code(program, settings, given, seed, draw)
     assert isinstance(program, Program)  # noqa: S101 (there are two kinds)
-    drawn = _drawn(program, settings, given, seed, draw)
-    trace = run_program(program, settings, {**drawn, **given})
+    trace = traced_at(program, settings, given, seed, draw)
     output = backward.check_differentiable(program, trace)
     cotangent = _cotangent(output, settings, seed)
     return Point(program, settings, trace, output, cotangent, _wanted(program, settings, trace))
@@ -256,21 +255,11 @@ def with_lengths(here: Point, lengths: Mapping[int, int], given: Mapping[str, An
         if name in here.shapes
     }
     sizes = {name: lengths.get(size, size) for name, size in here.settings.sizes.items()}
+    settings, given = without_values_of(here.settings, given)
     try:
-        return finite_point(here.program, replace(here.settings, shapes=shapes, sizes=sizes), given, seed)
+        return finite_point(here.program, replace(settings, shapes=shapes, sizes=sizes), given, seed)
     except GradcliError:
         return None
-
-
-def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed: int, draw: Draw) -> dict[str, Tensor]:
-    if settings.init is not None:
-        return {}
-    known = valued(program, settings, given)
-    default = settings.shapes.get(None, ())
-    names = [leaf.name for leaf in program.leaves]
-    shapes = {name: tuple(settings.shapes.get(name, default)) for name in names if name not in known}
-    drawn = leaves_for(program, shapes, find, seed)
-    return {name: assumed(name, draw(value), settings) for name, value in drawn.items() if name not in known}
 
 
 def _wanted(program: Source, settings: Settings, trace: Trace) -> tuple[TracedTensor, ...]:

@@ -9,13 +9,12 @@ from typing import Protocol
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.derivation.notation.code import source
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.closed import Form, Target, closed_forms, targets
 from gradcli.execution.formulas.executed import executed
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.request import SECONDS, is_small
-from gradcli.execution.formulas.verified import arguments, difference, fitted, shapes_of, trusted
+from gradcli.execution.formulas.verified import arguments, code_at, difference, fitted, trusted
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
@@ -95,7 +94,7 @@ def _is_right(run: Ran, point: Point, target: Target, form: Form, value: Tensor 
         return False
     moving = target.is_moving
     try:
-        code = source("torch", shapes_of(point, moving=moving), [fitted(point, target, form.code)])
+        code = code_at(point, "torch", [fitted(point, target, form.code)], moving=moving)
         (own,) = executed(code, "torch", arguments(point, moving=moving))
     except (NotSupportedError, *REFUSALS):
         return False

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from gradcli.derivation.notation.code import Wanted, source
+from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.function_parts import OUTPUT
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.written import symbols, text_of
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.executed import executed
 from gradcli.execution.formulas.points import Point
-from gradcli.execution.formulas.verified import arguments, difference, shapes_of
+from gradcli.execution.formulas.verified import arguments, code_at, difference
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.tolerance import CLOSENESS
 
@@ -44,7 +44,7 @@ def _is_output(text: str, point: Point) -> bool:
     shape = tuple(point.output.tensor.shape)
     wanted = Wanted(text, (next(iter(point.shapes)),), shape, exact=True)
     try:
-        (value,) = executed(source("torch", shapes_of(point), [wanted]), "torch", arguments(point))
+        (value,) = executed(code_at(point, "torch", [wanted]), "torch", arguments(point))
     except (NotSupportedError, *REFUSALS):
         return False
     if value.shape != shape or not value.is_floating_point():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,6 @@ from gradcli.execution.formulas.closed import (
     NONE_READ,
     Form,
     Target,
-    given_upstream,
     tangent_names,
     targets,
     upstream_name,
@@ -81,6 +81,21 @@ def arguments(point: Point, *, moving: bool = False) -> dict[str, Tensor]:
 def shapes_of(point: Point, *, moving: bool = False) -> dict[str, tuple[int, ...]]:
     """Return the shapes of what a derivation's code takes."""
     return {name: tuple(value.shape) for name, value in arguments(point, moving=moving).items()}
+
+
+def code_at(
+    point: Point,
+    to: str,
+    wanted: Sequence[Wanted],
+    *,
+    moving: bool = False,
+    held: Mapping[str, Sequence[Any]] | None = None,
+) -> str:
+    """Return the source of what is wanted at a point, for a library; NotSupportedError where it lacks a function."""
+    given = arguments(point, moving=moving)
+    integers = frozenset(name for name, value in given.items() if not (value.is_floating_point() or value.is_complex()))
+    shapes = {name: tuple(value.shape) for name, value in given.items()}
+    return source(to, shapes, wanted, sizes=point.settings.sizes, held=held, integers=integers)
 
 
 def expected(point: Point, several: Sequence[Target]) -> dict[Target, Tensor]:
@@ -160,7 +175,7 @@ def value_of(point: Point, target: Target, formula: str) -> Tensor | None:
     """Return what a formula comes to at a point, in its own shape; None if it cannot be run."""
     wanted, moving = target.wanted(formula, point.settings.sizes, exact=True), target.is_moving
     try:
-        code = source("torch", shapes_of(point, moving=moving), [wanted], sizes=point.settings.sizes)
+        code = code_at(point, "torch", [wanted], moving=moving)
         return executed(code, "torch", arguments(point, moving=moving))[0].detach()
     except (NotSupportedError, *REFUSALS):
         return None
@@ -216,9 +231,7 @@ def _compare(point: Point, target: Target, text: str, reference: Tensor, found: 
             found.notes.append(f"{to} is not installed, so that its code was not run")
             continue
         try:
-            code = source(
-                to, shapes_of(point, moving=target.is_moving), [fitted(point, target, text)], sizes=point.settings.sizes
-            )
+            code = code_at(point, to, [fitted(point, target, text)], moving=target.is_moving)
         except NotSupportedError as error:
             found.notes.append(error.message)
             continue
@@ -240,22 +253,6 @@ def note_value(point: Point, target: Target, value: Tensor, reference: Tensor, *
     found.ran[to] = None
 
 
-def is_denied(point: Point, to: str, code: str, wanted: Sequence[Target]) -> bool:
-    """Tell whether the code of all derivatives together, run, is not what autograd says; JAX's is run as NumPy's."""
-    if to not in RUN or not is_there(to):
-        return False
-    references = expected(point, wanted)
-    if not all(bool(reference.isfinite().all()) for reference in references.values()):
-        return False
-    held = given_upstream(point)
-    taken = {name: one for name, one in arguments(point, moving=wanted[0].is_moving).items() if name not in held}
-    try:
-        values = executed(code, to, taken)
-    except REFUSALS:
-        return True
-    return any(difference(value, references[one]) > CLOSENESS for value, one in zip(values, wanted, strict=True))
-
-
 def trusted(point: Point, forms: Mapping[Target, Form]) -> dict[Target, Form]:
     """Return forms whose simplified texts say at a point what the texts say that they were made from."""
     return {
@@ -270,12 +267,10 @@ def unsimplified(form: Form) -> Form:
 
 def _says_the_same(point: Point, target: Target, form: Form) -> bool:
     moving = target.is_moving
-    shapes, given = shapes_of(point, moving=moving), arguments(point, moving=moving)
+    given = arguments(point, moving=moving)
     try:
         values = [
-            executed(
-                source("torch", shapes, [fitted(point, target, text)], sizes=point.settings.sizes), "torch", given
-            )[0]
+            executed(code_at(point, "torch", [fitted(point, target, text)], moving=moving), "torch", given)[0]
             for text in dict.fromkeys([form.raw, form.text, form.code])
         ]
     except (NotSupportedError, *REFUSALS):

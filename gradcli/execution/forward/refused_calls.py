@@ -52,10 +52,34 @@ class IntegerError(ExecutionError):
         self.leaf = leaf.text
 
 
+class LabelError(ExecutionError):
+    """The same of a leaf that holds other numbers, or of one in the place of a mask: drawn anew, it would do."""
+
+    leaf: str
+    below: int | None
+    """What integers would have to be below; None of a mask."""
+
+    @staticmethod
+    def of(refusal: GradcliError, leaf: TracedTensor, below: int | None) -> LabelError:
+        """Return what PyTorch refuses as what would do in its place."""
+        error = LabelError(refusal.text, hint=refusal.hint)
+        error.leaf, error.below = leaf.text, below
+        return error
+
+
 def integer_leaf(op: Op, call: BoundCall, trace: Trace) -> tuple[str, TracedTensor] | None:
     """Return a parameter that takes integers, and the leaf of floats in its place; None if there is none."""
+    return _float_leaf(op.integers, call, trace)
+
+
+def mask_leaf(op: Op, call: BoundCall, trace: Trace) -> tuple[str, TracedTensor] | None:
+    """Return a parameter that takes truth values, and the leaf of floats in its place; None if there is none."""
+    return _float_leaf(op.truths, call, trace)
+
+
+def _float_leaf(parameters: Iterable[str], call: BoundCall, trace: Trace) -> tuple[str, TracedTensor] | None:
     made = {output: known for known in trace.calls for output in known.outputs}
-    for parameter in op.integers:
+    for parameter in parameters:
         for traced in traced_in(call.bound.get(parameter)):
             while traced in made and made[traced].op.kind is Kind.MOVEMENT and len(made[traced].inputs) == 1:
                 traced = made[traced].inputs[0]  # noqa: PLW2901 (t.view(-1) holds the same numbers)

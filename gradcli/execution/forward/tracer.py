@@ -22,7 +22,15 @@ from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import Memory, check_items
 from gradcli.execution.forward.refusals import REFUSALS, refusals
-from gradcli.execution.forward.refused_calls import IntegerError, integer_leaf, is_whole, refused_call, shapes_of
+from gradcli.execution.forward.refused_calls import (
+    IntegerError,
+    LabelError,
+    integer_leaf,
+    is_whole,
+    mask_leaf,
+    refused_call,
+    shapes_of,
+)
 from gradcli.execution.forward.shared import shared
 from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, TracedTensor, invocation, traced_in
 from gradcli.language.parser import parse
@@ -174,7 +182,7 @@ class Tracer:
         return result
 
     def _run(self, op: Op, call: BoundCall, ready: partial[Any]) -> Any:
-        """Return what PyTorch gives; IntegerError where it refuses floats in place of integers."""
+        """Return what PyTorch gives; IntegerError or LabelError where it refuses floats in place of integers."""
         try:
             return ready()
         except REFUSALS as error:
@@ -185,15 +193,23 @@ class Tracer:
             if found is not None:
                 name = found[1].text
                 refusal.hint = f"'{name}' holds floats: labels and indices are integers, such as `--value {name}=[0,1]`"
+                if found[0] in op.below:
+                    refusal = LabelError.of(refusal, found[1], self._asked(op.below[found[0]], op, call))
+            elif (mask := mask_leaf(op, call, self.trace)) is not None:
+                refusal = LabelError.of(refusal, mask[1], None)
             raise refusal from None
+
+    def _asked(self, program: str, op: Op, call: BoundCall) -> Any:
+        """Return what a program of an op's record says of a call."""
+        bound = {**defaults(op.signature), **call.bound}
+        return Interpreter(parse(program, definition=True), self, bound).run()
 
     def _refuse_crash(self, op: Op, call: BoundCall) -> None:
         """Refuse a call that would end the process, by the op's own record."""
         if op.crashes is None:
             return
-        bound = {**defaults(op.signature), **call.bound}
         try:
-            crashes = Interpreter(parse(op.crashes, definition=True), self, bound).run()
+            crashes = self._asked(op.crashes, op, call)
         except GradcliError:  # such as an axis that is not there: PyTorch has words for it
             return
         if crashes:

@@ -84,3 +84,15 @@ def windows(tensor: Tensor, size: tuple[int, ...], stride: Any, dilation: Any) -
 def smooth_l1(difference: Tensor, beta: float) -> Tensor:
     """Return the unreduced smooth L1 loss of a difference."""
     return torch.nn.functional.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none", beta=beta)
+
+
+def least_indexed(tensor: Tensor, index: Any) -> int:
+    """Return the least length of the axes that tensors of integers index, or of all where none does."""
+    items = [*index] if isinstance(index, list | tuple) else [index]
+    known = sum(item is not None and item is not Ellipsis for item in items)
+    lengths, axis = [], 0
+    for item in items:
+        if isinstance(item, Tensor):
+            lengths.append(tensor.shape[axis])
+        axis += tensor.ndim - known if item is Ellipsis else item is not None
+    return min(lengths or tensor.shape)

@@ -177,6 +177,93 @@ def test_a_formula_at_indices_is_the_gradient(
     torch.testing.assert_close(run(found.code("numpy"), [one.numpy() for one in arguments]), expected)
 
 
+# Of labels, indices and masks that have a shape alone: the formula, and whether its code makes no one-hot matrix.
+DRAWN: list[tuple[str, dict[str, Any], str, str, str]] = [
+    (
+        "F.cross_entropy(X, t)",
+        {"X": ("n", "d"), "t": ("n",)},
+        "X",
+        "(softmax(X, dim=-1) - one_hot(t, d))/n",
+        "torch.nn.functional.cross_entropy(X, t)",
+    ),
+    (
+        "F.embedding(t, W).square().sum()",
+        {"W": ("n", "d"), "t": ("m",)},
+        "W",
+        "2*one_hot(t, n).T @ W[t]",
+        "(W[t]**2).sum()",
+    ),
+    (
+        "-(log_softmax(X, dim=1).gather(1, t[:, None])[:, 0]*a).mean()",
+        {"X": ("n", "d"), "t": ("n",), "a": ("n",)},
+        "X",
+        "a[:, None]*(softmax(X, dim=-1) - one_hot(t, d))/n",
+        "-(X.log_softmax(1)[torch.arange(len(t)), t]*a).mean()",
+    ),
+    (
+        "sum(W[i]*V[j])",
+        {"W": ("n", "d"), "i": ("m",), "V": ("n", "d"), "j": ("m",)},
+        "W",
+        "one_hot(i, n).T @ V[j]",
+        "(W[i]*V[j]).sum()",
+    ),
+    (
+        "sum(where(m[:, None], X, 0)**2)",
+        {"X": ("n", "d"), "m": ("n",)},
+        "X",
+        "where(m[:, None], 2*X, 0)",
+        "(X[m]**2).sum()",
+    ),
+]
+
+
+@pytest.mark.parametrize(("program", "shapes", "wrt", "formula", "function"), DRAWN)
+def test_labels_have_lengths_by_name(
+    program: str, shapes: dict[str, Any], wrt: str, formula: str, function: str
+) -> None:
+    found = gradcli.derive(program, shapes, wrt=wrt)
+    assert (found[wrt].formula, found[wrt].checked.verdict) == (formula, Verdict.MATCH)
+    sizes = {"n": 6, "d": 4, "m": 9}
+    torch.manual_seed(1)
+    leaves: dict[str, Tensor] = {}
+    for name in found.leaves:
+        size = [sizes[length] for length in shapes[name]]
+        labels = torch.rand(size) < 0.5 if name == "m" else torch.randint(4, size)
+        leaves[name] = labels if name in {"t", "i", "j", "m"} else torch.randn(size, dtype=torch.float64)
+    leaves[wrt].requires_grad_()
+    output = eval(function, {"torch": torch, **leaves})  # noqa: S307 (text from above)
+    (expected,) = torch.autograd.grad(output, leaves[wrt])
+    arguments = [value.detach() for value in leaves.values()]
+    for to, given in (("torch", arguments), ("numpy", [one.numpy() for one in arguments])):
+        torch.testing.assert_close(run(found.code(to), given), expected)
+        assert "one_hot" not in found.code(to)
+
+
+def test_a_value_has_the_length_that_has_a_name() -> None:
+    for shapes in ({"X": ("n", "d")}, {"X": ("n", "d"), "a": ("d",)}):
+        program = "F.cross_entropy(X*a, t)" if "a" in shapes else "F.cross_entropy(X, t)"
+        found = gradcli.derive(program, {**shapes, "t": [0, 2, 1, 1, 0, 2]}, wrt="X")
+        assert found["X"].checked.verdict is Verdict.MATCH
+        assert found.sizes == {"n": 6, "d": found.sizes["d"]}  # type: ignore[index]
+        assert "one_hot(t, d)" in str(found["X"].formula)
+        assert found.leaves["t"] == (6,)
+
+
+def test_whole_numbers_and_real_ones_are_not_multiplied() -> None:
+    found = gradcli.derive("cov(X, fweights=w)", {"X": (3, 6), "w": [1, 2, 1, 3, 1, 2]}, wrt="X")
+    assert found["X"].checked.verdict is Verdict.MATCH
+    torch.manual_seed(2)
+    x3 = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
+    weights, g = torch.tensor([1, 2, 1, 3, 1, 2]), torch.randn(3, 3, dtype=torch.float64)
+    rows = x3.repeat_interleave(weights, dim=1)  # that is what a frequency weight means
+    centred = rows - rows.mean(1, keepdim=True)
+    (expected,) = torch.autograd.grad(centred @ centred.T / 9, x3, g)
+    torch.testing.assert_close(run(found.code("torch"), [x3.detach(), weights, g]), expected)
+    order = gradcli.derive("(argsort(x)*y).sum()", {"x": (4,), "y": (4,)}, wrt="y")
+    x, y = torch.randn(4, dtype=torch.float64), torch.randn(4, dtype=torch.float64)
+    torch.testing.assert_close(run(order.code("torch"), [x, y]), x.argsort().double())
+
+
 SECONDS = [
     ("sum(X[i]**3)", X | I3, "(X[i]**3).sum()"),
     ("max(x)**2", x4, "x.max()**2"),

@@ -1,0 +1,67 @@
+"""What is multiplied by a one-hot matrix, or added to one, is read or added at the labels: the same numbers."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradcli.derivation.notation.backends import BACKENDS
+from gradcli.derivation.notation.labels import with_added_labels
+from gradcli.python_trees import expression_tree
+
+SHAPES = {"t": (6,), "a": (6,), "V": (6, 3), "W": (4, 3), "S": (6, 4), "x": (4,), "A": (2, 6), "w": (4,)}
+
+
+def numbers() -> dict[str, Any]:
+    torch.manual_seed(0)
+    found: dict[str, Any] = {name: torch.randn(shape, dtype=torch.float64) for name, shape in SHAPES.items()}
+    return {**found, "t": torch.tensor([3, 0, 3, 1, 1, 3]), "n": 4}  # one is never there, one is there three times
+
+
+def one_hot(labels: Tensor, count: int) -> Tensor:
+    return torch.eye(count, dtype=torch.float64)[labels]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("one_hot(t, n).T @ V", "added_at(V, t, n)"),
+        ("2*one_hot(t, 4).T @ V", "added_at(2 * V, t, 4)"),
+        ("-a*one_hot(t, 4).T @ V", "added_at(-(a[:, None] * V), t, 4)"),
+        ("a*one_hot(t, 4).T @ a", "added_at(a * a, t, 4)"),
+        ("one_hot(t, 4).T/n @ a", "added_at(1 / n * a, t, 4)"),
+        ("a @ one_hot(t, 4)", "added_at(a, t, 4)"),
+        ("A @ one_hot(t, 4)", "added_at(A.T, t, 4).T"),
+        ("V.T @ one_hot(t, 4)", "added_at(V, t, 4).T"),
+        ("one_hot(t, 4) @ W", "W[t]"),
+        ("S - one_hot(t, n)", "plus_at(S, t, -1)"),
+        ("one_hot(t, n) - S", "plus_at(-S, t, 1)"),
+        ("S + 3*one_hot(t, 4)*a[:, None]", "plus_at(S, t, 3 * a)"),
+        ("S - 3*one_hot(t, 4)/n - 1", "plus_at(S, t, -(3 * (1 / n))) - 1"),
+        # They have other shapes, or nothing is won.
+        ("x - one_hot(t, 4)", "x - one_hot(t, 4)"),
+        ("S - one_hot(t, 4)*w", "S - one_hot(t, 4) * w"),
+        ("one_hot(t, 4)*w", "one_hot(t, 4) * w"),
+    ],
+)
+def test_no_one_hot_matrix_is_made(text: str, found: str) -> None:
+    made = ast.unparse(with_added_labels(expression_tree(text), SHAPES, {"n": 4}))
+    assert made == found
+    known = numbers()
+    expected = eval(text, {**known, "one_hot": one_hot})  # noqa: S307 (text from above)
+    helpers: dict[str, Any] = {"torch": torch}
+    for name in ("added_at", "plus_at"):
+        exec(BACKENDS["torch"].helpers[name], helpers)  # noqa: S102 (of the table)
+        helpers[name] = helpers[f"_{name}"]
+    value = eval(made, {**known, **helpers, "one_hot": one_hot})  # noqa: S307 (see above)
+    torch.testing.assert_close(value, expected)
+
+
+def test_labels_of_more_axes_stay_one_hot() -> None:
+    text = "sum(g[:, :, None] * one_hot(t, 3), dim=1)"
+    shapes = {"g": (4, 2), "t": (4, 2)}
+    assert ast.unparse(with_added_labels(expression_tree(text), shapes, {})) == text
