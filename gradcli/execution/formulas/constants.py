@@ -16,17 +16,19 @@ MOST_WRITTEN = 64
 # The constants that are named by their calls: which entries a call picks, and of what size its largest are.
 NAMED = frozenset({
     *("one_hot", "argmax", "argmin", "argsort", "nonzero", "amax", "amin", "max", "min", "median", "nanmedian"),
-    *("isfinite", "nan_to_num", "getitem", "sum", "logcumsumexp"),
+    *("isfinite", "nan_to_num", "getitem", "sum", "logcumsumexp", "linalg.cholesky", "linalg.inv"),
 })  # fmt: skip
 # Those that are named by their calls whatever their numbers are: a mask of any size.
-SHAPED = frozenset({"tril", "triu"})
+SHAPED = frozenset({"tril", "triu", "eye"})
 # Those of them that are whole numbers, or truth values.
 STEPPED = frozenset({"one_hot", "argmax", "argmin", "argsort", "nonzero", "isfinite"})
 # What of others' entries is named so too.
 MOVED = frozenset({"pad"})
 # What these are of may be made of what has a name by such calls.
-OPERANDS = NAMED | {"abs", "neg", "detach", "eq", "where", "ones"}
+OPERANDS = NAMED | {"abs", "neg", "detach", "eq", "where", "ones", "linalg.eigh", "linalg.svd"}
 SIGNS = {"eq": "=="}
+# What formulas call them where that is another name.
+SHORTER = {"linalg.inv": "inv"}
 # The characters of a text; and by how many a call may be longer than a name.
 LONGEST, LONGER = 120, 8
 
@@ -81,7 +83,7 @@ def _call(node: Node, names: Names) -> str | None:
         return f"({given['input']} {SIGNS[op.name]} {given['other']})"
     if op.name == "detach":  # a formula says what a value is, and not what is differentiated
         return given["input"]
-    text = f"{op.name}({', '.join(_arguments(op, bound, given))})"
+    text = f"{SHORTER.get(op.name, op.name)}({', '.join(_arguments(op, bound, given))})"
     return text if len(text) <= LONGEST else None
 
 

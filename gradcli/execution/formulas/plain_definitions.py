@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradcli.execution.formulas import choices, selections
+from gradcli.execution.formulas import choices, selections, spectral
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.ops.factorisations import UNIT_VECTORS, VECTORS
 from gradcli.ops.record import Kind
@@ -21,18 +21,24 @@ SPELLED = selections.SPELLED
 REDUCED = {"mean": "sum(loss)/loss.numel()", "sum": "sum(loss)", "none": "loss"}
 
 
-def plain(trace: Trace, *, everywhere: bool) -> Trace:
+def plain(trace: Trace, *, everywhere: bool, once: bool = False) -> Trace:
     """Return a trace whose calls are defined as textbooks have it, those of them that are.
 
     If it has to hold `everywhere`, no definition is changed that has a case for what textbooks leave out; else none is
-    whose case has a constant that the program gives.
+    whose case has a constant that the program gives. What is differentiated `once` may be defined by its differential.
     """
     spelled = frozenset(output for call in trace.calls if not call.inputs for output in call.outputs)
-    calls = [
-        _plain(call, PLAIN if everywhere or not _is_usual(call) else {**PLAIN, **INSIDE}, spelled)
-        for call in trace.calls
-    ]
+    calls = [_plain(call, _known(call, everywhere=everywhere, once=once), spelled) for call in trace.calls]
     return replace(trace, calls=calls)
+
+
+def _known(call: TracedCall, *, everywhere: bool, once: bool) -> Mapping[str, Callable[[Arguments], str | None]]:
+    """Return the definitions that may be those of a call."""
+    if everywhere or not _is_usual(call):
+        return PLAIN
+    inside = {**PLAIN, **INSIDE}
+    own = spectral.DEFINED.get(call.op.name) if once else None
+    return inside if own is None else {**inside, call.op.name: _first(own, inside.get(call.op.name, _nothing))}
 
 
 def cases_left_out(trace: Trace) -> tuple[str, ...]:
@@ -49,7 +55,7 @@ def _leaves_out(call: TracedCall) -> bool:
 
 def is_called(call: TracedCall) -> bool:
     """Tell whether formulas call what a call returns by its name, and not by its definition."""
-    return call.op.name in STANDING or choices.is_extreme(call.op.name, _given(call))
+    return call.op.name in STANDING or choices.is_extreme(call.op.name, _given(call)) or call.op.name in spectral.DEFINED
 
 
 def _is_usual(call: TracedCall) -> bool:
@@ -139,6 +145,10 @@ def _mish(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
 
 def _scaled_bessel(function: str) -> Callable[[Arguments], str | None]:
     return lambda _: f"exp(-abs(input))*{function}(input)"
+
+
+def _nothing(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
+    return None
 
 
 def _is_masked(given: Arguments) -> bool:
