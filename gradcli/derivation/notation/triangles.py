@@ -23,7 +23,7 @@ def triangle(node: ast.expr, shapes: Shapes) -> ast.expr | None:
         shape, name, offset = found
         whole = product(rest)
         if shape is not None and shape_of(whole, shapes) == shape:
-            return call(name, whole, *([ast.parse(str(offset), mode="eval").body] if offset else []))
+            return call(name, whole, *([ast.Constant(offset)] if offset else []))
     return None
 
 
