@@ -44,9 +44,9 @@ def _known(call: TracedCall, *, everywhere: bool, once: bool) -> Mapping[str, Ca
     """Return the definitions that may be those of a call."""
     if everywhere or not _is_usual(call):
         return PLAIN
-    inside = {**PLAIN, **INSIDE}
-    own = spectral.DEFINED.get(call.op.name) if once else None
-    return inside if own is None else {**inside, call.op.name: _first(own, inside.get(call.op.name, _nothing))}
+    inside, name = {**PLAIN, **INSIDE}, call.op.name
+    own = (spectral.DEFINED if once else TWICE).get(name)
+    return inside if own is None else {**inside, name: _first(own, inside.get(name, _nothing))}
 
 
 def cases_left_out(trace: Trace) -> tuple[str, ...]:
@@ -216,6 +216,8 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
     "cdist": choices.farthest,
     **{name: _first(choices.single(name), *([ALONG[name]] if name in ALONG else [])) for name in choices.EXTREMES},
 }
+# These are differentiated twice: what they are made of has a derivative of its own.
+TWICE: Mapping[str, Callable[[Arguments], str | None]] = {"nan_to_num": usual_points.finite}
 # The ops whose results formulas call by their names, where these have such a definition.
 STANDING = frozenset({"logcumsumexp", "linalg.pinv", "pinverse", "special.log_ndtr"})
 # The parameters of these ops that choose between cases.

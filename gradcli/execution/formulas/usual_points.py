@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import finfo
+
 from gradcli.execution.forward.trace import TracedTensor
 
 Arguments = Mapping[str, Any]
@@ -23,22 +25,19 @@ def of_a_sign(given: Arguments) -> str | None:
 
 
 def extremes(given: Arguments) -> str | None:
-    """Return `aminmax`: each extreme has the differential of the entry that equals it."""
+    """Return `aminmax`: each extreme is the sum of the entries that equal it."""
     dim = given["dim"]
     along, summed = ("", "") if dim is None else (f", {dim}, True", f", {dim}, {given['keepdim']}")
-    kept = "" if dim is None else f", {dim}, {given['keepdim']}"
-    ends = (
-        f"{end}(detach(input){kept}) + sum(where(input == {end}(detach(input){along}), input - detach(input), 0){summed})"
-        for end in ("amin", "amax")
-    )
+    ends = (f"sum(where(input == {end}(detach(input){along}), input, 0){summed})" for end in ("amin", "amax"))
     return f"({', '.join(ends)})"
 
 
-def powers(given: Arguments) -> str | None:
-    """Return the matrix of Vandermonde."""
-    axes = given["x"].tensor.ndim
-    count = given["N"] or (given["x"].tensor.shape[-1] if axes else 1)
-    return f"unsqueeze(x, -1)**(arange({count})*1.0)" if axes else None
+def finite(given: Arguments) -> str | None:
+    """Return `nan_to_num`: what is not finite is one of three numbers."""
+    largest = finfo(given["input"].tensor.dtype).max
+    nan, above, below = given["nan"] or 0.0, given["posinf"], given["neginf"]
+    others = f"where(x > 0, {largest if above is None else above!r}, {-largest if below is None else below!r})"
+    return f"x = detach(input); where(isfinite(x), input, where(isnan(x), {nan!r}, {others}))"
 
 
 def pseudo_inverse(name: str) -> Callable[[Arguments], str | None]:
@@ -46,14 +45,11 @@ def pseudo_inverse(name: str) -> Callable[[Arguments], str | None]:
 
     def defined(given: Arguments) -> str | None:
         rows, columns = given[name].tensor.shape[-2:]
-        is_usual = given.get("rtol") is None and given.get("atol") is None and given.get("rcond", 1e-15) == 1e-15  # noqa: PLR2004, RUF069 (PyTorch's own)
-        if not is_usual or given.get("hermitian"):
+        bounds = given.get("rtol"), given.get("atol"), None if given.get("rcond") == RCOND else given.get("rcond")
+        if bounds != (None, None, None) or given.get("hermitian"):
             return None
-        return (
-            f"linalg.inv(mT({name}) @ {name}) @ mT({name})"
-            if rows >= columns
-            else f"mT({name}) @ linalg.inv({name} @ mT({name}))"
-        )
+        left, right = f"linalg.inv(mT({name}) @ {name}) @ mT({name})", f"mT({name}) @ linalg.inv({name} @ mT({name}))"
+        return left if rows >= columns else right
 
     return defined
 
@@ -61,10 +57,9 @@ def pseudo_inverse(name: str) -> Callable[[Arguments], str | None]:
 DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
     "copysign": of_a_sign,
     "aminmax": extremes,
-    "linalg.vander": powers,
     "linalg.pinv": pseudo_inverse("A"),
     "pinverse": pseudo_inverse("input"),
-    "special.log_ndtr": lambda _: "log(erfc(-input/2**0.5)/2)",
+    "special.log_ndtr": lambda _: "log((1 + erf(input/2**0.5))/2)",
     "nansum": lambda _: "sum(where(isnan(detach(input)), 0, input), dim, keepdim)",
     "nanmean": lambda _: (
         "m = isnan(detach(input)); sum(where(m, 0, input), dim, keepdim)/sum(where(m, 0, 1.0), dim, keepdim)"
