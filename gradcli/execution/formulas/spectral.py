@@ -28,7 +28,7 @@ def eigenvalues(given: Arguments) -> str | None:
 
 def eigenpairs(given: Arguments) -> str | None:
     """Return `eigh` where nothing but the values is read."""
-    return f"{eigenvalues(given)}, v".replace("; ", "; (") + ")" if given[READ] == [True, False] else None
+    return f"{eigenvalues(given)}, v".replace("; ", "; (") + ")" if given.get(READ) == [True, False] else None
 
 
 def singular_values(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
@@ -102,3 +102,8 @@ DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
     "linalg.cholesky": cholesky,
     "cholesky": cholesky,
 }
+
+
+def is_defined(name: str, given: Arguments) -> bool:
+    """Tell whether a call has such a definition, if it is differentiated once."""
+    return name in DEFINED and DEFINED[name](given) is not None
