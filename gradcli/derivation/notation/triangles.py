@@ -35,7 +35,7 @@ def _triangle(node: ast.expr, shapes: Shapes) -> tuple[tuple[int, ...] | None, s
             return None if found is None else (_turned(found[0]), OTHER[found[1]], -found[2])
         case ast.Call(args=[ast.Call(args=sizes) as ones, *rest]) if callee(node) in OTHER and callee(ones) == "ones":
             offset = ast.literal_eval(rest[0]) if rest else 0
-            lengths = [size.value for size in sizes if isinstance(size, ast.Constant)]
+            lengths = [size.value for size in sizes if isinstance(size, ast.Constant) and isinstance(size.value, int)]
             return (tuple(lengths) if len(lengths) == len(sizes) else None), callee(node) or "", offset
     return None
 
