@@ -10,10 +10,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from gradcli.derivation.notation.parsed import callee
+from gradcli.python_trees import expression_tree
 
-TERMS = 30
+TERMS = 26
 MOST = 12  # the largest power that is multiplied out
 
 
@@ -69,8 +71,14 @@ def _inverse(one: Series) -> Series:
 
 def series_of(node: ast.expr, name: str) -> Series | None:
     """Return the series of an expression in a value that has a name; None if it has none here."""
-    match node:
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+    return _series(ast.unparse(node), name)
+
+
+@lru_cache(maxsize=512)
+def _series(text: str, name: str) -> Series | None:
+    """Return the same of a text: parts are asked for again and again."""
+    match node := expression_tree(text):
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and math.isfinite(value):
             return number(Fraction(str(value)))
         case ast.Name(id=own):
             return Series(1, (Fraction(1), *[Fraction(0)] * (TERMS - 1))) if own == name else None
@@ -79,9 +87,9 @@ def series_of(node: ast.expr, name: str) -> Series | None:
             return None if found is None else _times(found, number(Fraction(-1)))
         case ast.BinOp():
             return _operation(node, name)
-        case ast.Call(args=[inner], keywords=[]) if callee(node) in AT_ZERO:
+        case ast.Call(args=[inner], keywords=[]) as called if callee(called) in AT_ZERO:
             found = series_of(inner, name)
-            return None if found is None else _composed(callee(node) or "", found)
+            return None if found is None else _composed(callee(called) or "", found)
     return None
 
 
@@ -111,6 +119,8 @@ def _composed(function: str, inner: Series) -> Series | None:
     if inner.first < 1:
         return None
     coefficient, whole = AT_ZERO[function], number(Fraction(0))
+    if inner.coefficients and not any(inner.coefficients[1:]):
+        return _of_multiple(coefficient, inner)
     for power in reversed(range(TERMS)):
         whole = (
             _added(_times(whole, inner), number(coefficient(power)))
@@ -118,6 +128,14 @@ def _composed(function: str, inner: Series) -> Series | None:
             else number(coefficient(power))
         )
     return whole
+
+
+def _of_multiple(coefficient: Callable[[int], Fraction], inner: Series) -> Series:
+    """Return the series of a function of a number times a power, which need not be multiplied out."""
+    found = [Fraction(0)] * TERMS
+    for power in range((TERMS - 1) // inner.first + 1):
+        found[power * inner.first] = coefficient(power) * inner.coefficients[0] ** power
+    return _trimmed(0, found)
 
 
 def _factorial(power: int) -> Fraction:

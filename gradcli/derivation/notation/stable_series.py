@@ -68,8 +68,16 @@ def near_zero(node: ast.expr, name: str) -> ast.expr | None:
     if radius is None:
         return None
     polynomial = _polynomial(series, _powers(series, radius), name)
+    if _is_polynomial(node):
+        return polynomial
     test = ast.Compare(call("abs", ast.Name(name)), [ast.Lt()], [ast.Constant(float(radius))])
     return call("where", test, polynomial, node)
+
+
+def _is_polynomial(node: ast.expr) -> bool:
+    """Tell whether an expression is made by sums and products alone: its series is what it is everywhere."""
+    others = (ast.Call, ast.Div)
+    return not any(isinstance(inner, others) for inner in ast.walk(node))
 
 
 def _polynomial(series: Series, several: Sequence[int], name: str) -> ast.expr:

@@ -63,9 +63,8 @@ def _leaves_out(call: TracedCall) -> bool:
 
 def is_called(call: TracedCall) -> bool:
     """Tell whether formulas call what a call returns by its name, and not by its definition."""
-    return (
-        call.op.name in STANDING or choices.is_extreme(call.op.name, _given(call)) or call.op.name in spectral.DEFINED
-    )
+    name, given = call.op.name, _given(call)
+    return name in STANDING or choices.is_extreme(name, given) or spectral.is_defined(name, given)
 
 
 def _is_usual(call: TracedCall) -> bool:
