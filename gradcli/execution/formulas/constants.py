@@ -129,5 +129,7 @@ def _argument(value: Any, names: Names) -> str | None:
         return None if nodes_in(value) else repr(value)
     if value in names:
         return names[value]
+    if is_given(value) and not value.tensor.is_floating_point() and 0 < value.tensor.numel() <= MOST_WRITTEN:
+        return f"tensor({value.tensor.tolist()!r})"
     is_known = not value.edges and value.origin is not None and value.origin[0].name in OPERANDS
     return _call(value, names) if is_known else None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradcli.execution.formulas import choices, picked_entries, selections, spectral, usual_points
+from gradcli.execution.formulas import choices, convolutions, picked_entries, selections, spectral, usual_points
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.ops.factorisations import UNIT_VECTORS, VECTORS
 from gradcli.ops.record import Kind
@@ -213,6 +213,7 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
     "embedding_bag": selections.bagged,
     "multi_margin_loss": selections.margins,
     "cdist": choices.farthest,
+    "conv_transpose1d": convolutions.transposed,
     **{name: _first(choices.single(name), *([ALONG[name]] if name in ALONG else [])) for name in choices.EXTREMES},
 }
 # These are differentiated twice: what they are made of has a derivative of its own.
