@@ -99,8 +99,9 @@ def overwritten(given: Arguments) -> str | None:
 
 
 def taken(given: Arguments) -> str | None:
-    """Return `take` of what is no vector: of its entries in their order."""
-    return None if given["input"].tensor.ndim == 1 else "take(reshape(input, (-1,)), index)"
+    """Return `take` of what is no vector, at places that are data: of its entries in their order."""
+    is_read = given["input"].tensor.ndim == 1 or given["index"] in given[SPELLED]
+    return None if is_read else "take(reshape(input, (-1,)), index)"
 
 
 def bagged(given: Arguments) -> str | None:
