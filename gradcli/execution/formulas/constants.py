@@ -17,7 +17,7 @@ MOST_WRITTEN = 64
 NAMED = frozenset({
     *("one_hot", "argmax", "argmin", "argsort", "nonzero", "amax", "amin", "max", "min", "median", "nanmedian"),
     *("isfinite", "nan_to_num", "getitem", "sum", "logcumsumexp", "linalg.cholesky", "linalg.inv", "flatten", "cdist"),
-    *("linalg.matrix_norm", "linalg.eigvalsh", "linalg.svdvals", "isnan"),
+    *("linalg.matrix_norm", "linalg.eigvalsh", "linalg.svdvals", "isnan", "linalg.pinv"),
 })  # fmt: skip
 # Those that are named by their calls whatever their numbers are: a mask of any size.
 SHAPED = frozenset({"tril", "triu", "eye"})

@@ -42,10 +42,9 @@ def plain(trace: Trace, *, everywhere: bool, once: bool = False) -> Trace:
 
 def _known(call: TracedCall, *, everywhere: bool, once: bool) -> Mapping[str, Callable[[Arguments], str | None]]:
     """Return the definitions that may be those of a call."""
-    if everywhere or not _is_usual(call):
-        return PLAIN
-    inside, name = {**PLAIN, **INSIDE}, call.op.name
-    own = (spectral.DEFINED if once else TWICE).get(name)
+    inside, name = PLAIN if everywhere or not _is_usual(call) else {**PLAIN, **INSIDE}, call.op.name
+    by_differential = spectral.EVERYWHERE if everywhere else spectral.DEFINED
+    own = (by_differential if once else TWICE if inside is not PLAIN else {}).get(name)
     return inside if own is None else {**inside, name: _first(own, inside.get(name, _nothing))}
 
 

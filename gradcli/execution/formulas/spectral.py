@@ -13,6 +13,8 @@ from typing import Any
 
 Arguments = Mapping[str, Any]
 MATRIX = 2
+# The bound of `pinverse`, of itself.
+RCOND = 1e-15
 # The place of the singular value that a norm of an order is.
 PLACES: Mapping[Any, str] = {2: "0", -2: "-1"}
 # Among a call's arguments: which of its results the program reads.
@@ -91,6 +93,19 @@ def cholesky(given: Arguments) -> str | None:
     return f"{factor}; {half}; c + c @ (m*tril(ones(n, n)) + mT(m)*tril(ones(n, n), -1))"
 
 
+def pseudo_inverse(given: Arguments) -> str | None:
+    """Return a pseudo-inverse, at matrices of the same rank (Golub and Pereyra, 1973)."""
+    name = "A" if "A" in given else "input"
+    if given[name].tensor.ndim != MATRIX or given.get("rtol") is not None or given.get("atol") is not None:
+        return None
+    if given.get("hermitian") or given.get("rcond", RCOND) != RCOND:
+        return None
+    lines = [f"a = detach({name}); p = linalg.pinv(a); d = {name} - a"]
+    lines += ['right = einsum("ij,kj,lk->il", p, p, d); left = einsum("kj,lk,lm->jm", d, p, p)']
+    lines += ["p - p @ d @ p + right - right @ a @ p + left - p @ (a @ left)"]
+    return "\n".join(lines)
+
+
 DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
     "linalg.eigvalsh": eigenvalues,
     "linalg.eigh": eigenpairs,
@@ -101,6 +116,12 @@ DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
     "linalg.cond": condition,
     "linalg.cholesky": cholesky,
     "cholesky": cholesky,
+}
+# Of these the code says all: it calls what it is made of, which is differentiated by PyTorch.
+EVERYWHERE: Mapping[str, Callable[[Arguments], str | None]] = {
+    **DEFINED,
+    "linalg.pinv": pseudo_inverse,
+    "pinverse": pseudo_inverse,
 }
 
 
