@@ -77,8 +77,9 @@ RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arcta
 RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
 RENAMED |= {"cat": "concatenate", "repeat_interleave": "repeat", "unsqueeze": "expand_dims"}
 RENAMED |= {"clamp_min": "maximum", "clamp_max": "minimum", "clamp": "clip"}
+FACTORISED = ("inv", "det", "pinv", "eigvalsh", "eigh", "svd", "qr", "cholesky")
 LINEAR = {name: f"linalg.{name}" for name in ("inv", "det", "pinv", "norm", "matrix_power", "slogdet")}
-LINEAR |= {f"linalg.{name}": f"linalg.{name}" for name in ("inv", "det", "pinv", "eigvalsh", "eigh", "qr", "cholesky")}
+LINEAR |= {f"linalg.{name}": f"linalg.{name}" for name in FACTORISED}
 LINEAR |= {"cholesky": "linalg.cholesky", "qr": "linalg.qr"}
 
 SOFTMAX = """def _softmax(x, axis):

@@ -8,6 +8,10 @@ from collections.abc import Mapping, Sequence
 from gradcli.derivation.notation.parsed import callee
 
 TO_NUMBERS = frozenset({"trace", "det", "logdet"})
+# Of matrices: what these make of one has so many axes less; `linalg.norm` is of all axes where it is given none.
+OF_MATRICES = {"linalg.eigvalsh": 1, "linalg.svdvals": 1, "linalg.matrix_norm": 2}
+# Which of the results are the values, and not the vectors.
+VALUES = {"linalg.eigh": 0, "linalg.svd": 1}
 REDUCING = frozenset(
     {
         *("sum", "mean", "logsumexp", "prod", "norm", "amax", "amin", "argmax", "argmin"),
@@ -38,6 +42,9 @@ def _read(node: ast.Subscript, ranks: Mapping[str, int]) -> int:
     whole = rank(node.value, ranks)
     if isinstance(node.value, ast.Call) and callee(node.value) in SEVERAL:
         return whole
+    if isinstance(node.value, ast.Call) and callee(node.value) in VALUES:
+        is_of_values = isinstance(node.slice, ast.Constant) and node.slice.value == VALUES[callee(node.value) or ""]
+        return whole - is_of_values
     used = sum(not (isinstance(item, ast.Constant) and item.value is None) for item in items)
     dropped = sum(not isinstance(item, ast.Slice) for item in items) - (len(items) - used)
     indexed = max((rank(item, ranks) for item in items if not isinstance(item, ast.Slice | ast.List)), default=0)
@@ -63,6 +70,8 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":
         return inner - 1
+    if name in OF_MATRICES:
+        return inner - OF_MATRICES[name]
     if name in REDUCING:
         if any(keyword.arg == "keepdim" for keyword in node.keywords):
             return inner

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.terms import adds_axes
 
+# What has the shape of the matrix that it is given.
+OF_MATRIX = frozenset({"inv", "linalg.inv", "linalg.cholesky", "cholesky", "matrix_exp", "tril", "triu"})
+
 Shapes = Mapping[str, Sequence[int]]
 ELEMENTWISE = frozenset(
     {"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "softmax", "sin", "cos", "erf", "where", "maximum"}
@@ -46,6 +49,10 @@ def _of_call(node: ast.Call, shapes: Shapes) -> tuple[int, ...] | None:
             return _without_axis(shape_of(inner, shapes), axis)
         case ast.Call(func=ast.Name(id="sum" | "mean"), keywords=[]):
             return ()
+        case ast.Call() if callee(node) in OF_MATRIX:
+            return shape_of(node.args[0], shapes)
+        case ast.Call(args=[ast.Constant(value=int(count))]) if callee(node) == "eye":
+            return count, count
         case ast.Call() if callee(node) in ELEMENTWISE:
             return _broadcast([shape_of(argument, shapes) for argument in node.args])
         case ast.Call(func=ast.Name(id="one_hot"), args=[labels, ast.Constant(value=int(count))]):

@@ -26,6 +26,7 @@ from gradcli.derivation.notation.stable_parts import (
 )
 from gradcli.derivation.notation.stable_quotients import logistic
 from gradcli.derivation.notation.terms import call
+from gradcli.derivation.notation.triangles import triangle
 from gradcli.derivation.notation.written import symbols, text_of
 
 
@@ -40,7 +41,12 @@ def shortened(text: str, shapes: Shapes, simplified: Callable[[str], str] = str)
     text = text_of(_Powers(ranks).visit(parsed(text).body))
     rules: list[Rule] = [_tail(text), logistic, over_one_divisor, nested(ranks), _norms(text), _unit]
     rules += [lambda node: _compared(node, simplified)]
-    for rule in (*rules, lambda node: _summed(node, shapes), lambda node: _total(node, shapes)):
+    for rule in (
+        *rules,
+        lambda node: _summed(node, shapes),
+        lambda node: _total(node, shapes),
+        lambda node: triangle(node, shapes),
+    ):
         found = text_of(Signs().visit(_Flat().visit(_Rewritten(rule).visit(parsed(text).body))))
         text = found if symbols(found) <= symbols(text) else text
     return text_of(_Powers(ranks).visit(parsed(text).body))

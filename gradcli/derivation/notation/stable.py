@@ -10,7 +10,15 @@ from gradcli.derivation.notation.stable_logs import hypotenuse, log_of, logsumex
 from gradcli.derivation.notation.stable_parts import Signs
 from gradcli.derivation.notation.stable_quotients import exponential_less_one, hyperbolic, logistic, one_of_many
 from gradcli.derivation.notation.stable_rests import rest_of_one
-from gradcli.derivation.notation.written import text_of
+from gradcli.derivation.notation.stable_series import NearZero
+from gradcli.derivation.notation.stable_squares import (
+    conjugate,
+    hyperbolic_sine,
+    hypotenuse_with_number,
+    over_squares,
+    sum_of_quotient,
+)
+from gradcli.derivation.notation.written import compact, text_of
 from gradcli.python_trees import expression_tree
 
 OVERFLOWS, CANCELS = "overflows", "loses digits"
@@ -23,12 +31,18 @@ def stable(text: str, *, digits: bool = True) -> tuple[str, tuple[str, ...]]:
     Without `digits`, only what overflows is.
     """
     head, _, body = text.rpartition(": ") if parsed(text).indices is not None else ("", "", text)
-    rewriter = _Stable([(why, rule) for why, rule in RULES if digits or why == OVERFLOWS])
+    rewriter = _Stable([(why, rule) for why, rule in RULES if digits or (why == OVERFLOWS and rule not in COSTLY)])
     tree = rewriter.visit(expression_tree(body))
-    if not rewriter.said:
+    near = NearZero()
+    tree = near.visit(tree) if digits and not head else tree
+    said = [
+        *rewriter.said,
+        *(f"{compact(whole)} {CANCELS} near 0: it is its power series there" for whole in near.said),
+    ]
+    if not said:
         return text, ()
     tree = Signs().visit(tree)
-    return f"{head}: {text_of(tree)}" if head else text_of(tree), tuple(rewriter.said)
+    return f"{head}: {text_of(tree)}" if head else text_of(tree), tuple(said)
 
 
 class _Stable(ast.NodeTransformer):
@@ -36,11 +50,13 @@ class _Stable(ast.NodeTransformer):
 
     def __init__(self, rules: Sequence[tuple[str, Rule]]) -> None:
         self.rules = rules
+        self.has_all = len(rules) == len(RULES)
         self.said: dict[str, None] = {}
 
     def visit(self, node: ast.AST) -> ast.AST:
-        """Return an expression rewritten, its parts first."""
-        node = self.generic_visit(node)
+        """Return an expression rewritten, its parts first: but a whole that is short before what it is made of."""
+        whole = sum_of_quotient(node) if isinstance(node, ast.expr) and self.has_all else None
+        node = self.generic_visit(node if whole is None else whole)
         for why, rule in self.rules:
             found = rule(node) if isinstance(node, ast.expr) else None
             if found is not None and isinstance(node, ast.expr):
@@ -58,6 +74,12 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (OVERFLOWS, softmax_of_all),
     (OVERFLOWS, softplus),
     (OVERFLOWS, hypotenuse),
+    (OVERFLOWS, hypotenuse_with_number),
+    (OVERFLOWS, over_squares),
     (CANCELS, log_of),
+    (CANCELS, conjugate),
+    (CANCELS, hyperbolic_sine),
     (CANCELS, rest_of_one),
 )
+# These cost more than what they are written for; a Function does without.
+COSTLY: frozenset[Rule] = frozenset({hypotenuse_with_number, over_squares})

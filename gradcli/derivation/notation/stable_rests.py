@@ -87,6 +87,8 @@ def _less_one(node: ast.expr) -> Signed | None:
             return LESS_ONE[callee(node) or ""](inner)
         case ast.Call(func=ast.Name(id="sqrt"), args=[inner]):
             return _root_less_one(node, inner)
+        case ast.Call(func=ast.Name(id="hypot"), args=[side, ast.Call(args=[other])]) if is_one(other):
+            return 1, ast.BinOp(side, ast.Mult(), over(side, ast.BinOp(node, ast.Add(), ast.Constant(1))))
         case ast.BinOp(left=ast.Call(func=ast.Name(id="tanh"), args=[inner]), op=ast.Pow(), right=right):
             return (-1, _tails(inner)) if _is_two(right) else None
         case ast.BinOp(

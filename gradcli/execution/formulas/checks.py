@@ -8,12 +8,13 @@ from typing import Any
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.formulas.closed import Form, Target, targets
 from gradcli.execution.formulas.errs import name_who_errs, note_mistakes
+from gradcli.execution.formulas.expected import expected
 from gradcli.execution.formulas.points import Point, another_point, enlarged, variable
 from gradcli.execution.formulas.regions import beyond
 from gradcli.execution.formulas.remarks import Judge
 from gradcli.execution.formulas.shaped import shown_forms
 from gradcli.execution.formulas.single_entries import compare_entries, wrong_entries
-from gradcli.execution.formulas.verified import Findings, compare, compare_beyond, expected, new_findings
+from gradcli.execution.formulas.verified import Findings, compare, compare_beyond, new_findings
 from gradcli.report.derivation import Checked
 from gradcli.report.verdict import Verdict
 

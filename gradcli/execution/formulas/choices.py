@@ -128,6 +128,14 @@ def tied(name: str) -> Callable[[Arguments], str]:
     return lambda _: f"where entries tie, {name} shares its gradient among them equally"
 
 
+def farthest(given: Arguments) -> str | None:
+    """Return distances that are the largest of the differences along the axes, which no two of these are."""
+    if given["p"] != math.inf or given["x1"].tensor.ndim != MATRIX or given["x2"].tensor.ndim != MATRIX:
+        return None
+    # The axis that they are along comes first, so that the distances stand as they are.
+    return "z = abs(x1.T[:, :, None] - x2.T[:, None]); sum(where(z == cdist(detach(x1), detach(x2), inf), z, 0), 0)"
+
+
 FOUND = "k = unsqueeze(i, dim); y = gather(input, dim, k); (y, k) if keepdim else (squeeze(y, dim), i)"
 
 

@@ -194,7 +194,8 @@ def closed_forms(
         return {}
     with double_precision():
         is_whole = point.settings.to == "function" if everywhere is None else everywhere
-        decomposition = decompose(plain(point.trace, everywhere=is_whole))
+        is_once = all(len(target.by) == 1 and target.product != "hvp" for target in wanted)
+        decomposition = decompose(plain(point.trace, everywhere=is_whole, once=is_once))
     if decomposition.is_complex:
         return {}
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}

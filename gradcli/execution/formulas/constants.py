@@ -16,17 +16,23 @@ MOST_WRITTEN = 64
 # The constants that are named by their calls: which entries a call picks, and of what size its largest are.
 NAMED = frozenset({
     *("one_hot", "argmax", "argmin", "argsort", "nonzero", "amax", "amin", "max", "min", "median", "nanmedian"),
-    *("isfinite", "nan_to_num", "getitem", "sum", "logcumsumexp"),
+    *("isfinite", "nan_to_num", "getitem", "sum", "logcumsumexp", "linalg.cholesky", "linalg.inv", "flatten", "cdist"),
+    *("linalg.matrix_norm", "linalg.eigvalsh", "linalg.svdvals", "isnan", "linalg.pinv"),
 })  # fmt: skip
 # Those that are named by their calls whatever their numbers are: a mask of any size.
-SHAPED = frozenset({"tril", "triu"})
+SHAPED = frozenset({"tril", "triu", "eye"})
 # Those of them that are whole numbers, or truth values.
-STEPPED = frozenset({"one_hot", "argmax", "argmin", "argsort", "nonzero", "isfinite"})
+STEPPED = frozenset({"one_hot", "argmax", "argmin", "argsort", "nonzero", "isfinite", "isnan"})
 # What of others' entries is named so too.
 MOVED = frozenset({"pad"})
+POOLS = frozenset({f"{kind}max_pool{axes}d" for kind in ("", "adaptive_") for axes in (1, 2, 3)})
 # What these are of may be made of what has a name by such calls.
-OPERANDS = NAMED | {"abs", "neg", "detach", "eq", "where", "ones"}
+OPERANDS = NAMED | {"abs", "neg", "detach", "eq", "where", "ones", "linalg.eigh", "linalg.svd", *POOLS}
 SIGNS = {"eq": "=="}
+# What has the shape of a tensor, and nothing else of it.
+ALIKE = frozenset({"ones_like", "zeros_like", "full_like"})
+# What formulas call them where that is another name.
+SHORTER = {"linalg.inv": "inv"}
 # The characters of a text; and by how many a call may be longer than a name.
 LONGEST, LONGER = 120, 8
 
@@ -62,6 +68,8 @@ def is_given(node: Node) -> bool:
     """Tell whether a constant of a definition is the same whatever the leaves are."""
     if node.edges or node.origin is None:
         return False
+    if node.origin[0].name in ALIKE:
+        return True
     return all(is_given(one) for one in nodes_in(node.origin[1]))
 
 
@@ -81,7 +89,7 @@ def _call(node: Node, names: Names) -> str | None:
         return f"({given['input']} {SIGNS[op.name]} {given['other']})"
     if op.name == "detach":  # a formula says what a value is, and not what is differentiated
         return given["input"]
-    text = f"{op.name}({', '.join(_arguments(op, bound, given))})"
+    text = f"{SHORTER.get(op.name, op.name)}({', '.join(_arguments(op, bound, given))})"
     return text if len(text) <= LONGEST else None
 
 
@@ -103,7 +111,7 @@ def _arguments(op: Op, bound: Mapping[str, Any], given: Mapping[str, str | None]
         if parameter.name not in given or _is_usual(parameter, bound[parameter.name]):
             is_by_place = False
         else:
-            is_by_place = is_by_place and parameter.name != "dim"
+            is_by_place = is_by_place and parameter.name != "dim" and not parameter.keyword_only
             found.append(f"{'' if is_by_place else f'{parameter.name}='}{given[parameter.name]}")
     return found
 
@@ -121,5 +129,7 @@ def _argument(value: Any, names: Names) -> str | None:
         return None if nodes_in(value) else repr(value)
     if value in names:
         return names[value]
+    if is_given(value) and not value.tensor.is_floating_point() and 0 < value.tensor.numel() <= MOST_WRITTEN:
+        return f"tensor({value.tensor.tolist()!r})"
     is_known = not value.edges and value.origin is not None and value.origin[0].name in OPERANDS
     return _call(value, names) if is_known else None

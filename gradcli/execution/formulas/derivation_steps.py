@@ -10,9 +10,10 @@ from gradcli.derivation.notation.parsed import parsed
 from gradcli.derivation.notation.plain import unicode
 from gradcli.escaping import latex_name
 from gradcli.execution.formulas.closed import Target, closed_forms, known_shapes
+from gradcli.execution.formulas.expected import expected
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.shaped import shaped
-from gradcli.execution.formulas.verified import compare, expected, new_findings, trusted
+from gradcli.execution.formulas.verified import compare, new_findings, trusted
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.ops.record import Kind

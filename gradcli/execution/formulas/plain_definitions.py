@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradcli.execution.formulas import choices, selections
+from gradcli.execution.formulas import choices, convolutions, picked_entries, selections, spectral, usual_points
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.ops.factorisations import UNIT_VECTORS, VECTORS
 from gradcli.ops.record import Kind
@@ -21,18 +21,31 @@ SPELLED = selections.SPELLED
 REDUCED = {"mean": "sum(loss)/loss.numel()", "sum": "sum(loss)", "none": "loss"}
 
 
-def plain(trace: Trace, *, everywhere: bool) -> Trace:
+def plain(trace: Trace, *, everywhere: bool, once: bool = False) -> Trace:
     """Return a trace whose calls are defined as textbooks have it, those of them that are.
 
     If it has to hold `everywhere`, no definition is changed that has a case for what textbooks leave out; else none is
-    whose case has a constant that the program gives.
+    whose case has a constant that the program gives. What is differentiated `once` may be defined by its differential.
     """
     spelled = frozenset(output for call in trace.calls if not call.inputs for output in call.outputs)
+    read = {trace.output, *(traced for call in trace.calls for traced in call.inputs)}
     calls = [
-        _plain(call, PLAIN if everywhere or not _is_usual(call) else {**PLAIN, **INSIDE}, spelled)
+        _plain(
+            call,
+            _known(call, everywhere=everywhere, once=once),
+            {SPELLED: spelled, spectral.READ: [output in read for output in call.outputs]},
+        )
         for call in trace.calls
     ]
     return replace(trace, calls=calls)
+
+
+def _known(call: TracedCall, *, everywhere: bool, once: bool) -> Mapping[str, Callable[[Arguments], str | None]]:
+    """Return the definitions that may be those of a call."""
+    inside, name = PLAIN if everywhere or not _is_usual(call) else {**PLAIN, **INSIDE}, call.op.name
+    by_differential = spectral.EVERYWHERE if everywhere else spectral.DEFINED
+    own = (by_differential if once else TWICE if inside is not PLAIN else {}).get(name)
+    return inside if own is None else {**inside, name: _first(own, inside.get(name, _nothing))}
 
 
 def cases_left_out(trace: Trace) -> tuple[str, ...]:
@@ -49,7 +62,8 @@ def _leaves_out(call: TracedCall) -> bool:
 
 def is_called(call: TracedCall) -> bool:
     """Tell whether formulas call what a call returns by its name, and not by its definition."""
-    return call.op.name in STANDING or choices.is_extreme(call.op.name, _given(call))
+    name, given = call.op.name, _given(call)
+    return name in STANDING or choices.is_extreme(name, given) or spectral.is_defined(name, given)
 
 
 def _is_usual(call: TracedCall) -> bool:
@@ -75,11 +89,11 @@ def _careful(call: TracedCall) -> TracedCall:
 def _plain(
     call: TracedCall,
     known: Mapping[str, Callable[[Arguments], str | None]],
-    spelled: frozenset[TracedTensor] = frozenset(),
+    of_trace: Arguments | None = None,
 ) -> TracedCall:
-    """Return a call by its definition of a textbook, if it has one; `spelled` are the tensors that programs write."""
+    """Return a call by its definition of a textbook, if it has one; `of_trace` is what the program says beside it."""
     write = known.get(call.op.name)
-    text = None if write is None else write({**_given(call), SPELLED: spelled})
+    text = None if write is None else write({**_given(call), SPELLED: frozenset(), **(of_trace or {})})
     return call if text is None else replace(call, op=replace(call.op, kind=Kind.COMPOSITE, definition=text))
 
 
@@ -141,6 +155,10 @@ def _scaled_bessel(function: str) -> Callable[[Arguments], str | None]:
     return lambda _: f"exp(-abs(input))*{function}(input)"
 
 
+def _nothing(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
+    return None
+
+
 def _is_masked(given: Arguments) -> bool:
     """Tell whether a mask is of its tensor's own shape: the result of a larger one has the mask's."""
     return isinstance(given["mask"], TracedTensor) and given["mask"].tensor.ndim <= given["input"].tensor.ndim
@@ -152,14 +170,6 @@ def _first(*several: Callable[[Arguments], str | None]) -> Callable[[Arguments],
 
 
 ALONG = {"max": choices.along("max"), "min": choices.along("min"), "median": choices.median_along}
-
-
-def _pseudo_inverse(given: Arguments) -> str | None:
-    """Return the pseudo-inverse of a matrix of full rank: left inverse or right."""
-    rows, columns = given["A"].tensor.shape[-2:]
-    if given.get("rtol") is not None or given.get("atol") is not None or given["hermitian"]:
-        return None
-    return "linalg.inv(mT(A) @ A) @ mT(A)" if rows >= columns else "mT(A) @ linalg.inv(A @ mT(A))"
 
 
 def _logcumsumexp(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
@@ -193,11 +203,22 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
     "scaled_dot_product_attention": _masked_attention,
     "sinc": lambda _: "sin(pi*input)/(pi*input)",
     "logcumsumexp": _logcumsumexp,
-    "linalg.pinv": _pseudo_inverse,
+    **usual_points.DEFINED,
+    **picked_entries.DEFINED,
+    "index_fill": selections.filled,
+    "index_copy": selections.copied,
+    "scatter": selections.overwritten,
+    "take": selections.taken,
+    "embedding_bag": selections.bagged,
+    "multi_margin_loss": selections.margins,
+    "cdist": choices.farthest,
+    "conv_transpose1d": convolutions.transposed,
     **{name: _first(choices.single(name), *([ALONG[name]] if name in ALONG else [])) for name in choices.EXTREMES},
 }
+# These are differentiated twice: what they are made of has a derivative of its own.
+TWICE: Mapping[str, Callable[[Arguments], str | None]] = {"nan_to_num": usual_points.finite}
 # The ops whose results formulas call by their names, where these have such a definition.
-STANDING = frozenset({"logcumsumexp", "linalg.pinv"})
+STANDING = frozenset({"logcumsumexp", "linalg.pinv", "pinverse", "special.log_ndtr"})
 # The parameters of these ops that choose between cases.
 CONSTANTS = ("threshold", "eps")
 
@@ -226,5 +247,8 @@ CASES: Mapping[str, Callable[[Arguments], str]] = {
     "scaled_dot_product_attention": lambda _: "where a query has no key, attention is 0",
     "mish": lambda given: f"where {_name(given['input'])} > 20, softplus in mish is {_name(given['input'])}",
     "linalg.pinv": lambda given: f"where {_name(given['A'])} is not of full rank",
+    "pinverse": lambda given: f"where {_name(given['input'])} is not of full rank",
+    "copysign": lambda given: f"where {_name(given['other'])} is 0, which has a sign too",
+    "aminmax": choices.tied("aminmax"),
     **{name: choices.tied(name) for name in choices.EXTREMES},
 }

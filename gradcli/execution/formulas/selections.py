@@ -56,6 +56,83 @@ def put(given: Arguments) -> str | None:
     return f"h = sum(one_hot(indices[0], input.shape[0]), 0){told}\nwhere(h > 0, 0, input) + {written}"
 
 
+def filled(given: Arguments) -> str | None:
+    """Return `index_fill`: the rows at an index have another value."""
+    rows = _rows_at(given)
+    return None if rows is None else f"{rows}where(h > 0, value, input)"
+
+
+def copied(given: Arguments) -> str | None:
+    """Return `index_copy`: the rows at an index are those of a source, each once."""
+    rows, index = _rows_at(given), given["index"].tensor
+    if rows is None or index.unique().numel() < index.numel():
+        return None
+    out = LETTERS[: given["input"].tensor.ndim]
+    places = f"{out.replace(out[given['dim']], 'z')},z{out[given['dim']]}->{out}"
+    return f'{rows}where(h > 0, 0, input) + einsum("{places}", source, one_hot(index, input.shape[dim])*1.0)'
+
+
+def _rows_at(given: Arguments) -> str | None:
+    """Return what says how often an index names each row: h, with an axis of length 1 for each axis after it."""
+    index, axes = given["index"].tensor, given["input"].tensor.ndim
+    if not axes or index.ndim != 1 or bool((index < 0).any()):
+        return None
+    behind = axes - 1 - given["dim"] % axes
+    told = f"[{', '.join([':', *['None'] * behind])}]" if behind else ""
+    return f"h = sum(one_hot(index, input.shape[dim]), 0){told}\n"
+
+
+def overwritten(given: Arguments) -> str | None:
+    """Return `scatter` of an index that has the source's shape, all of the other axes, and no entry twice."""
+    source, index = given.get("src"), given["index"].tensor
+    if not isinstance(source, TracedTensor) or scattered({**given, "src": source}) is None or bool((index < 0).any()):
+        return None
+    dim, axes = given["dim"], given["input"].tensor.ndim
+    ordered = index.sort(dim).values
+    if bool((ordered.diff(dim=dim) == 0).any()):
+        return None
+    out = LETTERS[:axes]
+    letters = out.replace(out[dim], "z")
+    written = f'einsum("{letters},{letters}{out[dim]}->{out}", src, one_hot(index, input.shape[dim])*1.0)'
+    kept = "movedim(where(sum(one_hot(index, input.shape[dim]), dim) > 0, 0, movedim(input, dim, -1)), -1, dim)"
+    return f"{kept} + {written}"
+
+
+def taken(given: Arguments) -> str | None:
+    """Return `take` of what is no vector, at places that are data: of its entries in their order."""
+    is_read = given["input"].tensor.ndim == 1 or given["index"] in given[SPELLED]
+    return None if is_read else "take(reshape(input, (-1,)), index)"
+
+
+def bagged(given: Arguments) -> str | None:
+    """Return `embedding_bag` of bags of one length, a row of indices each."""
+    index, table = given["input"], given["weight"]
+    is_plain = given["offsets"] is None and given["padding_idx"] is None and given["max_norm"] is None
+    if not is_plain or given["scale_grad_by_freq"] or not isinstance(index, TracedTensor) or not _is_of_labels(index):
+        return None
+    if table.tensor.ndim != 2 or index.tensor.ndim != 2 or bool((index.tensor < 0).any()):  # noqa: PLR2004 (matrices)
+        return None
+    if given["per_sample_weights"] is not None:
+        return 'einsum("bl,bln,nd->bd", per_sample_weights, one_hot(input, weight.shape[0])*1.0, weight)'
+    return {
+        "sum": "sum(weight[input], 1)",
+        "mean": "sum(weight[input], 1)/input.shape[1]",
+        "max": "k = argmax(detach(weight)[input], 1); squeeze(gather(weight[input], 1, unsqueeze(k, 1)), 1)",
+    }[given["mode"]]
+
+
+def margins(given: Arguments) -> str | None:
+    """Return `multi_margin_loss`: of every other class, by how much its score is not far enough below the label's."""
+    target, scores = given["target"], given["input"].tensor
+    if not _is_of_labels(target) or scores.ndim != 2 or given["p"] not in {1, 2}:  # noqa: PLR2004 (a row a sample)
+        return None
+    lines = ["labels = one_hot(target, input.shape[1])*1.0", "own = sum(input*labels, 1)[:, None]"]
+    weighed = "" if given["weight"] is None else "*detach(weight)[target][:, None]"
+    power = "" if given["p"] == 1 else f"**{given['p']}"
+    lines += [f"y = relu(margin - own + input){power}*(1 - labels){weighed}", "total = target.numel()"]
+    return "\n".join([*lines, "loss = sum(y, 1)/input.shape[1]", REDUCED[given["reduction"]]])
+
+
 def _written(given: Arguments, factor: str, equation: str, source: str) -> str | None:
     if bool((given["index"].tensor < 0).any()):
         return None

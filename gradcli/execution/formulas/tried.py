@@ -16,11 +16,12 @@ from gradcli.derivation.notation.function import function_source
 from gradcli.derivation.notation.function_parts import FunctionParts
 from gradcli.errors import NotSupportedError, first_line
 from gradcli.execution.formulas.closed import targets
+from gradcli.execution.formulas.expected import expected
 from gradcli.execution.formulas.extremes import at_extremes, beside_extremes, leaves_of
 from gradcli.execution.formulas.mapped import mapped_problem
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.remarks import Judge, Remarks, is_apart
-from gradcli.execution.formulas.verified import SINGLE, expected
+from gradcli.execution.formulas.verified import SINGLE
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.phrases import show_shape
 from gradcli.tolerance import CLOSENESS

@@ -22,9 +22,9 @@ from gradcli.execution.formulas.closed import (
     upstream_name,
 )
 from gradcli.execution.formulas.executed import executed, is_there
+from gradcli.execution.formulas.expected import expected
 from gradcli.execution.formulas.points import Point, in_single_precision
 from gradcli.execution.forward.refusals import REFUSALS
-from gradcli.execution.forward.trace import TracedTensor
 from gradcli.report.derivation import Checked
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import CLOSENESS
@@ -96,53 +96,6 @@ def code_at(
     integers = frozenset(name for name, value in given.items() if not (value.is_floating_point() or value.is_complex()))
     shapes = {name: tuple(value.shape) for name, value in given.items()}
     return source(to, shapes, wanted, sizes=point.settings.sizes, held=held, integers=integers)
-
-
-def expected(point: Point, several: Sequence[Target]) -> dict[Target, Tensor]:
-    """Return what autograd says of each derivative."""
-    if several and several[0].is_moving:
-        return _along_tangents(point, several)
-    if several and several[0].product:
-        return {target: _jacobian(point.output.tensor, target.by[0].tensor) for target in several}
-    by_first: dict[TracedTensor, Tensor] = (
-        dict(point.own) if max((len(one.by) for one in several), default=0) == 1 else {}
-    )
-    output = (point.output.tensor * point.cotangent).sum()
-    found = {}
-    for target in several:
-        first, *rest = target.by
-        if first not in by_first:
-            by_first[first] = _gradient(output, first.tensor, create_graph=bool(rest))
-        gradient = by_first[first]
-        found[target] = _jacobian(gradient, rest[0].tensor) if rest else gradient
-    return found
-
-
-def _along_tangents(point: Point, several: Sequence[Target]) -> dict[Target, Tensor]:
-    """Return what autograd says of products with tangents: they are derivatives of the gradients' product with them."""
-    upstream = point.cotangent.detach().clone().requires_grad_()
-    output = (point.output.tensor * upstream).sum()
-    tangents = point.tangents()
-    products = [(_gradient(output, traced.tensor, create_graph=True) * tangents[traced]).sum() for traced in tangents]
-    total = torch.stack(products).sum()
-    return {
-        target: _gradient(total, upstream if target.product == "jvp" else target.by[0].tensor, create_graph=False)
-        for target in several
-    }
-
-
-def _gradient(output: Tensor, by: Tensor, *, create_graph: bool) -> Tensor:
-    if not output.requires_grad:
-        return torch.zeros_like(by, requires_grad=False)
-    (found,) = torch.autograd.grad(
-        output, [by], create_graph=create_graph, retain_graph=True, allow_unused=True, materialize_grads=True
-    )
-    return found
-
-
-def _jacobian(gradient: Tensor, by: Tensor) -> Tensor:
-    rows = [_gradient(entry, by, create_graph=False) for entry in gradient.reshape(-1)]
-    return torch.stack(rows).reshape((*gradient.shape, *by.shape)) if rows else gradient.new_zeros(0)
 
 
 def difference(value: Tensor, reference: Tensor) -> float:

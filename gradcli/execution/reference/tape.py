@@ -281,7 +281,14 @@ def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
 
 
 def _made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
-    """Note on a node which op made it of what; formulas are read off that."""
+    """Note on a node which op made it of what; formulas are read off that.
+
+    One of several results is read from what stands for all of them.
+    """
     if isinstance(result, Node):
         result.origin = (op, arguments)
+    elif isinstance(result, tuple) and all(isinstance(one, Node) for one in result):
+        whole = Node(result[0].tensor, differentiable=False, origin=(op, arguments))
+        for place, one in enumerate(result):
+            one.origin = (find("getitem"), {"input": whole, "index": place})
     return result
