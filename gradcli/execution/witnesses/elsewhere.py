@@ -13,6 +13,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.comparison.second_quotients import at_kinks
+from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.further import further_points, names_drawn
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.sampling import is_finite, run_at_a_point
@@ -99,7 +100,7 @@ def _is_wrong(run: Run, sizes: Mapping[str, float]) -> bool:
         passes = found.verdict is not None and found.verdict.passes
         if claim.verdict is Verdict.MISMATCH and passes and clear:
             return True
-        if claim.verdict is Verdict.UNDEFINED and found.verdict is Verdict.MATCH and not _is_at_kink(run):
+        if has_nan(claim.value) and found.verdict is Verdict.MATCH and not _is_at_kink(run):
             return True
     wrong = [traced for traced, verdict in verdicts.items() if verdict is Verdict.MISMATCH]
     return run.settings.dtype == "float64" and any(_denied(run, evaluation, traced) for traced in wrong)

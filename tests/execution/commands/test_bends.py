@@ -137,7 +137,7 @@ def test_a_second_derivative_at_a_kink_is_the_quotient_of_gradients(
         ("sign(t)*t**2", {"t": 0.0}, "subgradient"),
         ("(floor(t) - ceil(t))*(t - 1)", {"t": 1.0}, "match"),
         ("floor(t)", {"t": 1.0}, "undefined"),
-        # the smallest of three nearby, whose gradient jumps from one entry to another; and a value that jumps from 2 to 1
+        # the smallest of three nearby: its gradient jumps from entry to entry; and a value that jumps from 2 to 1
         ("mode(t)[0]**2", {"t": [1.0, 1.0, 3.0]}, "undefined"),
         ("mode(t)[0]**2", {"t": [1.0, 2.0, 2.0, 3.0]}, "undefined"),
     ],
