@@ -31,6 +31,20 @@ class Sigmoid(torch.autograd.Function):
         return gradient if cls.inner is None else gradient.to(cls.inner).to(g.dtype)
 
 
+class ThroughHalf(torch.autograd.Function):
+    """Computes in half precision; its backward has the entries before they were rounded."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return (x.half() * x.half()).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
 def with_factor(number: float) -> type[torch.autograd.Function]:
     return type("Scaled", (Sigmoid,), {"factor": number})
 
@@ -61,6 +75,13 @@ def test_a_backward_may_cast_to_the_dtype_that_it_is_for(dtype: str) -> None:
     verdict, checks = said(function, dtype)
     assert verdict is Verdict.MATCH
     assert checks["in float64"] is Verdict.MATCH
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_where_forward_casts_to_a_lower_dtype_that_one_counts(dtype: str) -> None:
+    verdict, checks = said(ThroughHalf, dtype)
+    assert verdict is Verdict.MATCH
+    assert checks["in float32" if dtype == "float64" else "in float64"] is Verdict.MATCH
 
 
 def test_in_a_lower_dtype_its_own_tolerance_counts() -> None:

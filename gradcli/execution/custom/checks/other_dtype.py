@@ -44,7 +44,7 @@ def in_other_dtype(trial: Trial) -> Check:
     point = {name: _cast(value, dtype) for name, value in moved(trial.point, trial.settings.seed).items()}
     try:
         with findings.in_time(trial, dtype), default_dtype(settings):
-            judge = Judge(other, tolerance_in(trial.settings.dtype, dtype), {n: trial.scale(n) for n in trial.wanted})
+            judge = Judge(other, _tolerance(trial, dtype), {name: trial.scale(name) for name in trial.wanted})
             findings.wrong += judge.notes(apply(trial.subject, point), point, f"in {dtype}")
     except NoReferenceError as error:
         findings.miss(dtype, str(error))
@@ -53,6 +53,11 @@ def in_other_dtype(trial: Trial) -> Check:
     for untried in UNTRIED.get(trial.settings.dtype, ()):
         findings.miss(untried, "`--dtype` asks for it")
     return findings.check(f"in {dtype}")
+
+
+def _tolerance(trial: Trial, dtype: DataType) -> Tolerance:
+    """Return how far a gradient may be off in a dtype; where forward itself casts to a lower one, that one counts."""
+    return tolerance_in(trial.settings.dtype, dtype) if trial.precision is None else trial.tolerance
 
 
 def tolerance_in(own: DataType, dtype: DataType) -> Tolerance:
