@@ -19,7 +19,7 @@ class SettingsOptions(TypedDict, total=False):
 
     shapes: Mapping[str, Sequence[int]]
     seed: int
-    dtype: DataType
+    dtype: DataType | Any
     constants: str | Sequence[str]
     reduce: Reduction
     grad_output: Any
@@ -43,7 +43,9 @@ class SettingsOptions(TypedDict, total=False):
 
 def _settings(command: Command, **options: Unpack[SettingsOptions]) -> Settings:
     """Return the settings; they check themselves, and take sequences and mappings of any kind."""
-    fields: Mapping[str, Any] = options
+    fields: dict[str, Any] = {**options}
+    if "dtype" in fields:
+        fields["dtype"] = str(fields["dtype"]).removeprefix("torch.")
     return Settings(command=command, **fields)
 
 
@@ -54,7 +56,7 @@ def evaluate(
     wrt: str | Sequence[str] | None = None,
     reduce: Reduction = "none",
     grad_output: Any = None,
-    dtype: DataType = "float64",
+    dtype: DataType | Any = "float64",
     constants: str | Sequence[str] = (),
     rtol: float | None = None,
     atol: float | None = None,
@@ -75,7 +77,8 @@ def evaluate(
         reduce: What makes the output a scalar: "sum", "mean", "prod" or "norm".
         grad_output: The vector v of the vector-Jacobian product, for an output that is not a scalar: a tensor or
             nested list of its shape, a number for all of it, "ones" or "random".
-        dtype: Of the leaves: "float64", "float32", "float16", "bfloat16", "complex64" or "complex128".
+        dtype: Of the leaves: "float64", "float32", "float16", "bfloat16", "complex64" or "complex128";
+            or one of PyTorch's own, `torch.float32`.
         constants: Leaves with requires_grad=False.
         rtol: Relative tolerance; by default that of the dtype.
         atol: Absolute tolerance; by default that of the dtype.
@@ -126,7 +129,7 @@ def check(
     wrt: str | Sequence[str] | None = None,
     reduce: Reduction = "none",
     grad_output: Any = None,
-    dtype: DataType = "float64",
+    dtype: DataType | Any = "float64",
     constants: str | Sequence[str] = (),
     rtol: float | None = None,
     atol: float | None = None,
@@ -154,7 +157,8 @@ def check(
         reduce: What makes the output a scalar: "sum", "mean", "prod" or "norm".
         grad_output: The vector v of the vector-Jacobian product, for an output that is not a scalar: a tensor or
             nested list of its shape, a number for all of it, "ones" or "random"; random by default.
-        dtype: Of the leaves: "float64", "float32", "float16", "bfloat16", "complex64" or "complex128".
+        dtype: Of the leaves: "float64", "float32", "float16", "bfloat16", "complex64" or "complex128";
+            or one of PyTorch's own, `torch.float32`.
         constants: Leaves with requires_grad=False.
         rtol: Relative tolerance; by default that of the dtype.
         atol: Absolute tolerance; by default that of the dtype.
@@ -211,7 +215,7 @@ def check_function(
     surrogate: str | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     grad_output: Any = None,
-    dtype: DataType = "float64",
+    dtype: DataType | Any = "float64",
     constants: str | Sequence[str] = (),
     seed: int = 0,
     rtol: float | None = None,
@@ -229,7 +233,8 @@ def check_function(
         shapes: Parameter -> shape of a random tensor; a scalar by default.
         grad_output: The upstream gradient: a tensor or nested list of the output's shape, a number for all of it,
             "ones" or "random"; ones by default. Each check also uses a random one.
-        dtype: Of the inputs: "float64", "float32", "float16", "bfloat16", "complex64" or "complex128".
+        dtype: Of the inputs: "float64", "float32", "float16", "bfloat16", "complex64" or "complex128";
+            or one of PyTorch's own, `torch.float32`.
         constants: Inputs with requires_grad=False.
         seed: Of random values.
         rtol: Relative tolerance; by default that of the dtype.

@@ -188,3 +188,27 @@ def test_a_caller_without_gradients_has_them_checked_all_the_same() -> None:
         assert torch.is_inference_mode_enabled()
         assert not torch.is_grad_enabled()
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex128])
+def test_a_dtype_may_be_pytorch_s_own(dtype: torch.dtype) -> None:
+    report = gradcli.evaluate("(x*x).real", {"x": 2.0}, dtype=dtype)
+    assert report.verdict == "match"
+    assert report["x"].gradient.dtype is dtype
+
+
+def test_a_dtype_that_gradcli_has_not_is_named() -> None:
+    with pytest.raises(gradcli.GradcliError, match="there is no 'int64'"):
+        gradcli.evaluate("x*x", {"x": 2.0}, dtype=torch.int64)
+
+
+def test_einsum_with_lists_of_axes_is_undecided_for_a_reason() -> None:
+    report = gradcli.evaluate("einsum(x, [0, 1], [0]).sum()", {"x": [[1.0, 2.0]]})
+    assert report.verdict == "undecided"
+    assert "write its equation" in (report["x"].note or "")
+
+
+def test_torch_s_functions_fill_a_tensor_as_its_methods_do() -> None:
+    assert gradcli.evaluate("a = zeros(2); torch.fill_(a, 3.0); (a*x).sum()", {"x": 2.0})["x"].gradient == 6.0
+    with pytest.raises(gradcli.GradcliError, match="`a` is computed, and cannot be filled"):
+        gradcli.evaluate("a = x*1; torch.zero_(a); a.sum()", {"x": 2.0})

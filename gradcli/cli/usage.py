@@ -40,8 +40,23 @@ def usage_error(error: TyperException) -> InputError:
         return _unknown_option(option, path, context)
     if (extra := EXTRA.search(error.format_message())) is not None:
         return _unquoted(extra[1], path)
-    message = error.format_message().strip().rstrip(".").replace("Value error, ", "")
+    message = _quoting(error, error.format_message().strip().rstrip(".").replace("Value error, ", ""))
     return InputError(message[:1].lower() + message[1:], hint=_near_choice(error) or f"`{path} --help` shows the usage")
+
+
+def _quoting(error: TyperException, message: str) -> str:
+    """Return pydantic's complaint about an option's value with that value, as the other errors have it."""
+    given, (before, _, after) = _refused(error), message.partition(": Input should be ")
+    if given is None or not after:
+        return message
+    return f"{before}: {given!r} is not {after.partition(',')[0]}"
+
+
+def _refused(error: TyperException) -> str | None:
+    """Return the value that pydantic refuses; None where it is not said."""
+    cause = error.__cause__
+    complaints = cause.errors() if isinstance(cause, ValidationError) else []
+    return str(complaints[0]["input"]) if complaints else None
 
 
 def _unquoted(rest: str, path: str) -> InputError:
@@ -91,7 +106,7 @@ def _elsewhere(error: TyperException, given: str) -> str | None:
 def _near_choice(error: TyperException) -> str | None:
     """Return a suggestion where the value of an option is near one of its choices."""
     choices = getattr(getattr(getattr(error, "param", None), "type_descriptor", None), "choices", None)
-    complaints = error.__cause__.errors() if isinstance(error.__cause__, ValidationError) else []
-    if complaints and (elsewhere := _elsewhere(error, str(complaints[0]["input"]))) is not None:
+    given = _refused(error)
+    if given is not None and (elsewhere := _elsewhere(error, given)) is not None:
         return elsewhere
-    return did_you_mean(str(complaints[0]["input"]), map(str, choices)) if choices and complaints else None
+    return did_you_mean(given, map(str, choices)) if choices and given is not None else None

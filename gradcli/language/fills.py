@@ -24,6 +24,8 @@ def build_fill(node: ast.stmt, source: Source) -> Fill | None:
         return None
     if "init" in (dotted(call.func) or ())[:-1] and call.func.attr in INITIALISERS and call.args:
         return _filled(call.args[0], f"init.{call.func.attr}", call, call.args[1:], source)
+    if dotted(call.func) == ("torch", call.func.attr) and call.func.attr in FILLS and isinstance(node, ast.Expr):
+        return _filled(call.args[0], call.func.attr, call, call.args[1:], source) if call.args else None
     if call.func.attr in FILLS and isinstance(node, ast.Expr) and _is_place(call.func.value):
         return _filled(call.func.value, call.func.attr, call, call.args, source)
     return None

@@ -104,6 +104,10 @@ FACTORIES: tuple[Op, ...] = (
     FAMILY.constant("nonzero(input)", "the indices of entries that are not 0"),
     FAMILY.constant("count_nonzero(input, dim=None)", "how many entries are not 0"),
     FAMILY.constant(
+        "linalg.matrix_rank(A, tol=None, *, atol=None, rtol=None, hermitian=False)",
+        "how many singular values are not 0",
+    ),
+    FAMILY.constant(
         "searchsorted(sorted_sequence, input, *, right=False)", "the indices at which values would be put in"
     ),
     FAMILY.constant("bucketize(input, boundaries, *, right=False)", "the indices of the buckets that values fall in"),

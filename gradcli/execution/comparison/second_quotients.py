@@ -35,7 +35,7 @@ def sides_by_pairs(
     They are `wanted` all the same where there is no symbolic derivative. There are none of a large program, or where it
     cannot be run nearby.
     """
-    if not (wanted or _bends(decomposition)) or sum(leaf.tensor.numel() for leaf in leaves) > MOST_ENTRIES:
+    if not (wanted or at_kinks(decomposition)) or sum(leaf.tensor.numel() for leaf in leaves) > MOST_ENTRIES:
         return {}
     if any(leaf.tensor.is_complex() for leaf in run.trace.leaves):
         return {}
@@ -70,7 +70,7 @@ def gradients_nearby(run: Run, leaves: Sequence[TracedTensor]) -> Gradients:
     return gradients
 
 
-def _bends(decomposition: Decomposition) -> bool:
+def at_kinks(decomposition: Decomposition) -> bool:
     """Return whether an op is at one of its kinks, or where its definition is another one to a side."""
     nodes = decomposition.tape.nodes
     masks = (node.kinks() for node in nodes if node.kinks is not None)

@@ -22,8 +22,12 @@ from gradcli.report.verdict import Verdict
 STEP, SIDED = 1e-4, 1e-4
 # Quotients that may be further off than this, relative to the largest, say nothing.
 CLEAR = 1e-2
+# A gradient that jumps at the point does so by as much, but for a part of it, between steps as short as these. By less
+# than this, relative to it, it does so by rounding.
+NEXT, AS_MUCH, JUMPS = (1e-9, 6e-10), 0.25, 1e-11
 BETWEEN = noted(NoteKind.KINK, "autograd's choice lies between the one-sided second derivatives")
 NONE = noted(NoteKind.UNDEFINED, "the gradient bends or jumps at this point, so that there is no second derivative")
+JUMP = "the gradient jumps by {:.6g} at this point, so that there is no second derivative"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Sides:
     below: Tensor
     above: Tensor
     jump: Tensor
-    """How far apart the limits of the gradient itself are."""
+    """How far apart the limits of the gradient itself are; 0 where that is no more than it may be off by."""
     error: float
     """An estimate of how far off a derivative may be."""
     granted: float = 0.0
@@ -58,7 +62,12 @@ class Sides:
     def agree(self) -> bool:
         """Return whether there is one derivative to both sides."""
         apart = float((self.above - self.below).abs().max()) if self.below.numel() else 0.0
-        return apart <= self.slack and not bool((self.jump > SIDED * max(self.size, 1.0)).any())
+        return apart <= self.slack and not self.jumps
+
+    @property
+    def jumps(self) -> bool:
+        """Return whether the gradient itself jumps, so that there is no derivative of it."""
+        return bool((self.jump > 0).any())
 
     def contain(self, derivative: Tensor) -> Tensor:
         """Return where a derivative lies between those to both sides."""
@@ -78,7 +87,19 @@ def sides_of(gradient: Callable[[float], Tensor], scale: float) -> Sides:
     """Return the derivatives of a gradient at 0 to both sides, of a step of 1 times `scale`."""
     below, low, low_error = _one_side(gradient, -STEP * scale)
     above, high, high_error = _one_side(gradient, STEP * scale)
-    return Sides(below, above, (high - low).abs(), max(low_error, high_error))
+    error = max(low_error, high_error)
+    return Sides(below, above, _jump(gradient, scale, low, high, STEP * scale * error), error)
+
+
+def _jump(gradient: Callable[[float], Tensor], scale: float, low: Tensor, high: Tensor, error: float) -> Tensor:
+    """Return how far a gradient jumps at 0, whose limits are known but for an error, and not somewhere near it."""
+    jump, size = (high - low).abs(), float(torch.maximum(low.abs(), high.abs()).amax()) if low.numel() else 0.0
+    noise = 10 * error + JUMPS * size
+    if not bool((jump > noise).any()):
+        return torch.zeros_like(jump)
+    beside = [(gradient(step * scale) - gradient(-step * scale)).abs() for step in NEXT]
+    at_point = torch.stack([(found - jump).abs() <= AS_MUCH * jump for found in beside]).all(0)
+    return torch.where((jump > noise) & at_point, jump, 0.0)
 
 
 def _one_side(gradient: Callable[[float], Tensor], step: float) -> tuple[Tensor, Tensor, float]:
@@ -100,6 +121,9 @@ def compare_by_sides(derivative: Tensor, sides: Sides, comparison: Comparison, *
     """
     if not sides.clear or not bool(derivative.isfinite().all()):
         return comparison
+    if sides.jumps:
+        words = JUMP.format(float(sides.jump.max()))
+        return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=noted(NoteKind.UNDEFINED, words))
     inside = sides.contain(derivative)
     if bool(inside.all()):
         passing = comparison.verdict in {Verdict.MATCH, Verdict.MISMATCH}

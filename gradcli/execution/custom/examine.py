@@ -16,7 +16,16 @@ from gradcli.execution.autograd.backward import cotangent_of
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.reports import report_on
-from gradcli.execution.custom.checks import contract, double_backward, elsewhere, linear, saved, shapes, transforms
+from gradcli.execution.custom.checks import (
+    contract,
+    double_backward,
+    elsewhere,
+    linear,
+    other_dtype,
+    saved,
+    shapes,
+    transforms,
+)
 from gradcli.execution.custom.gradients import ComparedGradients, compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.custom.unsteady import is_unsteady, left_undecided
@@ -54,13 +63,14 @@ ALWAYS: Mapping[str, Checking] = {
 }
 # What needs nothing to compare with.
 OF_ITSELF: Mapping[str, Checking] = {"deterministic": contract.is_deterministic}
+OTHER_DTYPE = "in another dtype"
 # Each looks at the gradient again, elsewhere or once more: of a wrong one there is no more to say.
 AGAIN: Mapping[str, Checking] = {
     "other points": elsewhere.other_points,
     "zeros in grad_output": elsewhere.upstream,
     "other shapes": shapes.shapes,
     "non-contiguous tensors": elsewhere.strides,
-    "in float32": elsewhere.dtypes,
+    OTHER_DTYPE: other_dtype.in_other_dtype,
     "double backward": double_backward.double_backward,
 }
 # The part of the time that is left which one check may take: the others are to be looked at too.
@@ -90,7 +100,9 @@ def examine(
     if settings.verify:
         checks += _run(ALWAYS if compared.shown or not compared.left_out else OF_ITSELF, trial)
         checks += (
-            _unlooked_at(compared.left_out) if compared.left_out else _again(trial, _of_gradients(compared.checks))
+            _unlooked_at(trial, compared.left_out)
+            if compared.left_out
+            else _again(trial, _of_gradients(compared.checks))
         )
     tensors = [*compared.tensors, _output(trial, applied, forward)]
     return report_with(
@@ -217,14 +229,20 @@ def _of_gradients(checks: Sequence[Check]) -> Verdict:
 
 def _again(trial: Trial, known: Verdict) -> list[Check]:
     if known in {Verdict.MISMATCH, Verdict.UNDEFINED}:
-        return _unlooked_at(LEFT_OUT)
+        return _unlooked_at(trial, LEFT_OUT)
     if known is Verdict.SUBGRADIENT:  # elsewhere there is one right answer
         trial = replace(trial, point=moved(trial.point, trial.settings.seed))
-    return _run(AGAIN, trial)
+    return _run(_checks_again(trial), trial)
 
 
-def _unlooked_at(notes: Notes) -> list[Check]:
-    first, *others = AGAIN
+def _checks_again(trial: Trial) -> dict[str, Checking]:
+    """Return the checks of the gradient elsewhere, by their names, of which one says the other dtype."""
+    dtype = other_dtype.OTHER[trial.settings.dtype]
+    return {f"in {dtype}" if name == OTHER_DTYPE else name: check for name, check in AGAIN.items()}
+
+
+def _unlooked_at(trial: Trial, notes: Notes) -> list[Check]:
+    first, *others = _checks_again(trial)
     return [Check(first, Verdict.UNDECIDED, notes), *(Check(name, Verdict.UNDECIDED) for name in others)]
 
 

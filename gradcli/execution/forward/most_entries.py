@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gradcli.execution.kernels import fourier, general, linear_algebra, resampling, windows
+from gradcli.execution.kernels import fourier, general, linear_algebra, ranks, resampling, windows
 
 
 def most_entries(function: Callable[..., Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> int | None:
@@ -80,7 +80,7 @@ _MOST: Mapping[Callable[..., Any], Callable[..., int]] = {
         (functional.lp_pool1d, functional.lp_pool2d, functional.avg_pool1d, functional.avg_pool2d), _pooled
     ),
     **dict.fromkeys((functional.interpolate, functional.upsample_bilinear, functional.upsample_nearest), _resized),
-    **dict.fromkeys((linear_algebra.singular_triples, linear_algebra.rank), _squares),
+    **dict.fromkeys((linear_algebra.singular_triples, ranks.rank, ranks.rank_may_change), _squares),
     fourier.fitted: _fitted,
     fourier.roots: _roots,
     resampling.nearest: _picked,

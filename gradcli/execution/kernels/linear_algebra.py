@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import NotSupportedError
-
 # Singular values that differ by less, relative to the largest, are taken to be equal.
 SLACK = 1e-14
 # Pivots that are larger, relative to the largest, are certainly not 0 but for rounding.
@@ -225,19 +223,6 @@ def root_of_gram(matrix: Tensor) -> Tensor:
     """Return the symmetric positive square root of AᵀA."""
     _, s, vh = torch.linalg.svd(matrix, full_matrices=False)
     return vh.mT @ (s.unsqueeze(-1) * vh)
-
-
-def rank(matrix: Tensor, atol: Any, rtol: Any) -> int:
-    """Return how many singular values are not taken for 0: as many in every matrix of a batch."""
-    values = torch.linalg.svdvals(matrix)
-    if not values.numel():
-        return 0
-    relative = rtol if rtol is not None else (0 if atol else max(matrix.shape[-2:]) * torch.finfo(matrix.dtype).eps)
-    bound = torch.maximum(torch.as_tensor(atol or 0.0), torch.as_tensor(relative) * values[..., 0])
-    counts = (values > bound.unsqueeze(-1)).sum(-1)
-    if int(counts.min()) != int(counts.max()):
-        raise NotSupportedError("the matrices of a batch differ in rank")
-    return int(counts.max())
 
 
 def halvings(matrix: Tensor) -> int:

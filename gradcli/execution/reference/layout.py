@@ -65,6 +65,8 @@ def layout_of(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...
         return pointwise(op.definition, shapes, result)
     if op.kind is Kind.EINSUM:
         (equation,) = bound.values()
+        if not isinstance(equation, str):
+            raise NotSupportedError('einsum with lists of axes has no definition yet: write its equation, "ij->i"')
         return einsum(equation, tuple(shapes.values()), result)
     return indexed(op, shapes, result, bound)
 

@@ -173,8 +173,8 @@ def _at_jump(
         return dataclasses.replace(verdict, hides_jump=True)
     own, every = double(gradient.detach().cpu()), torch.eye(gradient.numel(), dtype=torch.float64)
     verdict = dataclasses.replace(verdict, is_continuous=not verdict.hides_steps and is_continuous(line, every, jump))
-    agrees = comparisons.compare(traced, own, comparisons.tolerance).verdict is Verdict.MATCH
-    if not agrees or traced in comparisons.reference.kinked:
+    known = traced in comparisons.reference.values and traced not in comparisons.reference.kinked
+    if not known or comparisons.compare(traced, own, comparisons.tolerance).verdict is not Verdict.MATCH:
         return verdict
     return dataclasses.replace(verdict, is_flat=is_level(line, every, own.reshape(-1), jump))
 

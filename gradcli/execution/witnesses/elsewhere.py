@@ -12,6 +12,8 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
+from gradcli.execution.comparison.second_quotients import at_kinks
+from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.further import further_points, names_drawn
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.sampling import is_finite, run_at_a_point
@@ -36,7 +38,7 @@ def look_further(
     """Return how many further points there were, and the run of the first at which something is wrong.
 
     What is undecided or not defined there, or a choice at a kink, is not a finding: these points are chosen for it. A
-    claim that is none of the choices is one.
+    claim that is none of the choices is one, and so is one that is NaN where there is a derivative.
     """
     if not isinstance(program, Program) or not _may_find(settings) or not names_drawn(program, settings, given):
         return 0, None
@@ -98,8 +100,15 @@ def _is_wrong(run: Run, sizes: Mapping[str, float]) -> bool:
         passes = found.verdict is not None and found.verdict.passes
         if claim.verdict is Verdict.MISMATCH and passes and clear:
             return True
+        if has_nan(claim.value) and found.verdict is Verdict.MATCH and not _is_at_kink(run):
+            return True
     wrong = [traced for traced, verdict in verdicts.items() if verdict is Verdict.MISMATCH]
     return run.settings.dtype == "float64" and any(_denied(run, evaluation, traced) for traced in wrong)
+
+
+def _is_at_kink(run: Run) -> bool:
+    """Return whether an op is at one of its kinks, be it that no gradient passes: x/|x| may be NaN there."""
+    return run.decomposition is not None and at_kinks(run.decomposition)
 
 
 def _denied(run: Run, evaluation: Evaluation, traced: TracedTensor) -> bool:

@@ -92,6 +92,24 @@ def test_a_second_derivative_that_is_right_keeps_its_verdict() -> None:
     assert compare_by_sides(torch.tensor([2.0, 0.0]), sides_of(SMOOTH, 1.0), comparison, exists=True) is comparison
 
 
+def test_a_gradient_that_jumps_beside_the_point_does_not_at_it() -> None:
+    """A ReLU whose kink is within the shortest step of the quotients, and outside of what is next to the point."""
+    sides = sides_of(column(lambda h: float(h > 1e-6), lambda h: h), 1.0)
+    assert not sides.jumps
+
+
+def test_what_rounding_moves_is_no_jump() -> None:
+    sides = sides_of(column(lambda h: 1e6 + math.sin(1e15 * h) * 1e-7, lambda h: h), 1.0)
+    assert not sides.jumps
+
+
+def test_the_norm_of_a_zero_vector_has_no_second_derivative() -> None:
+    """Its derivative at (h, 0) is the sign of h."""
+    report = evaluate_program("norm(x)", Settings(values={"x": [0.0, 0.0]}, command="hessian", formulas=False))
+    assert report.verdict == "undefined"
+    assert report["x"].note == "the gradient jumps by 2 at this point, so that there is no second derivative"
+
+
 def test_a_jump_is_no_derivative_though_both_sides_are_equal() -> None:
     sides = Sides(torch.ones(1), torch.ones(1), torch.ones(1), 0.0)
     assert not sides.agree
@@ -110,6 +128,17 @@ SECOND = [
     ("x*x*atan2(y, x)", AT_A_CUT, "undefined"),
     ("x*x*angle(complex(x, y))", AT_A_CUT, "undefined"),
     ("x*x*atan2(y, x)", {"x": 1.0, "y": 0.0}, "match"),
+    # the first derivative jumps, so that there is no second one: relu'' does not exist at 0
+    ("abs(x)", {"x": 0.0}, "undefined"),
+    ("relu(x)", {"x": 0.0}, "undefined"),
+    ("(relu(x) + 1e9*x)*y", {"x": 0.0, "y": 1.0}, "undefined"),
+    ("1e-7*clamp(x, 0, 1)", {"x": 0.0}, "undefined"),
+    ("maximum(x, y)", {"x": 1.0, "y": 1.0}, "undefined"),
+    ("where(x > 0, x, 2*x)", {"x": 0.0}, "undefined"),
+    # it is continuous
+    ("x*relu(x)", {"x": 0.0}, "subgradient"),
+    ("x*abs(x)", {"x": 0.0}, "subgradient"),
+    ("relu(x)**2 + 1e6*sin(100*x)", {"x": 0.0}, "match"),
     # a choice by the program: its second derivatives to the sides are 2 and 0, 2 and -2, 0 and 0
     ("where(x > 0, x**2, x**3)", {"x": 0.0}, "subgradient"),
     ("where(x > 0, x**2, -x**2)", {"x": 0.0}, "subgradient"),

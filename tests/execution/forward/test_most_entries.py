@@ -12,7 +12,7 @@ from gradcli.errors import LimitError
 from gradcli.execution.forward.memory import Memory
 from gradcli.execution.forward.most_entries import most_entries
 from gradcli.execution.forward.tree import tensors
-from gradcli.execution.kernels import fourier, general, linear_algebra, resampling, windows
+from gradcli.execution.kernels import fourier, general, linear_algebra, ranks, resampling, windows
 from gradcli.limits import Limits
 
 IMAGE, ROW = torch.rand(2, 3, 5, 4), torch.rand(2, 3, 7)
@@ -41,7 +41,8 @@ CALLS = [
     partial(functional.upsample_bilinear, IMAGE, scale_factor=3),
     partial(functional.upsample_nearest, IMAGE, (9, 2)),
     partial(linear_algebra.singular_triples, torch.rand(10, 10), torch.rand(3), torch.rand(3), 6, True, 0, 3),
-    partial(linear_algebra.rank, torch.rand(2, 3, 9), None, None),
+    partial(ranks.rank, torch.rand(2, 3, 9), None, None),
+    partial(ranks.rank_may_change, torch.rand(2, 3, 9), None, None),
     partial(fourier.fitted, IMAGE, 11, 1),
     partial(fourier.fitted, IMAGE, 2, -2),
     partial(fourier.roots, 3, 5, 8, -1, None),

@@ -51,6 +51,13 @@ RIGHT = [
     ("log(x).sum()", "1/x"),
     ("clamp(norm(x), max=16)", "where(norm(x) < 16, x/norm(x), 0)"),
     ("(x*y).sum()", "y"),
+    ("(abs(x)*y).sum()", "y*x/abs(x)"),
+]
+# NaN where the derivative is a number: at 0, or where one of the numbers is negative
+NOT_NUMBERS = [
+    ("(x*x).sum()", "2*x*x/x"),
+    ("(x*x).sum()", "2*sqrt(x)*sqrt(x)"),
+    ("prod(x)", "prod(x)/x"),
 ]
 
 
@@ -149,3 +156,10 @@ def test_points_are_the_same_each_time_and_inside_the_domain() -> None:
 
 def test_neighbours_tie_at_one_point() -> None:
     assert any(bool((point["x"][0::2] == point["x"][1::2]).all()) for point in points("amax(x)", (4,)))
+
+
+@pytest.mark.parametrize(("program", "claim"), NOT_NUMBERS)
+def test_a_claim_that_is_not_a_number_somewhere_else_is_found(program: str, claim: str) -> None:
+    report = check(program, claim)
+    assert report.verdict is Verdict.UNDEFINED
+    assert report["x"].dissenter == "claim"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -12,7 +11,6 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.checks.findings import NO_TIME, Findings
 from gradcli.execution.custom.checks.judgement import NOT_FINITE, Judge
-from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.targets.function.constants import constants_of, scales_of
 from gradcli.execution.targets.function.sampling import (
     expanded,
@@ -22,11 +20,9 @@ from gradcli.execution.targets.function.sampling import (
     sliced,
     strided,
 )
-from gradcli.execution.targets.function.trial import NoReferenceError, Trial, apply
+from gradcli.execution.targets.function.trial import Trial, apply
 from gradcli.execution.targets.function.wide import ENTRIES, spots
 from gradcli.report.custom import Check
-from gradcli.settings import DataType
-from gradcli.tolerance import Tolerance
 
 POINTS = 2
 # How many times as large or small upstream gradients are made.
@@ -34,10 +30,6 @@ SCALES = (1e3, 1e-3, 1e-6)
 # The part of the time limit after which no more points are begun.
 SHARE = 0.4
 MANY = "forward and backward compare with more numbers than are tried"
-# What a Function in double precision is run in too, and what it is not.
-LOWER: Mapping[str, DataType] = {"float64": "float32", "complex128": "complex64"}
-UNTRIED: Mapping[str, tuple[str, ...]] = {"float64": ("float16", "bfloat16")}
-SINGLE = {torch.float64: torch.float32, torch.complex128: torch.complex64}
 
 
 def other_points(trial: Trial) -> Check:
@@ -160,30 +152,3 @@ def _dense(point: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
         name: value.detach().clone(memory_format=torch.contiguous_format).requires_grad_(value.requires_grad)
         for name, value in point.items()
     }
-
-
-def dtypes(trial: Trial) -> Check | None:
-    """Compare backward with autograd of the reference in single precision, where the run is in double precision."""
-    dtype = LOWER.get(trial.settings.dtype)
-    if dtype is None:
-        return None
-    findings = Findings()
-    settings = dataclasses.replace(trial.settings, dtype=dtype, rtol=None, atol=None)
-    lower = dataclasses.replace(trial, settings=settings, probe=_single(trial.probe))
-    point = {name: _single(value) for name, value in moved(trial.point, trial.settings.seed).items()}
-    try:
-        with findings.in_time(trial, dtype), default_dtype(settings):
-            judge = Judge(lower, Tolerance.of(dtype), {name: trial.scale(name) for name in trial.wanted})
-            findings.wrong += judge.notes(apply(trial.subject, point), point, f"in {dtype}")
-    except NoReferenceError as error:
-        findings.miss(dtype, str(error))
-    except (ExecutionError, RuntimeError):
-        findings.miss(dtype, "forward refuses it")
-    for untried in UNTRIED.get(trial.settings.dtype, ()):
-        findings.miss(untried, "`--dtype` asks for it")
-    return findings.check(f"in {dtype}")
-
-
-def _single(value: Tensor) -> Tensor:
-    dtype = SINGLE.get(value.dtype)
-    return value if dtype is None else value.detach().to(dtype).requires_grad_(value.requires_grad)
