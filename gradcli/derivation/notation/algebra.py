@@ -18,7 +18,7 @@ from gradcli.derivation.notation.gathered import gathered, upright
 from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, parsed
 from gradcli.derivation.notation.ranks import MATRIX
 from gradcli.derivation.notation.shapes import Shapes, shape_of
-from gradcli.derivation.notation.sums import Sums
+from gradcli.derivation.notation.sums import Sums, undone
 from gradcli.derivation.notation.terms import (
     Factor,
     Term,
@@ -131,14 +131,22 @@ class _Algebra(Sums):
             case ast.Subscript(value=inner, slice=places) if adds_axes(places):
                 one = self._one(inner)
                 rest = self.term(replace(one, number=Fraction(1)))
-                return [Term(one.number, (rest if is_number(rest) else ast.Subscript(rest, places),))]
+                whole = self.read_at_labels(rest, places) or ast.Subscript(rest, places)
+                return [Term(one.number, (rest if is_number(rest) else whole,))]
+            case ast.Call(func=ast.Name(id="sum" | "mean") as function, args=[inner], keywords=words) if (
+                not is_number(inner) and (one := self._one(inner)).number != 1
+            ):
+                rest = ast.Call(function, [self.term(replace(one, number=Fraction(1)))], words)
+                return [replace(found, number=found.number * one.number) for found in self.terms(rest)]
             case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[ast.keyword() as along]):
                 return [self._along(inner, along)]
             case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[]) if self.means:
                 return [self._mean(self._inside(node))]
             case ast.Call(func=ast.Name(id="outer"), args=[left, right]):
                 return [self._outer_product(self._one(left), self._one(right))]
-        return [self._atom(self._inside(node))]
+        found = self._inside(node)
+        is_product = isinstance(found, ast.BinOp) and not isinstance(node, ast.BinOp)
+        return self.terms(found) if is_product else [self._atom(found)]
 
     def _along(self, inner: ast.expr, along: ast.keyword) -> Term:
         """Return the sum along an axis, without the number that all of it is multiplied by; or so often the mean."""
@@ -243,8 +251,8 @@ class _Algebra(Sums):
                 return one  # a number broadcasts as it is
             case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[]):
                 return self._total(self.normal(inner))
-            case ast.Call(func=ast.Name(id="inv" | "diagonal" as name), args=[ast.Call() as inner]):
-                return self._undone(name, inner)
+            case ast.Call(func=ast.Name(id="inv" | "diagonal" | "tril" as name), args=[ast.Call() as inner]):
+                return undone(name, inner, self.normal)
             case ast.Call(func=function, args=arguments, keywords=words):
                 return ast.Call(function, [self.normal(argument) for argument in arguments], words)
             case ast.Compare(left=left, ops=operators, comparators=[right]):
@@ -254,17 +262,6 @@ class _Algebra(Sums):
             case ast.Subscript(value=inner, slice=places):
                 return ast.Subscript(self.normal(inner), places)
         return node
-
-    def _undone(self, name: str, inner: ast.Call) -> ast.expr:
-        """Return the inverse or the diagonal of a function: of an inverse, or of a diagonal matrix, it is known."""
-        match name, callee(inner):
-            case "inv", "inv":
-                return self.normal(inner.args[0])
-            case "inv", "diag":
-                return call("diag", self.normal(ast.BinOp(ast.Constant(1), ast.Div(), inner.args[0])))
-            case "diagonal", "diag":
-                return self.normal(inner.args[0])
-        return call(name, self.normal(inner))
 
     def _root(self, name: str, inner: ast.expr) -> ast.expr:
         """Return a norm, or a root, that of a sum of squares as a norm."""

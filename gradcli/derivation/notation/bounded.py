@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from fractions import Fraction
 
+from gradcli.derivation.notation.branches import with_factors
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.terms import call
 from gradcli.derivation.notation.written import text_of
@@ -25,7 +26,9 @@ def with_bounds(text: str) -> str:
     tree = expression_tree(text)
     before = ast.dump(tree)
     found = _Bounds().visit(tree)
-    return text if ast.dump(found) == before else text_of(found)
+    joined = text if ast.dump(found) == before else text_of(found)
+    factored = text_of(_Bounds().visit(expression_tree(with_factors(text))))
+    return factored if factored.count("where(") < joined.count("where(") else joined
 
 
 class _Bounds(ast.NodeTransformer):

@@ -64,7 +64,8 @@ class _Upright(ast.NodeTransformer):
         if not isinstance(inner, ast.BinOp) or isinstance(inner.op, ast.MatMult) or text.count(".T") <= 1:
             return node
         turned = self.across(node)
-        return ast.Attribute(turned, "T") if len(ast.unparse(turned)) + len("().T") < len(text) else node
+        more = ".T" if isinstance(inner.op, ast.Add | ast.Sub) else "().T"  # a sum has its parentheses either way
+        return ast.Attribute(turned, "T") if len(ast.unparse(turned)) + len(more) < len(text) else node
 
 
 class _Gathered(ast.NodeTransformer):

@@ -49,7 +49,7 @@ def shortened(text: str, shapes: Shapes, simplified: Callable[[str], str] = str)
     ):
         found = text_of(Signs().visit(_Flat().visit(_Rewritten(rule).visit(parsed(text).body))))
         text = found if symbols(found) <= symbols(text) else text
-    return text_of(_Powers(ranks).visit(parsed(text).body))
+    return text_of(_OneDivisor().visit(_Powers(ranks).visit(parsed(text).body)))
 
 
 class _Flat(ast.NodeTransformer):
@@ -64,6 +64,18 @@ class _Flat(ast.NodeTransformer):
                 return self.visit_BinOp(whole) if isinstance(whole, ast.BinOp) else whole
             case ast.BinOp(left=left, op=ast.Mult(), right=ast.BinOp(left=above, op=ast.Div(), right=below)):
                 return ast.BinOp(self.visit_BinOp(ast.BinOp(left, ast.Mult(), above)), ast.Div(), below)
+        return node
+
+
+class _OneDivisor(ast.NodeTransformer):
+    """Writes x/2/y as x/(2*y)."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Return a quotient so."""
+        self.generic_visit(node)
+        match node:
+            case ast.BinOp(left=ast.BinOp(left=above, op=ast.Div(), right=one), op=ast.Div(), right=other):
+                return ast.BinOp(above, ast.Div(), ast.BinOp(one, ast.Mult(), other))
         return node
 
 
@@ -111,13 +123,21 @@ def _norms(text: str) -> Rule:
                 func=ast.Name(id="sum"),
                 args=[ast.BinOp(left=inner, op=ast.Pow(), right=ast.Constant(value=2))],
                 keywords=[along],
-            ) if f"sqrt({text_of(node)})" in text:
+            ) if f"sqrt({text_of(node)})" in text or f"{text_of(node)}**(" in text:
                 return ast.BinOp(ast.Call(ast.Name("norm"), [inner], [along]), ast.Pow(), ast.Constant(2))
             case ast.Call(
                 func=ast.Name(id="sqrt"),
                 args=[ast.BinOp(left=ast.Call(func=ast.Name(id="norm")) as norm, op=ast.Pow(), right=square)],
             ) if isinstance(square, ast.Constant) and square.value == 2:  # noqa: PLR2004 (a square)
                 return norm
+            case ast.BinOp(
+                left=ast.BinOp(
+                    left=ast.Call(func=ast.Name(id="norm")) as norm, op=ast.Pow(), right=ast.Constant(value=2)
+                ),
+                op=ast.Pow(),
+                right=ast.BinOp(left=ast.Constant(value=int(count)), op=ast.Div(), right=ast.Constant(value=2)),
+            ):
+                return ast.BinOp(norm, ast.Pow(), ast.Constant(count))
         return None
 
     return rule

@@ -18,6 +18,12 @@ SIMPLE = [
     ("A.T @ (A @ B)", "A.T @ A @ B"),
     ("A @ (B @ v)", "A @ (B @ v)"),
     ("v[:, None]*w", "outer(v, w)"),
+    ("-sum(v*w*(w - v @ w))", "v*w @ (v @ w - w)"),
+    ("sum(2*X @ A)/s", None),
+    (
+        "(X @ X.T @ A.T - A.T) @ A @ X + A.T @ (A @ X @ X.T - A) @ X",
+        "(A @ X @ X.T - A).T @ A @ X + A.T @ (A @ X @ X.T - A) @ X",
+    ),
     ("2*v[:, None]*w", "2*outer(v, w)"),
     ("-(v @ inv(X))[:, None]*(inv(X) @ w)", "-outer(v @ inv(X), inv(X) @ w)"),
     ("eye(3)*v[:, None]", "diag(v)"),

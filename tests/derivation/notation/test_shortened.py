@@ -49,6 +49,8 @@ def namespace() -> dict[str, Any]:
             "(G - V*(h/sum(V**2, dim=1))[:, None])/sqrt(sum(V**2, dim=1))[:, None]",
             "(G - V*(h/norm(V, dim=1)**2)[:, None])/norm(V, dim=1)[:, None]",
         ),
+        ("G/(sum(V**2, dim=1)**(3/2))[:, None]", "G/(norm(V, dim=1)**3)[:, None]"),
+        ("(sum(x*exp(y))/2)/s", "sum(x*exp(y))/(2*s)"),
         ("G*sum(V**2, dim=1)[:, None]", "G*sum(V**2, dim=1)[:, None]"),
         ("(r + 1)*sum((x - m)/((x - m)**2/(r*s**2) + 1))/(r*s**2)", "(r + 1)*sum((x - m)/((x - m)**2 + r*s**2))"),
         ("sum(x) - 5*m", "sum(x - m)"),
