@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gradcli.derivation.notation.numpy_helpers import CHOOSING
+from gradcli.derivation.notation.numpy_helpers import CHOOSING, LOGCUMSUMEXP
 from gradcli.errors import NotSupportedError
 from gradcli.language.names import without_prefix
 from gradcli.ops.functions import FUNCTION_OF
@@ -71,7 +71,7 @@ ALIKE = (
     *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
     *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", "round"),
     *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to", "logaddexp", "prod"),
-    *("stack", "tile", "cumsum", "cumprod", "quantile"),
+    *("stack", "tile", "cumsum", "cumprod", "quantile", "nansum", "nanmean"),
 )
 RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
 RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
@@ -80,7 +80,12 @@ RENAMED |= {"clamp_min": "maximum", "clamp_max": "minimum", "clamp": "clip"}
 FACTORISED = ("inv", "det", "pinv", "eigvalsh", "eigh", "svd", "qr", "cholesky")
 LINEAR = {name: f"linalg.{name}" for name in ("inv", "det", "pinv", "norm", "matrix_power", "slogdet")}
 LINEAR |= {f"linalg.{name}": f"linalg.{name}" for name in FACTORISED}
-LINEAR |= {"cholesky": "linalg.cholesky", "qr": "linalg.qr"}
+LINEAR |= {
+    "cholesky": "linalg.cholesky",
+    "qr": "linalg.qr",
+    "linalg.matrix_norm": "linalg.norm",
+    "pinverse": "linalg.pinv",
+}
 
 SOFTMAX = """def _softmax(x, axis):
     shifted = np.exp(x - x.max(axis=axis, keepdims=True))
@@ -164,6 +169,7 @@ LOG_SOFTMAX = """def _log_softmax(x, axis):
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))"""
 OF_NUMPY = {
     **CHOOSING,
+    "logcumsumexp": LOGCUMSUMEXP,
     "softplus": SOFTPLUS,
     "logsigmoid": LOGSIGMOID,
     "logsumexp": LOGSUMEXP,
@@ -190,6 +196,7 @@ OF_JAX = {
     "logsumexp": "jax.scipy.special.logsumexp",
     "lgamma": "jax.scipy.special.gammaln",
     "matrix_exp": "jax.scipy.linalg.expm",
+    "logcumsumexp": "jax.lax.cumlogsumexp",
 }
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO, "expm_frechet": OF_JAX_EXPM_FRECHET}
 JAX_HELPERS |= {"added_at": OF_JAX_ADDED_AT, "plus_at": OF_JAX_PLUS_AT}

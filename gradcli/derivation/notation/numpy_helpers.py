@@ -59,6 +59,10 @@ PAD = """def _pad(x, pad, mode="constant", value=0):
     return np.pad(x, widths, known.get(mode, mode), **words)"""
 NORM_OF_ORDER = """def _norm_of_order(x, p=2, axis=None, keepdims=False):
     return np.linalg.norm(x.reshape(-1) if axis is None else x, 2 if p in (None, "fro") else p, axis, keepdims)"""
+FLATTEN = """def _flatten(x, start=0):
+    return x.reshape(*x.shape[: start % x.ndim], -1)"""
+CDIST = """def _cdist(x, y, p=2.0):
+    return np.linalg.norm(x[..., :, None, :] - y[..., None, :, :], p, axis=-1)"""
 CHOOSING: Mapping[str, str] = {
     "masked_fill": MASKED_FILL,
     "sort": SORT,
@@ -80,8 +84,13 @@ CHOOSING: Mapping[str, str] = {
     "nonzero": NONZERO,
     "nan_to_num": NAN_TO_NUM,
     "pad": PAD,
+    "flatten": FLATTEN,
+    "cdist": CDIST,
     "norm_of_order": NORM_OF_ORDER,
 }
+
+LOGCUMSUMEXP = """def _logcumsumexp(x, axis):
+    return np.logaddexp.accumulate(x, axis=axis)"""
 
 
 def with_order(name: str, node: ast.Call) -> str:

@@ -63,7 +63,8 @@ def _leaves_out(call: TracedCall) -> bool:
 def is_called(call: TracedCall) -> bool:
     """Tell whether formulas call what a call returns by its name, and not by its definition."""
     name, given = call.op.name, _given(call)
-    return name in STANDING or choices.is_extreme(name, given) or spectral.is_defined(name, given)
+    is_extreme = choices.is_extreme(name, given) or (name == "cdist" and choices.farthest(given) is not None)
+    return name in STANDING or is_extreme or spectral.is_defined(name, given)
 
 
 def _is_usual(call: TracedCall) -> bool:
@@ -218,7 +219,7 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
 # These are differentiated twice: what they are made of has a derivative of its own.
 TWICE: Mapping[str, Callable[[Arguments], str | None]] = {"nan_to_num": usual_points.finite}
 # The ops whose results formulas call by their names, where these have such a definition.
-STANDING = frozenset({"logcumsumexp", "linalg.pinv", "pinverse", "special.log_ndtr"})
+STANDING = frozenset({"logcumsumexp", "linalg.pinv", "pinverse", "special.log_ndtr", "aminmax"})
 # The parameters of these ops that choose between cases.
 CONSTANTS = ("threshold", "eps")
 

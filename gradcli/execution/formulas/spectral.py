@@ -106,6 +106,15 @@ def pseudo_inverse(given: Arguments) -> str | None:
     return "\n".join(lines)
 
 
+def running(given: Arguments) -> str | None:
+    """Return `logcumsumexp` of a vector: the weights of its differential are softmaxes, none of which overflows."""
+    if given["input"].tensor.ndim != 1:
+        return None
+    lines = ["x = detach(input); m = logcumsumexp(x, 0); n = x.shape[0]"]
+    lines += ["w = exp(where(tril(ones(n, n)) > 0, x[None, :] - m[:, None], -inf))"]
+    return "\n".join([*lines, "m + w @ (input - x)"])
+
+
 DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
     "linalg.eigvalsh": eigenvalues,
     "linalg.eigh": eigenpairs,
@@ -120,6 +129,7 @@ DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
 # Of these the code says all: it calls what it is made of, which is differentiated by PyTorch.
 EVERYWHERE: Mapping[str, Callable[[Arguments], str | None]] = {
     **DEFINED,
+    "logcumsumexp": running,
     "linalg.pinv": pseudo_inverse,
     "pinverse": pseudo_inverse,
 }

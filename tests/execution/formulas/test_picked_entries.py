@@ -51,7 +51,7 @@ FOUND: list[tuple[str, Any]] = [
     ("scatter(x, 0, i, y)", {"x": (2, 3), "i": torch.tensor([[1, 0, 1]]), "y": (1, 3)}),
     ("F.multi_margin_loss(x, i, reduction='none')", {"x": (2, 3), "i": LABELS}),
     ("F.embedding_bag(i, w, mode='max')", {"i": BAGS, "w": (3, 2)}),
-    ("torch.cdist(x, y, inf)", {"x": (2, 3), "y": (4, 3)}),
+    ("torch.cdist(x, y, inf)*z", {"x": (2, 3), "y": (4, 3), "z": (2, 4)}),
     ("special.log_ndtr(x)", {"x": (3,)}),
     ("pinverse(x)", {"x": (3, 2)}),
     ("F.conv_transpose1d(x, w, stride=2, padding=1)", {"x": (1, 1, 3), "w": (1, 2, 3)}),
@@ -76,6 +76,11 @@ def test_an_entry_that_is_written_twice_is_not_written_so(program: str, leaves: 
     found = gradcli.derive(program, leaves)
     assert all(one.formula is None or one.checked.verdict == "match" for one in found.derivatives)
     assert "one_hot" not in str(found["x"].formula)
+
+
+def test_differences_that_tie_are_one_distance() -> None:
+    found = gradcli.derive("torch.cdist(x, y, inf)*z", {"x": (2, 3), "y": (4, 3), "z": (2, 4)}, wrt="z")["z"]
+    assert found.formula == "cdist(x, y, inf)*g"
 
 
 def test_a_number_for_what_is_not_finite_has_a_second_derivative_of_0() -> None:

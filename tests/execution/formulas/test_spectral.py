@@ -74,6 +74,20 @@ def test_vectors_that_are_read_have_a_gradient_of_their_own() -> None:
     assert gradcli.derive("w, v = linalg.eigh(A); v @ w", SQUARE)["A"].formula is None
 
 
+FUNCTIONS = [
+    ("linalg.pinv(A)", (3, 2), "Shapes: A (n, m)."),
+    ("linalg.eigvalsh(A + A.T)", (3, 3), "Shapes: A (n, n)."),
+    ("logcumsumexp(A, 0)", (4,), "Shapes: A (n,)."),
+]
+
+
+@pytest.mark.parametrize(("program", "shape", "lengths"), FUNCTIONS)
+def test_a_function_is_for_all_lengths_and_has_a_jvp(program: str, shape: tuple[int, ...], lengths: str) -> None:
+    code = gradcli.derive(program, {"A": shape}).function()
+    assert lengths in code
+    assert "def jvp(" in code
+
+
 def test_the_tangent_is_that_of_the_factors() -> None:
     found = gradcli.derive("linalg.eigvalsh(A)", SQUARE, product="jvp")["A"]
     assert found.checked.verdict == "match"
