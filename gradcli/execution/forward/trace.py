@@ -127,6 +127,8 @@ class Trace:
     """How it ran, of code: a `Ran`."""
     precision: torch.dtype | None = None
     """The lowest dtype on the way, where it is lower than that of the leaves."""
+    plan: Any = None
+    """What it is a run of, where that is known: a `Plan`, which all runs on leaves of the same kind have in common."""
 
     @property
     def tensors(self) -> list[TracedTensor]:

@@ -57,6 +57,9 @@ class Tracer:
         """Return the tensor behind a traced value."""
         return value.tensor if isinstance(value, TracedTensor) else None
 
+    def decides(self, tensor: Tensor) -> None:
+        """A program with conditions has no plan."""
+
     def begin_loop(self, rounds: int) -> None:
         """A loop may end before its last round, where the program differentiates."""
 

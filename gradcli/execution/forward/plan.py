@@ -1,0 +1,188 @@
+"""What a program does with leaves of one kind, worked out once: shapes, dtypes and strides decide it, and no entry.
+
+A program is walked through, its calls are bound and its results named at each run. All of that is the same in a second
+run on other numbers, so that the calls are kept without their values, and run again on others. Whatever turns out
+otherwise than planned (a shape, an error of PyTorch's) gives the plan up: the program is then run as ever.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import GradcliError
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import Memory
+from gradcli.execution.forward.places import Place, UnplacedError, filled, placed
+from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.straight import runs_straight
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation
+from gradcli.language.program import Program
+from gradcli.limits import Limits
+from gradcli.ops.record import Op
+from gradcli.progress import begin
+from gradcli.settings import Settings
+
+# Programs, each with one kind of leaves, that are kept.
+MOST = 64
+Kind = tuple[Any, ...]
+
+
+class DiffersError(Exception):
+    """A run is not as it was planned."""
+
+
+def kind_of(tensor: Tensor) -> Kind:
+    """Return what of a tensor decides what is done with it, beside its entries."""
+    return tensor.shape, tensor.dtype, tensor.stride(), tensor.requires_grad
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """One call without its values."""
+
+    op: Op
+    arguments: BoundCall
+    """With places for values."""
+    is_checked: bool
+    """Whether the entries of an operand say how much memory it takes."""
+    result: Any
+    """With places for values."""
+    leaves: tuple[Place, ...]
+    """The same places, in order."""
+    inputs: tuple[Place, ...]
+    made: tuple[tuple[str | None, str, Kind], ...]
+    """The name, the text and the kind of each tensor that it makes."""
+    said: str
+    """What is told of while it runs."""
+
+    @staticmethod
+    def of(call: TracedCall, places: dict[TracedTensor, int], text: str) -> PlannedCall:
+        """Return a call without its values, whose results get the next places; UnplacedError if there is no plan."""
+        if call.gap or call.draws or call.inner or call.autocast or call.op.crashes is not None:
+            raise UnplacedError
+        place = partial(placed, places=places, kinds=(TracedTensor,))
+        given = call.arguments
+        arguments = BoundCall(given.node, place(given.positional), place(given.keywords), place(given.bound))
+        for traced in call.outputs:
+            places.setdefault(traced, len(places))
+        result = place(call.result)
+        leaves = tree.leaves(result)
+        if not all(isinstance(leaf, Place) for leaf in leaves):
+            raise UnplacedError  # a number or a truth value, by which a program may decide
+        made = tuple((one.name, one.text, kind_of(one.tensor)) for one in dict.fromkeys(call.outputs))
+        is_checked = not all(one.tensor.is_floating_point() or one.tensor.is_complex() for one in call.inputs)
+        inputs = tuple(Place(places[traced]) for traced in call.inputs)
+        return PlannedCall(call.op, arguments, is_checked, result, tuple(leaves), inputs, made, text)
+
+    def again(self, values: list[TracedTensor], limits: Limits) -> TracedCall:
+        """Run the call on a run's values, and add what it makes to them; DiffersError if that is of another kind."""
+        places = self.arguments
+        parts = [filled(part, values) for part in (places.positional, places.keywords, places.bound)]
+        given = BoundCall(places.node, *parts)
+        ready = invocation(self.op, given, lambda traced: traced.tensor)
+        if self.is_checked:
+            Memory(limits, ()).check(ready, pointwise=self.op.is_entrywise)
+        begin(self.said)
+        found, start = tree.leaves(ready()), len(values)
+        if len(found) != len(self.leaves):
+            raise DiffersError
+        for tensor, place in zip(found, self.leaves, strict=True):
+            if place.number == len(values):
+                name, text, kind = self.made[len(values) - start]
+                if not isinstance(tensor, Tensor) or kind_of(tensor) != kind:
+                    raise DiffersError
+                values.append(TracedTensor(tensor, name, text))
+            elif values[place.number].tensor is not tensor:
+                raise DiffersError
+        return _known(
+            TracedCall(self.op, given, filled(self.result, values)),
+            inputs=[values[place.number] for place in self.inputs],
+            outputs=values[start:],
+        )
+
+
+def _known(call: TracedCall, **properties: Any) -> TracedCall:
+    """Return a call that is told what it would work out when it is asked."""
+    call.__dict__.update(properties)
+    return call
+
+
+@dataclass(slots=True)
+class Plan:
+    """A program's run on leaves of one kind, without their values."""
+
+    calls: tuple[PlannedCall, ...]
+    output: Any
+    variables: Any
+    further: dict[Hashable, Any] = field(default_factory=dict)
+    """What is worked out of such a run later, by whoever does; it holds no values either."""
+
+    @staticmethod
+    def of(trace: Trace) -> Plan | None:
+        """Return a run without its values; None if values may have decided something."""
+        if trace.constants or trace.hidden or trace.differentiated is not None:
+            return None
+        places = {leaf: number for number, leaf in enumerate(trace.leaves)}
+        place = partial(placed, places=places, kinds=(TracedTensor,))
+        try:
+            calls = tuple([PlannedCall.of(call, places, _said(call)) for call in trace.calls])
+            return Plan(calls, place(trace.output), place(dict(trace.variables)))
+        except UnplacedError:
+            return None
+
+    def again(self, leaves: Mapping[str, Tensor], limits: Limits) -> Trace | None:
+        """Return the trace of a run on these leaves; None if it is not as planned."""
+        values = [TracedTensor(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()]
+        trace = Trace([*values], plan=self)
+        try:
+            trace.calls = [call.again(values, limits) for call in self.calls]
+        except (DiffersError, GradcliError, *REFUSALS):
+            return None
+        trace.output, trace.variables = filled(self.output, values), filled(self.variables, values)
+        return trace
+
+
+def _said(call: TracedCall) -> str:
+    return f"'{call.outputs[0].text.partition('[')[0] if call.outputs else call.op.name}'"
+
+
+@dataclass(slots=True)
+class Plans:
+    """The plans of this process, those that were used last; one thread checks at a time."""
+
+    known: OrderedDict[Hashable, tuple[Program, Plan | None]] = field(default_factory=OrderedDict)
+    """By the program and the kinds of its leaves; None where it has run once."""
+
+    def trace_of(
+        self, program: Program, settings: Settings, leaves: Mapping[str, Tensor], run: Callable[[], Trace]
+    ) -> Trace:
+        """Return the trace of a program on these leaves, as `run` gives it, by its plan if it has one."""
+        key = _key(program, settings, leaves)
+        seen = self.known.pop(key, None)
+        plan = None if seen is None else seen[1]
+        trace = None if plan is None else plan.again(leaves, settings.limits)
+        if trace is None:
+            trace = run()
+            if seen is not None and plan is None and runs_straight(program):
+                plan = trace.plan = Plan.of(trace)
+        self.known[key] = program, plan
+        if len(self.known) > MOST:
+            self.known.popitem(last=False)
+        return trace
+
+
+def _key(program: Program, settings: Settings, leaves: Mapping[str, Tensor]) -> Hashable:
+    """Return what decides a run, beside the entries of leaves. The program is kept, and so is told by its id."""
+    kinds = tuple([(name, kind_of(tensor)) for name, tensor in leaves.items()])
+    return id(program), kinds, settings.limits, settings.reduce, settings.device, torch.get_default_dtype()
+
+
+PLANS = Plans()

@@ -1,0 +1,189 @@
+"""The definitions of a planned run's calls, worked out once: the ops on nodes that they come to, without their values.
+
+A definition is read, and its ops are laid out in index notation, by shapes and dtypes. A second run on other numbers
+does the same ops. What moves data at indices is traced each time, as indices are values. Where anything turns out
+otherwise than planned, the run is decomposed as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import GradcliError
+from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import limits_in_force
+from gradcli.execution.forward.places import Place, UnplacedError, filled, placed
+from gradcli.execution.forward.plan import DiffersError
+from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.straight import OF_SHAPES
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced
+from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition, Inner, decompose
+from gradcli.execution.reference.nodes import NODES, Node, nodes_in
+from gradcli.execution.reference.steps import Definition, Step, Way
+from gradcli.execution.reference.tape import Tape, made_by, note_kinks
+from gradcli.ops.record import Op
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One op of a definition without its values: each has its place among the nodes of the tape."""
+
+    op: Op
+    way: Way
+    call: BoundCall
+    bound: Any
+    result: Any
+    is_known: bool
+    is_checked: bool
+    """Whether the entries of an operand say how much memory it takes."""
+    definition: Definition | None
+    """Of a primitive node."""
+    operands: Mapping[str, Place]
+    made: tuple[tuple[torch.Size, torch.dtype], ...]
+    """The shape and the dtype of each node that it adds."""
+
+    @staticmethod
+    def of(step: Step, places: Mapping[Node, int]) -> PlannedStep:
+        """Return a step without its values; UnplacedError if it cannot be planned."""
+        place = partial(placed, places=places, kinds=NODES)
+        given, results = nodes_in([step.call.positional, step.call.keywords]), nodes_in(step.result)
+        call = BoundCall(step.call.node, place(step.call.positional), place(step.call.keywords), {})
+        definition, operands = _defined(results[0]) if step.way is Way.PRIMITIVE else (None, {})
+        is_checked = not all(one.tensor.is_floating_point() for one in given)
+        made = [] if step.way is Way.KINKS else [(one.tensor.shape, one.tensor.dtype) for one in results]
+        return PlannedStep(step.op, step.way, call, place(dict(step.bound)), place(step.result), step.is_known,
+                           is_checked, definition, place(operands), tuple(made))  # fmt: skip
+
+    def again(self, tape: Tape, known: Any) -> None:
+        """Do it on the nodes of a tape; DiffersError if what it makes is of another kind."""
+        nodes = tape.nodes
+        if self.way is Way.KINKS:
+            note_kinks(self.op, filled(self.bound, nodes), filled(self.result, nodes))
+            return
+        start, given = len(nodes), self.call
+        call = BoundCall(given.node, filled(given.positional, nodes), filled(given.keywords, nodes), {})
+        known = known if self.is_known else None
+        if self.definition is not None:
+            self._defined_again(tape, tape.computed(self.op, call, known, checked=self.is_checked))
+        elif self.way is Way.CONSTANT:
+            tape.constant(self.op, call, filled(self.bound, nodes), known, checked=self.is_checked)
+        else:
+            tape.moved(self.op, call, filled(self.bound, nodes), known)
+        if tuple([(node.tensor.shape, node.tensor.dtype) for node in nodes[start:]]) != self.made:
+            raise DiffersError
+
+    def _defined_again(self, tape: Tape, result: Tensor) -> None:
+        if (result.shape, result.dtype) != self.made[0]:
+            raise DiffersError
+        operands = filled(self.operands, tape.nodes)
+        assert self.definition is not None  # noqa: S101 (the step has one)
+        made_by(tape.defined(self.definition, operands, result), self.op, operands)
+
+
+def _defined(node: Any) -> tuple[Definition, dict[str, Node]]:
+    """Return what a primitive node is, and its operands; UnplacedError for a part of a complex one."""
+    if not isinstance(node, Node) or node.origin is None:
+        raise UnplacedError
+    edge = node.edges[0]
+    return Definition(edge.request, edge.layout, tuple([other.name for other in node.edges])), dict(node.origin[1])
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDefinition:
+    """The definition of one call without its values."""
+
+    steps: tuple[PlannedStep, ...]
+    outputs: tuple[int, ...]
+    """The nodes of the call's outputs, by their places on the tape."""
+    goes_on: bool
+    """Whether it goes on from what PyTorch computed."""
+    is_entered: bool
+    """Whether the outputs are made of nothing."""
+
+    @staticmethod
+    def of(group: DecomposedCall, known: Mapping[TracedTensor, Any], places: Mapping[Node, int]) -> PlannedDefinition:
+        """Return the definition of a call without its values; UnplacedError if it cannot be planned."""
+        if group.error is not None or group.call.op.signs or group.call.op.ordered:
+            raise UnplacedError
+        steps = [step for step in group.steps if _makes_nodes(step)]
+        planned = tuple([PlannedStep.of(step, places) for step in steps])
+        outputs, made = [known[output] for output in group.call.outputs], {*nodes_in([step.result for step in steps])}
+        goes_on = any(step.is_known for step in steps)
+        return PlannedDefinition(planned, tuple([places[node] for node in outputs]), goes_on, not made >= {*outputs})
+
+    def again(self, decomposition: Decomposition, call: TracedCall) -> DecomposedCall:
+        """Return a call of another run by its definition; DiffersError if it is not as planned."""
+        tape, start, known = decomposition.tape, len(decomposition.tape.nodes), None
+        if self.goes_on:
+            known = replaced(call.result, lambda traced: traced.tensor.detach())
+            decomposition.shared.update(call.outputs)
+        for step in self.steps:
+            step.again(tape, known)
+        if self.is_entered:
+            decomposition.entered(call, differentiable=False)
+        decomposition.note(call, [tape.nodes[place] for place in self.outputs])
+        return DecomposedCall(call, tuple(tape.nodes[start:]))
+
+
+def _makes_nodes(step: Step) -> bool:
+    """Tell whether a step makes nodes; UnplacedError where it makes a number of entries, which may have decided."""
+    if nodes_in(step.result):
+        return True
+    if step.op.name not in OF_SHAPES and nodes_in([step.call.positional, step.call.keywords]):
+        raise UnplacedError
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDecomposition:
+    """The decomposition of a planned run without its values."""
+
+    calls: tuple[PlannedDefinition, ...]
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What is worked out of such a decomposition later, by who does so; it holds no values either."""
+
+    @staticmethod
+    def of(decomposition: Decomposition) -> PlannedDecomposition | None:
+        """Return a decomposition without its values; None if they may have decided something."""
+        if not decomposition.tape.is_straight or decomposition.is_complex:
+            return None
+        places = {node: place for place, node in enumerate(decomposition.tape.nodes)}
+        try:
+            calls = [PlannedDefinition.of(group, decomposition.nodes, places) for group in decomposition.calls]
+        except UnplacedError:
+            return None
+        return PlannedDecomposition(tuple(calls))
+
+    def again(self, trace: Trace, inner: Inner) -> Decomposition | None:
+        """Return the decomposition of another run; None if it is not as planned."""
+        decomposition = Decomposition(trace, Tape(), inner=inner, kept=self.kept)
+        try:
+            with double_precision():
+                for leaf in trace.leaves:
+                    decomposition.enter(leaf, double(leaf.tensor))
+                calls = [call for call in trace.calls if call.outputs]
+                for call, planned in zip(calls, self.calls, strict=True):
+                    decomposition.calls.append(planned.again(decomposition, call))
+        except (DiffersError, GradcliError, *REFUSALS):
+            return None
+        return decomposition
+
+
+def decomposed(trace: Trace, inner: Inner) -> Decomposition:
+    """Return the trace's definitions, as `decompose` gives them: by what was planned, if the run has a plan."""
+    if trace.plan is None:
+        return decompose(trace, inner=inner)
+    kept, key = trace.plan.further, (PlannedDecomposition, limits_in_force())
+    planned = kept.get(key)
+    found = None if planned is None else planned.again(trace, inner)
+    if found is None:
+        found = decompose(trace, inner=inner)
+        kept.setdefault(key, PlannedDecomposition.of(found))
+    return found
