@@ -7,6 +7,7 @@ so one program serves every size. A program is plain data, so that it travels be
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 # The operand that holds the upstream gradient.
@@ -36,9 +37,9 @@ class Step:
     """The constant of `number`, the label of `size`, the order of `cumsum`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TensorProgram:
-    """Steps over named operands; value n is operand n, or step n - len(operands)."""
+    """Steps over named operands; value n is operand n, or step n - len(operands). Without slots, to keep its hash."""
 
     operands: tuple[str, ...]
     """The names of the operands."""
@@ -55,9 +56,13 @@ class TensorProgram:
 
     def __hash__(self) -> int:
         """Return a number by which programs are told apart quickly: that of all steps takes as long as a step."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
         return hash((self.operands, len(self.steps), self.result, self.out))
 
-    @property
+    @cached_property
     def is_zero(self) -> bool:
         """Tell whether the result is 0 whatever the operands are."""
         place = self.result - len(self.operands)

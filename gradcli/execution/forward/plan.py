@@ -23,7 +23,7 @@ from gradcli.execution.forward.memory import Memory
 from gradcli.execution.forward.places import Place, UnplacedError, filled, placed
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.straight import runs_straight
-from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, of_tensors
 from gradcli.language.program import Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Op
@@ -82,12 +82,13 @@ class PlannedCall:
         inputs = tuple(Place(places[traced]) for traced in call.inputs)
         return PlannedCall(call.op, arguments, is_checked, result, tuple(leaves), inputs, made, text)
 
-    def again(self, values: list[TracedTensor], limits: Limits) -> TracedCall:
-        """Run the call on a run's values, and add what it makes to them; DiffersError if that is of another kind."""
+    def again(self, values: list[TracedTensor], tensors: list[Tensor], limits: Limits) -> TracedCall:
+        """Run the call on a run's values, and add what it makes to them; DiffersError if that is of another kind.
+
+        `tensors` are those of the values.
+        """
         places = self.arguments
-        parts = [filled(part, values) for part in (places.positional, places.keywords, places.bound)]
-        given = BoundCall(places.node, *parts)
-        ready = invocation(self.op, given, lambda traced: traced.tensor)
+        ready = of_tensors(self.op, places, filled(places.positional, tensors), filled(places.keywords, tensors))
         if self.is_checked:
             Memory(limits, ()).check(ready, pointwise=self.op.is_entrywise)
         begin(self.said)
@@ -100,8 +101,11 @@ class PlannedCall:
                 if not isinstance(tensor, Tensor) or kind_of(tensor) != kind:
                     raise DiffersError
                 values.append(TracedTensor(tensor, name, text))
-            elif values[place.number].tensor is not tensor:
+                tensors.append(tensor)
+            elif tensors[place.number] is not tensor:
                 raise DiffersError
+        parts = [filled(part, values) for part in (places.positional, places.keywords, places.bound)]
+        given = BoundCall(places.node, *parts)
         return _known(
             TracedCall(self.op, given, filled(self.result, values)),
             inputs=[values[place.number] for place in self.inputs],
@@ -143,7 +147,8 @@ class Plan:
         values = [TracedTensor(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()]
         trace = Trace([*values], plan=self)
         try:
-            trace.calls = [call.again(values, limits) for call in self.calls]
+            tensors = [*leaves.values()]
+            trace.calls = [call.again(values, tensors, limits) for call in self.calls]
         except (DiffersError, GradcliError, *REFUSALS):
             return None
         trace.output, trace.variables = filled(self.output, values), filled(self.variables, values)

@@ -155,7 +155,11 @@ def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor])
 
     Nothing else runs a recorded call, so that whatever replaces `target_of` here replaces PyTorch everywhere.
     """
-    positional, keywords = replaced(call.positional, value), replaced(call.keywords, value)
+    return of_tensors(op, call, replaced(call.positional, value), replaced(call.keywords, value))
+
+
+def of_tensors(op: Op, call: BoundCall, positional: list[Any], keywords: dict[str, Any]) -> partial[Any]:
+    """Return what PyTorch runs for a call, whose arguments have these tensors."""
     return partial(target_of(op, call), *positional, **keywords)
 
 

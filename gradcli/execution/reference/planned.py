@@ -7,7 +7,7 @@ otherwise than planned, the run is decomposed as ever.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -27,8 +27,10 @@ from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, rep
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition, Inner, decompose
 from gradcli.execution.reference.nodes import NODES, Node, nodes_in
 from gradcli.execution.reference.steps import Definition, Step, Way
-from gradcli.execution.reference.tape import Tape, made_by, note_kinks
+from gradcli.execution.reference.tape import Tape, computed, made_by, moved_by, note_kinks
 from gradcli.ops.record import Op
+
+Made = tuple[torch.Size, torch.dtype, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,10 @@ class PlannedStep:
     is_checked: bool
     """Whether the entries of an operand say how much memory it takes."""
     definition: Definition | None
-    """Of a primitive node."""
+    """Of a node whose edges are told by shapes and strides alone: a primitive one, or a view of another's memory."""
     operands: Mapping[str, Place]
-    made: tuple[tuple[torch.Size, torch.dtype], ...]
-    """The shape and the dtype of each node that it adds."""
+    made: tuple[Made, ...]
+    """What of each node that it adds is as planned."""
 
     @staticmethod
     def of(step: Step, places: Mapping[Node, int]) -> PlannedStep:
@@ -55,44 +57,73 @@ class PlannedStep:
         place = partial(placed, places=places, kinds=NODES)
         given, results = nodes_in([step.call.positional, step.call.keywords]), nodes_in(step.result)
         call = BoundCall(step.call.node, place(step.call.positional), place(step.call.keywords), {})
-        definition, operands = _defined(results[0]) if step.way is Way.PRIMITIVE else (None, {})
+        definition, operands = _defined(step, results[0])
         is_checked = not all(one.tensor.is_floating_point() for one in given)
-        made = [] if step.way is Way.KINKS else [(one.tensor.shape, one.tensor.dtype) for one in results]
+        made = [] if step.way is Way.KINKS else [_made(one.tensor) for one in results]
         return PlannedStep(step.op, step.way, call, place(dict(step.bound)), place(step.result), step.is_known,
                            is_checked, definition, place(operands), tuple(made))  # fmt: skip
 
-    def again(self, tape: Tape, known: Any) -> None:
-        """Do it on the nodes of a tape; DiffersError if what it makes is of another kind."""
-        nodes = tape.nodes
+    def again(self, tape: Tape, tensors: list[Tensor], known: Any) -> None:
+        """Do it on the nodes of a tape, which have these tensors; DiffersError if what it makes is of another kind."""
+        nodes, start = tape.nodes, len(tensors)
         if self.way is Way.KINKS:
             note_kinks(self.op, filled(self.bound, nodes), filled(self.result, nodes))
-            return
-        start, given = len(nodes), self.call
-        call = BoundCall(given.node, filled(given.positional, nodes), filled(given.keywords, nodes), {})
-        known = known if self.is_known else None
-        if self.definition is not None:
-            self._defined_again(tape, tape.computed(self.op, call, known, checked=self.is_checked))
-        elif self.way is Way.CONSTANT:
-            tape.constant(self.op, call, filled(self.bound, nodes), known, checked=self.is_checked)
+        elif self.definition is None and self.way is Way.MOVED:
+            tape.moved(self.op, self._call(nodes), filled(self.bound, nodes), known if self.is_known else None)
         else:
-            tape.moved(self.op, call, filled(self.bound, nodes), known)
-        if tuple([(node.tensor.shape, node.tensor.dtype) for node in nodes[start:]]) != self.made:
+            found = known if self.is_known else self._computed(tensors)
+            if self.definition is None:
+                tape.entered(self.op, filled(self.bound, nodes), found)
+            else:
+                self._connect(self.definition, tape, found)
+        tensors += [node.tensor for node in nodes[start:]]
+        if [_made(tensor) for tensor in tensors[start:]] != [*self.made]:
             raise DiffersError
 
-    def _defined_again(self, tape: Tape, result: Tensor) -> None:
-        if (result.shape, result.dtype) != self.made[0]:
+    def _call(self, nodes: Sequence[Node]) -> BoundCall:
+        call = self.call
+        return BoundCall(call.node, filled(call.positional, nodes), filled(call.keywords, nodes), {})
+
+    def _computed(self, tensors: Sequence[Tensor]) -> Any:
+        positional, keywords = filled(self.call.positional, tensors), filled(self.call.keywords, tensors)
+        return computed(self.op, positional, keywords, checked=self.is_checked)
+
+    def _connect(self, definition: Definition, tape: Tape, result: Any) -> None:
+        """Put a node on the tape, with its edges."""
+        if not isinstance(result, Tensor) or _made(result) != self.made[0]:
             raise DiffersError
         operands = filled(self.operands, tape.nodes)
-        assert self.definition is not None  # noqa: S101 (the step has one)
-        made_by(tape.defined(self.definition, operands, result), self.op, operands)
+        if self.way is Way.PRIMITIVE:
+            made_by(tape.defined(definition, operands, result), self.op, operands)
+        elif result.data_ptr() != operands["input"].tensor.data_ptr():
+            raise DiffersError
+        else:
+            node = tape.node(result, (definition.view(operands["input"]),))
+            moved_by(node, self.op, self._call(tape.nodes), filled(self.bound, tape.nodes), 0)
 
 
-def _defined(node: Any) -> tuple[Definition, dict[str, Node]]:
-    """Return what a primitive node is, and its operands; UnplacedError for a part of a complex one."""
-    if not isinstance(node, Node) or node.origin is None:
+def _made(tensor: Tensor) -> Made:
+    return tensor.shape, tensor.dtype, tensor.stride()
+
+
+def _defined(step: Step, node: Any) -> tuple[Definition | None, dict[str, Node]]:
+    """Return what a node is, and its operands, if its edges are told by shapes and strides alone."""
+    if not isinstance(node, Node):
         raise UnplacedError
-    edge = node.edges[0]
-    return Definition(edge.request, edge.layout, tuple([other.name for other in node.edges])), dict(node.origin[1])
+    edges, origin = node.edges, node.origin
+    if step.way is Way.PRIMITIVE:
+        operands = dict(origin[1])
+    elif step.way is Way.MOVED and len(edges) == 1 and _has_all_memory_of(edges[0].source, node):
+        operands = {"input": edges[0].source}
+    else:
+        return None, {}
+    return Definition(edges[0].request, edges[0].layout, tuple([edge.name for edge in edges])), operands
+
+
+def _has_all_memory_of(source: Node, node: Node) -> bool:
+    """Tell whether a node's tensor is a view of all of another one's: what was read at indices is a copy."""
+    one, other = node.tensor, source.tensor
+    return one.numel() == other.numel() > 0 and one.data_ptr() == other.data_ptr()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +149,19 @@ class PlannedDefinition:
         goes_on = any(step.is_known for step in steps)
         return PlannedDefinition(planned, tuple([places[node] for node in outputs]), goes_on, not made >= {*outputs})
 
-    def again(self, decomposition: Decomposition, call: TracedCall) -> DecomposedCall:
-        """Return a call of another run by its definition; DiffersError if it is not as planned."""
+    def again(self, decomposition: Decomposition, call: TracedCall, tensors: list[Tensor]) -> DecomposedCall:
+        """Return a call of another run by its definition; DiffersError if it is not as planned.
+
+        `tensors` are those of the nodes on the tape.
+        """
         tape, start, known = decomposition.tape, len(decomposition.tape.nodes), None
         if self.goes_on:
             known = replaced(call.result, lambda traced: traced.tensor.detach())
             decomposition.shared.update(call.outputs)
         for step in self.steps:
-            step.again(tape, known)
+            step.again(tape, tensors, known)
         if self.is_entered:
-            decomposition.entered(call, differentiable=False)
+            tensors += [node.tensor for node in decomposition.entered(call, differentiable=False)]
         decomposition.note(call, [tape.nodes[place] for place in self.outputs])
         return DecomposedCall(call, tuple(tape.nodes[start:]))
 
@@ -169,8 +203,9 @@ class PlannedDecomposition:
                 for leaf in trace.leaves:
                     decomposition.enter(leaf, double(leaf.tensor))
                 calls = [call for call in trace.calls if call.outputs]
+                tensors = [node.tensor for node in decomposition.tape.nodes]
                 for call, planned in zip(calls, self.calls, strict=True):
-                    decomposition.calls.append(planned.again(decomposition, call))
+                    decomposition.calls.append(planned.again(decomposition, call, tensors))
         except (DiffersError, GradcliError, *REFUSALS):
             return None
         return decomposition

@@ -62,3 +62,8 @@ class Definition:
         depends = supports.presented(operands, self.shown)
         edges = [Edge(operands[name], self.request, name, self.shown, tensors, depends, last) for name in self.wrt]
         return tuple(edges)
+
+    def view(self, source: Node) -> Edge:
+        """Return the edge of a node that has the memory of another one."""
+        operand = self.shown.views["input"].apply(source.tensor)
+        return Edge(source, self.request, "input", self.shown, {"input": operand})

@@ -152,11 +152,15 @@ class Tape:
             note_kinks(op, bound, result)
         return result
 
-    def constant(self, op: Op, call: BoundCall, bound: Mapping[str, Any], known: Any, *, checked: bool = True) -> Any:
+    def constant(self, op: Op, call: BoundCall, bound: Mapping[str, Any], known: Any) -> Any:
         """Return the result of an op that no gradient passes through."""
-        found = self.computed(op, call, known, checked=checked)
-        result = tree.map(lambda one: self.enter(one, differentiable=False) if isinstance(one, Tensor) else one, found)
+        result = self.entered(op, bound, self._computed(op, call, known))
         self.steps.append(Step(op, call, bound, result, Way.CONSTANT, known is not None))
+        return result
+
+    def entered(self, op: Op, bound: Mapping[str, Any], found: Any) -> Any:
+        """Return what an op has made of constants as constants; what is not a tensor stays what it is."""
+        result = tree.map(lambda one: self.enter(one, differentiable=False) if isinstance(one, Tensor) else one, found)
         return supports.with_support(made_by(result, op, bound), op, bound)
 
     def _expand(self, op: Op, call: BoundCall, bound: dict[str, Any], known: Any) -> Any:
@@ -164,7 +168,7 @@ class Tape:
             return Interpreter(definition(op.definition), self, dict(bound)).run()
         if op.kind is Kind.MOVEMENT:
             return self.moved(op, call, bound, known)
-        result = self._primitive(op, bound, self.perturb(self.computed(op, call, known)))
+        result = self._primitive(op, bound, self.perturb(self._computed(op, call, known)))
         self.steps.append(Step(op, call, bound, result, Way.PRIMITIVE, known is not None))
         return result
 
@@ -173,24 +177,11 @@ class Tape:
         result = self._move(op, call, known)
         self.steps.append(Step(op, call, bound, result, Way.MOVED, known is not None))
         for place, node in enumerate(nodes_in(result)):
-            made_by(node, op, bound)
-            if isinstance(node, Node):
-                node.support = partial(supports.of_moved, op, call, place)
+            moved_by(node, op, call, bound, place)
         return result
 
-    def computed(self, op: Op, call: BoundCall, known: Any, *, checked: bool = True) -> Any:
-        """Return what PyTorch makes of a call; `known` is that already, if it is. It is refused if it is too large."""
-        if known is not None:
-            return known
-        positional, keywords = plain(call.positional), plain(call.keywords)
-        if checked:
-            check_call(function(op.torch), positional, keywords, pointwise=op.is_entrywise)
-        try:
-            return function(op.torch)(*positional, **keywords)
-        except (RuntimeError, NotSupportedError):
-            # PyTorch had them laid out in a way that the call takes: a definition's strides may be others.
-            positional, keywords = tree.map(_contiguous, positional), tree.map(_contiguous, keywords)
-            return function(op.torch)(*positional, **keywords)
+    def _computed(self, op: Op, call: BoundCall, known: Any) -> Any:
+        return known if known is not None else computed(op, plain(call.positional), plain(call.keywords))
 
     def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Any:
         operands, bound = operands_of(self._entered(bound))
@@ -248,7 +239,7 @@ class Tape:
 
     def _move(self, op: Op, call: BoundCall, known: Any) -> Any:
         """Return the result of an op that only moves data."""
-        result = self.computed(op, call, known)
+        result = self._computed(op, call, known)
         arguments = [call.positional, call.keywords]
         sources = [node for node in nodes_in(arguments) if movement.holds_numbers(node)]
         edges = movement.viewing_edges(tree.tensors(result), sources)
@@ -268,6 +259,19 @@ class Tape:
             return self.node(part, movement.moved_edges(origins, sources, name))
 
         return paired(result, node) if result.is_complex() else node(result, "real")
+
+
+def computed(op: Op, positional: list[Any], keywords: dict[str, Any], *, checked: bool = True) -> Any:
+    """Return what PyTorch makes of tensors; what would be too large is refused, unless it was checked before."""
+    run = function(op.torch)
+    if checked:
+        check_call(run, positional, keywords, pointwise=op.is_entrywise)
+    try:
+        return run(*positional, **keywords)
+    except (RuntimeError, NotSupportedError):
+        # PyTorch had them laid out in a way that the call takes: a definition's strides may be others.
+        positional, keywords = tree.map(_contiguous, positional), tree.map(_contiguous, keywords)
+        return run(*positional, **keywords)
 
 
 def _contiguous(leaf: Any) -> Any:
@@ -302,6 +306,13 @@ def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
     }
     mask = Interpreter(definition(text or "False"), tape, variables).run()
     return mask.tensor if isinstance(mask, Node) else torch.tensor(bool(mask))
+
+
+def moved_by(node: Any, op: Op, call: BoundCall, bound: Mapping[str, Any], place: int) -> None:
+    """Note on one of the results of an op that moves data which it is, and where it is made of data."""
+    made_by(node, op, bound)
+    if isinstance(node, Node):
+        node.support = partial(supports.of_moved, op, call, place)
 
 
 def made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
