@@ -25,7 +25,7 @@ from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.straight import OF_SHAPES
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition, Inner, decompose
-from gradcli.execution.reference.nodes import NODES, Node, nodes_in
+from gradcli.execution.reference.nodes import NODES, Edge, Node, nodes_in
 from gradcli.execution.reference.steps import Definition, Step, Way
 from gradcli.execution.reference.tape import Tape, computed, made_by, moved_by, note_kinks
 from gradcli.ops.record import Op
@@ -113,17 +113,18 @@ def _defined(step: Step, node: Any) -> tuple[Definition | None, dict[str, Node]]
     edges, origin = node.edges, node.origin
     if step.way is Way.PRIMITIVE:
         operands = dict(origin[1])
-    elif step.way is Way.MOVED and len(edges) == 1 and _has_all_memory_of(edges[0].source, node):
+    elif step.way is Way.MOVED and len(edges) == 1 and _is_view(edges[0], node):
         operands = {"input": edges[0].source}
     else:
         return None, {}
     return Definition(edges[0].request, edges[0].layout, tuple([edge.name for edge in edges])), operands
 
 
-def _has_all_memory_of(source: Node, node: Node) -> bool:
-    """Tell whether a node's tensor is a view of all of another one's: what was read at indices is a copy."""
-    one, other = node.tensor, source.tensor
-    return one.numel() == other.numel() > 0 and one.data_ptr() == other.data_ptr()
+def _is_view(edge: Edge, node: Node) -> bool:
+    """Tell whether a node's tensor is a view of all of another one's memory: what was read at indices is a copy."""
+    one, other = node.tensor, edge.source.tensor
+    is_whole = one.numel() == other.numel() > 0 and edge.operands.keys() == {"input"}
+    return is_whole and one.data_ptr() == other.data_ptr()
 
 
 @dataclass(frozen=True, slots=True)
