@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -15,8 +15,16 @@ from gradcli.execution.formulas.request import gradients_request
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 
-# What is kept of a program: the upstream gradient of a run of it, and the formulas that it was answered.
-ASKED = "formulas"
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the formulas of all runs that come to the same ops, and have the same upstream gradient."""
+
+    upstream: float | None
+    posted: PostedFormulas
+    """What was asked for, with the answer."""
+    formulas: Mapping[str, Formula] | None = None
+    """What the answer comes to, by name of tensor, if it is one for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,8 @@ class Formulas:
     """What every entry of the upstream gradient is; None if it is a tensor."""
     posted: PostedFormulas | None
     """What was asked for; None if the program is too large, or complex."""
+    known: Mapping[str, Formula] | None = None
+    """What the answer came to in a run before this one, by name of tensor."""
 
     @staticmethod
     def ask(
@@ -41,17 +51,20 @@ class Formulas:
         """Have the worker write formulas, while the caller does something else."""
         upstream = _upstream(cotangent)
         kept = {} if decomposition.kept is None else decomposition.kept
-        if (known := kept.get(ASKED)) is not None and known[0] == upstream:
-            return Formulas(derivations, decomposition, names, upstream, known[1])
+        known: Known | None = kept.get(Known)
+        if known is not None and known.upstream == upstream:
+            return Formulas(derivations, decomposition, names, upstream, known.posted, known.formulas)
         is_plain = all(group.call.inner is None for group in decomposition.calls)
         request = gradients_request(decomposition, names, upstream) if is_plain else None
         posted = None if request is None else derivations.post_formulas(request)
         if posted is not None and posted.known is not None and not decomposition.reads_at_indices:
-            kept[ASKED] = upstream, posted
+            kept[Known] = Known(upstream, posted)
         return Formulas(derivations, decomposition, names, upstream, posted)
 
     def collect(self) -> dict[TracedTensor, Formula]:
         """Return a formula for every tensor, the chain rule's last step where there is none in terms of the leaves."""
+        if self.known is not None:
+            return {traced: self.known[name] for traced, name in self.names.items()}
         # What leads through a gradient inside of the program has none that is sure to say all.
         if any(group.call.inner is not None for group in self.decomposition.calls):
             return {}
@@ -60,7 +73,13 @@ class Formulas:
         steps = {} if is_complete else chain_rule(self.decomposition, self.names, self.upstream)
         formulas = {traced: written.get(name) or steps.get(traced) for traced, name in self.names.items()}
         trace = self.decomposition.trace
-        return readable(trace, {traced: formula for traced, formula in formulas.items() if formula is not None})
+        found = readable(trace, {traced: formula for traced, formula in formulas.items() if formula is not None})
+        kept = self.decomposition.kept
+        known: Known | None = None if kept is None else kept.get(Known)
+        if kept is not None and is_complete and known is not None and known.posted is self.posted:
+            by_name = {self.names[traced]: formula for traced, formula in found.items()}
+            kept[Known] = replace(known, formulas=by_name)
+        return found
 
 
 def _upstream(cotangent: Tensor) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,7 +64,7 @@ class Decomposition:
     """The tensors whose values are those of PyTorch's own run."""
     inner: Inner | None = None
     """What differentiates where the code itself asks for a gradient; without, nothing is said of that."""
-    kept: dict[str, Any] | None = None
+    kept: dict[Hashable, Any] | None = None
     """What has been worked out of runs that come to the very same ops, by who did so; None if none is known."""
 
     def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
@@ -108,7 +108,7 @@ class Decomposition:
 
     def requests(self) -> list[DerivativeRequest]:
         """Return the signatures whose derivatives are needed, each once."""
-        return list(dict.fromkeys(edge.request for node in self.tape.nodes for edge in node.edges))
+        return list(dict.fromkeys([edge.request for node in self.tape.nodes for edge in node.edges]))
 
 
 def decompose(

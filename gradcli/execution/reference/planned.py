@@ -7,7 +7,7 @@ otherwise than planned, the run is decomposed as ever.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -181,7 +181,7 @@ class PlannedDecomposition:
     """The decomposition of a planned run without its values."""
 
     calls: tuple[PlannedDefinition, ...]
-    kept: dict[str, Any] = field(default_factory=dict)
+    kept: dict[Hashable, Any] = field(default_factory=dict)
     """What is worked out of such a decomposition later, by who does so; it holds no values either."""
 
     @staticmethod
