@@ -8,7 +8,7 @@ otherwise than planned (a shape, an error of PyTorch's) gives the plan up: the p
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -30,8 +30,8 @@ from gradcli.ops.record import Op
 from gradcli.progress import begin
 from gradcli.settings import Settings
 
-# Programs, each with one kind of leaves, that are kept.
-MOST = 64
+# Programs, each with one kind of leaves, that are kept; and the ops of them all, which take some kilobytes each.
+MOST, MOST_OPS = 64, 20_000
 Kind = tuple[Any, ...]
 
 
@@ -126,8 +126,13 @@ class Plan:
     calls: tuple[PlannedCall, ...]
     output: Any
     variables: Any
-    further: dict[Hashable, Any] = field(default_factory=dict)
+    further: dict[Hashable, Sized] = field(default_factory=dict)
     """What is worked out of such a run later, by whoever does; it holds no values either."""
+
+    @property
+    def ops(self) -> int:
+        """Return how many ops are kept."""
+        return len(self.calls) + sum(map(len, self.further.values()))
 
     @staticmethod
     def of(trace: Trace) -> Plan | None:
@@ -171,17 +176,24 @@ class Plans:
     ) -> Trace:
         """Return the trace of a program on these leaves, as `run` gives it, by its plan if it has one."""
         key = _key(program, settings, leaves)
-        seen = self.known.pop(key, None)
-        plan = None if seen is None else seen[1]
+        has_run, plan = key in self.known, self.known.pop(key, (program, None))[1]
         trace = None if plan is None else plan.again(leaves, settings.limits)
-        if trace is None:
-            trace = run()
-            if seen is not None and plan is None and runs_straight(program):
-                plan = trace.plan = Plan.of(trace)
+        if trace is not None:
+            self.known[key] = program, plan
+            return trace
+        trace = run()
+        if has_run and plan is None and runs_straight(program):
+            plan = trace.plan = Plan.of(trace)
         self.known[key] = program, plan
-        if len(self.known) > MOST:
-            self.known.popitem(last=False)
+        self._forget()
         return trace
+
+    def _forget(self) -> None:
+        """Drop those plans that were not used for longest, where there are too many."""
+        sizes = [0 if plan is None else plan.ops for _, plan in self.known.values()]
+        while len(sizes) > MOST or (sum(sizes) > MOST_OPS and len(sizes) > 1):
+            del sizes[0]
+            self.known.popitem(last=False)
 
 
 def _key(program: Program, settings: Settings, leaves: Mapping[str, Tensor]) -> Hashable:

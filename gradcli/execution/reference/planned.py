@@ -184,6 +184,10 @@ class PlannedDecomposition:
     kept: dict[Hashable, Any] = field(default_factory=dict)
     """What is worked out of such a decomposition later, by who does so; it holds no values either."""
 
+    def __len__(self) -> int:
+        """Return how many ops it has."""
+        return sum(len(call.steps) for call in self.calls)
+
     @staticmethod
     def of(decomposition: Decomposition) -> PlannedDecomposition | None:
         """Return a decomposition without its values; None if they may have decided something."""
@@ -218,8 +222,8 @@ def decomposed(trace: Trace, inner: Inner) -> Decomposition:
         return decompose(trace, inner=inner)
     kept, key = trace.plan.further, (PlannedDecomposition, limits_in_force())
     planned = kept.get(key)
-    found = None if planned is None else planned.again(trace, inner)
+    found = planned.again(trace, inner) if isinstance(planned, PlannedDecomposition) else None
     if found is None:
         found = decompose(trace, inner=inner)
-        kept.setdefault(key, PlannedDecomposition.of(found))
+        kept.setdefault(key, PlannedDecomposition.of(found) or ())
     return found

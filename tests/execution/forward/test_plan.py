@@ -196,6 +196,16 @@ def test_only_so_many_plans_are_kept() -> None:
     assert len(PLANS.known) == MOST
 
 
+def test_only_so_many_ops_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MOST_OPS", 40)
+    for number in range(12):
+        after(f"exp(x)*x + {number}", x=1.0)
+    assert 4 < len(PLANS.known) < 12
+    after("\n".join(["x = sin(x)"] * 60), times=3, x=1.0)
+    check("cos(x)", x=1.0)
+    assert len(PLANS.known) == 1
+
+
 def test_plans_hold_no_tensors() -> None:
     after(ATTENTION, times=4, Q=doubles(4, 8), K=doubles(4, 8), V=doubles(4, 8))
     after("sum(cat([x, x.flip(0)])[1:] * sort(x).values[0])", times=4, x=doubles(3))
