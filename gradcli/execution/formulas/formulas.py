@@ -50,14 +50,14 @@ class Formulas:
     ) -> Formulas:
         """Have the worker write formulas, while the caller does something else."""
         upstream = _upstream(cotangent)
-        kept = {} if decomposition.kept is None else decomposition.kept
-        known: Known | None = kept.get(Known)
+        kept = decomposition.kept
+        known: Known | None = None if kept is None else kept.get(Known)
         if known is not None and known.upstream == upstream:
             return Formulas(derivations, decomposition, names, upstream, known.posted, known.formulas)
         is_plain = all(group.call.inner is None for group in decomposition.calls)
         request = gradients_request(decomposition, names, upstream) if is_plain else None
         posted = None if request is None else derivations.post_formulas(request)
-        if posted is not None and posted.known is not None and not decomposition.reads_at_indices:
+        if kept is not None and posted is not None and posted.known is not None:
             kept[Known] = Known(upstream, posted)
         return Formulas(derivations, decomposition, names, upstream, posted)
 

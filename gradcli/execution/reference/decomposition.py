@@ -9,7 +9,6 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest
-from gradcli.derivation.tensor_program import POSITIONS
 from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.forward.addresses import address_of
 from gradcli.execution.forward.choices import Choice, chosen
@@ -65,7 +64,7 @@ class Decomposition:
     inner: Inner | None = None
     """What differentiates where the code itself asks for a gradient; without, nothing is said of that."""
     kept: dict[Hashable, Any] | None = None
-    """What has been worked out of runs that come to the very same ops, by who did so; None if none is known."""
+    """What has been worked out of runs that come to the very same ops on the same entries; None if none are known."""
 
     def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
         """Return the nodes of tensors, two for a complex one, each once and in order."""
@@ -87,11 +86,6 @@ class Decomposition:
             # A step function's derivative is zero, so it is a constant on the tape; its own gradient is still wanted.
             node.differentiable = node.differentiable or output.tensor.requires_grad
             self.nodes[output] = node
-
-    @property
-    def reads_at_indices(self) -> bool:
-        """Return whether entries of tensors say which entries of others are read."""
-        return any(POSITIONS & edge.operands.keys() for node in self.tape.nodes for edge in node.edges)
 
     @property
     def is_complex(self) -> bool:

@@ -8,7 +8,7 @@ otherwise than planned, the run is decomposed as ever.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import limits_in_force
@@ -43,8 +44,8 @@ class PlannedStep:
     bound: Any
     result: Any
     is_known: bool
-    is_checked: bool
-    """Whether the entries of an operand say how much memory it takes."""
+    has_indices: bool
+    """Whether it has operands of whole numbers or truth values: their entries may say which are read, or how many."""
     definition: Definition | None
     """Of a node whose edges are told by shapes and strides alone: a primitive one, or a view of another's memory."""
     operands: Mapping[str, Place]
@@ -58,10 +59,10 @@ class PlannedStep:
         given, results = nodes_in([step.call.positional, step.call.keywords]), nodes_in(step.result)
         call = BoundCall(step.call.node, place(step.call.positional), place(step.call.keywords), {})
         definition, operands = _defined(step, results[0])
-        is_checked = not all(one.tensor.is_floating_point() for one in given)
+        has_indices = not all(one.tensor.is_floating_point() for one in given)
         made = [] if step.way is Way.KINKS else [_made(one.tensor) for one in results]
         return PlannedStep(step.op, step.way, call, place(dict(step.bound)), place(step.result), step.is_known,
-                           is_checked, definition, place(operands), tuple(made))  # fmt: skip
+                           has_indices, definition, place(operands), tuple(made))  # fmt: skip
 
     def again(self, tape: Tape, tensors: list[Tensor], known: Any) -> None:
         """Do it on the nodes of a tape, which have these tensors; DiffersError if what it makes is of another kind."""
@@ -86,7 +87,7 @@ class PlannedStep:
 
     def _computed(self, tensors: Sequence[Tensor]) -> Any:
         positional, keywords = filled(self.call.positional, tensors), filled(self.call.keywords, tensors)
-        return computed(self.op, positional, keywords, checked=self.is_checked)
+        return computed(self.op, positional, keywords, checked=self.has_indices)
 
     def _connect(self, definition: Definition, tape: Tape, result: Any) -> None:
         """Put a node on the tape, with its edges."""
@@ -168,12 +169,11 @@ class PlannedDefinition:
 
 
 def _makes_nodes(step: Step) -> bool:
-    """Tell whether a step makes nodes; UnplacedError where it makes a number of entries, which may have decided."""
-    if nodes_in(step.result):
-        return True
-    if step.op.name not in OF_SHAPES and nodes_in([step.call.positional, step.call.keywords]):
+    """Tell whether a step makes nodes; UnplacedError where it makes a number of entries too, which may have decided."""
+    made, given = tree.leaves(step.result), nodes_in([step.call.positional, step.call.keywords])
+    if given and step.op.name not in OF_SHAPES and not all(isinstance(one, NODES) for one in made):
         raise UnplacedError
-    return False
+    return any(isinstance(one, NODES) for one in made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +181,9 @@ class PlannedDecomposition:
     """The decomposition of a planned run without its values."""
 
     calls: tuple[PlannedDefinition, ...]
-    kept: dict[Hashable, Any] = field(default_factory=dict)
-    """What is worked out of such a decomposition later, by who does so; it holds no values either."""
+    kept: dict[Hashable, Any] | None
+    """What is worked out of such a decomposition later, by who does so; it holds no values either. None where entries
+    say which others are read."""
 
     def __len__(self) -> int:
         """Return how many ops it has."""
@@ -198,7 +199,8 @@ class PlannedDecomposition:
             calls = [PlannedDefinition.of(group, decomposition.nodes, places) for group in decomposition.calls]
         except UnplacedError:
             return None
-        return PlannedDecomposition(tuple(calls))
+        reads = any(step.way is Way.MOVED and step.has_indices for call in calls for step in call.steps)
+        return PlannedDecomposition(tuple(calls), None if reads else {})
 
     def again(self, trace: Trace, inner: Inner) -> Decomposition | None:
         """Return the decomposition of another run; None if it is not as planned."""

@@ -190,6 +190,14 @@ def test_formulas_are_those_of_the_upstream_gradient_of_the_run() -> None:
         assert report["x"].symbolic.formula == formula
 
 
+def test_formulas_are_those_of_the_entries_that_are_read() -> None:
+    leaves = {"x": doubles(3), "w": doubles(3, seed=1)}
+    again = after("sum(x[i] * w)", times=3, i=torch.arange(3), **leaves)
+    planned = again(i=torch.tensor([2, 0, 1]), **leaves)["x"].symbolic.formula
+    PLANS.known.clear()
+    assert planned == again(i=torch.tensor([2, 0, 1]), **leaves)["x"].symbolic.formula != "w"
+
+
 def test_only_so_many_plans_are_kept() -> None:
     for number in range(MOST + 3):
         gradcli.evaluate(f"x*{number + 2}", {"x": 1.0})
