@@ -24,6 +24,7 @@ from gradcli.execution.forward.places import Place, UnplacedError, filled, place
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.straight import runs_straight
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, of_tensors
+from gradcli.execution.forward.tracer import call_text
 from gradcli.language.program import Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Op
@@ -60,8 +61,8 @@ class PlannedCall:
     inputs: tuple[Place, ...]
     made: tuple[tuple[str | None, str, Kind], ...]
     """The name, the text and the kind of each tensor that it makes."""
-    said: str
-    """What is told of while it runs."""
+    text: str
+    """Its source."""
 
     @staticmethod
     def of(call: TracedCall, places: dict[TracedTensor, int], text: str) -> PlannedCall:
@@ -91,7 +92,7 @@ class PlannedCall:
         ready = of_tensors(self.op, places, filled(places.positional, tensors), filled(places.keywords, tensors))
         if self.is_checked:
             Memory(limits, ()).check(ready, pointwise=self.op.is_entrywise)
-        begin(self.said)
+        begin(f"'{self.text}'")
         found, start = tree.leaves(ready()), len(values)
         if len(found) != len(self.leaves):
             raise DiffersError
@@ -135,14 +136,16 @@ class Plan:
         return len(self.calls) + sum(map(len, self.further.values()))
 
     @staticmethod
-    def of(trace: Trace) -> Plan | None:
+    def of(trace: Trace, program: Program) -> Plan | None:
         """Return a run without its values; None if values may have decided something."""
         if trace.constants or trace.hidden or trace.differentiated is not None:
             return None
         places = {leaf: number for number, leaf in enumerate(trace.leaves)}
         place = partial(placed, places=places, kinds=(TracedTensor,))
         try:
-            calls = tuple([PlannedCall.of(call, places, _said(call)) for call in trace.calls])
+            calls = tuple(
+                [PlannedCall.of(call, places, call_text(program, call.arguments.node)) for call in trace.calls]
+            )
             return Plan(calls, place(trace.output), place(dict(trace.variables)))
         except UnplacedError:
             return None
@@ -158,10 +161,6 @@ class Plan:
             return None
         trace.output, trace.variables = filled(self.output, values), filled(self.variables, values)
         return trace
-
-
-def _said(call: TracedCall) -> str:
-    return f"'{call.outputs[0].text.partition('[')[0] if call.outputs else call.op.name}'"
 
 
 @dataclass(slots=True)
@@ -183,7 +182,7 @@ class Plans:
             return trace
         trace = run()
         if has_run and plan is None and runs_straight(program):
-            plan = trace.plan = Plan.of(trace)
+            plan = trace.plan = Plan.of(trace, program)
         self.known[key] = program, plan
         self._forget()
         return trace

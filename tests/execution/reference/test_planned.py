@@ -9,17 +9,22 @@ import pytest
 import torch
 from torch import Tensor
 
+from gradcli.errors import Span
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import default_dtype
-from gradcli.execution.forward.plan import PLANS
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.plan import PLANS, DiffersError
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.trace import Trace
 from gradcli.execution.reference import planned
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.nodes import NODES, Node
-from gradcli.execution.reference.planned import PlannedDecomposition, decomposed
+from gradcli.execution.reference.planned import PlannedDecomposition, PlannedStep, decomposed
+from gradcli.execution.reference.tape import Tape
+from gradcli.language.program import Call
 from gradcli.limits import Limits
 from gradcli.ops.programs import parse_program
+from gradcli.ops.table import find
 from gradcli.settings import Settings
 
 # Programs over x of 3 x 4 and a vector w of 4, each with what it is there for.
@@ -38,6 +43,8 @@ PROGRAMS = {
     "x.floor() * x.sign() + atan2(x, w) + x % w": "steps",
     "torch.fft.fft(x*w).abs()": "complex numbers, of which there is no plan",
 }
+
+CALL = Call("masked_select", (), (), Span(0, 1), Span(0, 1))
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +135,32 @@ def test_a_definition_that_comes_to_other_ops_is_read_again(monkeypatch: pytest.
     monkeypatch.setattr(planned, "_made", lambda tensor: (tensor.shape, object()))
     trace = trace_of(program, points()[1])
     assert described(decomposed(trace, inner)) == described(decompose(trace, inner=inner))
+
+
+def test_a_step_that_makes_more_entries_than_planned_is_refused() -> None:
+    op, values = find("masked_select"), torch.arange(3, dtype=torch.float64)
+    assert op is not None
+    tapes = [Tape(), Tape()]
+    for tape, mask in zip(tapes, ([True, True, False], [True, False, False]), strict=True):
+        tape.enter(values, differentiable=True)
+        tape.enter(torch.tensor(mask), differentiable=False)
+    first, second = tapes
+    x, where = first.nodes
+    first.apply(op, BoundCall(CALL, [x, where], {}, {"input": x, "mask": where}))
+    step = PlannedStep.of(first.steps[-1], {node: place for place, node in enumerate(first.nodes)})
+    with pytest.raises(DiffersError):
+        step.again(second, [node.tensor for node in second.nodes], None)
+
+
+def test_a_step_that_copies_what_was_planned_as_a_view_is_refused() -> None:
+    op, tapes = find("t"), [Tape(), Tape()]
+    assert op is not None
+    first, second = tapes
+    x, other = (tape.enter(torch.ones(2, 3, dtype=torch.float64), differentiable=True) for tape in tapes)
+    first.apply(op, BoundCall(CALL, [x], {}, {"input": x}), x.tensor.T)
+    step = PlannedStep.of(first.steps[-1], {node: place for place, node in enumerate(first.nodes)})
+    with pytest.raises(DiffersError):
+        step.again(second, [other.tensor], other.tensor.clone().T)
 
 
 @pytest.mark.parametrize(("program", "is_kept"), [("softmax(x, 1)[1:]", True), ("x[argmax(w)]", False)])
