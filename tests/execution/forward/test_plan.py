@@ -15,6 +15,7 @@ import gradcli
 from gradcli.execution.forward import plan
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.plan import MOST, PLANS
+from gradcli.limits import Limits
 
 # As many runs as it takes until the next is one by the plan.
 BEFORE = 2
@@ -244,3 +245,20 @@ def test_a_run_that_is_not_as_planned_is_walked_through(monkeypatch: pytest.Monk
     again = after("sum(x*x)", times=3, x=[1.0, 2.0])
     monkeypatch.setattr(plan, "kind_of", lambda tensor: (tensor.shape, object()))
     assert again(x=[3.0, 4.0])["x"].gradient.tolist() == [6.0, 8.0]
+
+
+def test_a_plan_is_given_up_where_a_result_has_another_shape() -> None:
+    after("exp(masked_select(x, gt(x, 0)))", x=[1.0, -2.0, 3.0])
+    ((_, known),) = PLANS.known.values()
+    x = [
+        torch.tensor(values, dtype=torch.float64, requires_grad=True) for values in ([2.0, 1.0, -1.0], [1.0, 2.0, 3.0])
+    ]
+    assert known is not None
+    assert known.again({"x": x[0]}, Limits()) is not None
+    assert known.again({"x": x[1]}, Limits()) is None
+
+
+def test_a_program_that_computes_a_number_has_no_plan() -> None:
+    after("x.sum() / x.numel()", x=[1.0, -2.0, 3.0])
+    ((_, known),) = PLANS.known.values()
+    assert known is None
