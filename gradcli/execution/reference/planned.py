@@ -27,8 +27,8 @@ from gradcli.execution.forward.straight import OF_SHAPES
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition, Inner, decompose
 from gradcli.execution.reference.nodes import NODES, Edge, Node, nodes_in
-from gradcli.execution.reference.steps import Definition, Step, Way
-from gradcli.execution.reference.tape import Tape, computed, made_by, moved_by, note_kinks
+from gradcli.execution.reference.steps import Definition, Step, Way, computed, made_by
+from gradcli.execution.reference.tape import Tape, moved_by, note_kinks
 from gradcli.ops.record import Op
 
 Made = tuple[torch.Size, torch.dtype, tuple[int, ...]]

@@ -10,7 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest
+from gradcli.errors import NotSupportedError
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import check_call
 from gradcli.execution.reference import layout, supports
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import Edge, Node
@@ -67,3 +71,27 @@ class Definition:
         """Return the edge of a node that has the memory of another one."""
         operand = self.shown.views["input"].apply(source.tensor)
         return Edge(source, self.request, "input", self.shown, {"input": operand})
+
+
+def computed(op: Op, positional: list[Any], keywords: dict[str, Any], *, checked: bool = True) -> Any:
+    """Return what PyTorch makes of tensors; what would be too large is refused, unless it was checked before."""
+    run = function(op.torch)
+    if checked:
+        check_call(run, positional, keywords, pointwise=op.is_entrywise)
+    try:
+        return run(*positional, **keywords)
+    except (RuntimeError, NotSupportedError):
+        # PyTorch had them laid out in a way that the call takes: a definition's strides may be others.
+        positional, keywords = tree.map(_contiguous, positional), tree.map(_contiguous, keywords)
+        return run(*positional, **keywords)
+
+
+def _contiguous(leaf: Any) -> Any:
+    return leaf.contiguous() if isinstance(leaf, Tensor) else leaf
+
+
+def made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
+    """Note on a node which op made it of what; formulas are read off that."""
+    if isinstance(result, Node):
+        result.origin = (op, arguments)
+    return result

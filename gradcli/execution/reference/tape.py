@@ -19,7 +19,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.memory import check_call, limits_in_force
+from gradcli.execution.forward.memory import limits_in_force
 from gradcli.execution.reference import layout, movement, supports
 from gradcli.execution.reference.definitions import defined, definition, operands_of
 from gradcli.execution.reference.layout import Layout
@@ -36,7 +36,7 @@ from gradcli.execution.reference.nodes import (
     plain,
     real_operands,
 )
-from gradcli.execution.reference.steps import Definition, Step, Way
+from gradcli.execution.reference.steps import Definition, Step, Way, computed, made_by
 from gradcli.execution.reference.systems.solve import LastSystem
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.program import Call, Expression
@@ -261,23 +261,6 @@ class Tape:
         return paired(result, node) if result.is_complex() else node(result, "real")
 
 
-def computed(op: Op, positional: list[Any], keywords: dict[str, Any], *, checked: bool = True) -> Any:
-    """Return what PyTorch makes of tensors; what would be too large is refused, unless it was checked before."""
-    run = function(op.torch)
-    if checked:
-        check_call(run, positional, keywords, pointwise=op.is_entrywise)
-    try:
-        return run(*positional, **keywords)
-    except (RuntimeError, NotSupportedError):
-        # PyTorch had them laid out in a way that the call takes: a definition's strides may be others.
-        positional, keywords = tree.map(_contiguous, positional), tree.map(_contiguous, keywords)
-        return run(*positional, **keywords)
-
-
-def _contiguous(leaf: Any) -> Any:
-    return leaf.contiguous() if isinstance(leaf, Tensor) else leaf
-
-
 def note_kinks(op: Op, bound: Mapping[str, Any], result: Any) -> None:
     """Note on the nodes of a result, the first if there are several, where its op has kinks."""
     for node in [part for value in nodes_in(result)[:1] for part in parts(value)]:
@@ -313,10 +296,3 @@ def moved_by(node: Any, op: Op, call: BoundCall, bound: Mapping[str, Any], place
     made_by(node, op, bound)
     if isinstance(node, Node):
         node.support = partial(supports.of_moved, op, call, place)
-
-
-def made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
-    """Note on a node which op made it of what; formulas are read off that."""
-    if isinstance(result, Node):
-        result.origin = (op, arguments)
-    return result
