@@ -137,7 +137,7 @@ def _check_optional(check: Check, value: Any) -> Any:
 
 def _check_items(check: Check, value: Any) -> tuple[Any, ...]:
     """Return the items of a sequence; a word stands for itself, not for its letters."""
-    if isinstance(value, Mapping | bytes):
+    if not isinstance(value, tuple | list) and isinstance(value, Mapping | bytes):
         raise _refusal("a sequence", value)
     try:
         items = (value,) if isinstance(value, str) else tuple(value)
@@ -147,7 +147,7 @@ def _check_items(check: Check, value: Any) -> tuple[Any, ...]:
 
 
 def _check_entries(check_key: Check, check: Check, value: Any) -> dict[Any, Any]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict) and not isinstance(value, Mapping):  # which takes Python long to find out
         raise _refusal("a mapping", value)
     return {check_key(name): check(item) for name, item in value.items()}
 

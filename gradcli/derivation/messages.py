@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from gradcli.derivation.linear_system import LinearSystem
-from gradcli.derivation.tensor_program import COTANGENT, Hashed, TensorProgram
+from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
 
 
 def cotangent_name(level: int) -> str:
@@ -20,8 +20,15 @@ def solution_name(level: int) -> str:
     return f"solution{level}"
 
 
+class _Hashed:
+    """Has room for a hash, which is none of the fields."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 @dataclass(frozen=True, slots=True)
-class DerivativeRequest(Hashed):
+class DerivativeRequest(_Hashed):
     """One definition at one pattern of ranks: equal requests have equal derivatives, whatever the sizes.
 
     A complex operand `z` is two real ones, `z.real` and `z.imag`.

@@ -7,7 +7,7 @@ so one program serves every size. A program is plain data, so that it travels be
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 # The operand that holds the upstream gradient.
@@ -37,16 +37,9 @@ class Step:
     """The constant of `number`, the label of `size`, the order of `cumsum`."""
 
 
-class Hashed:
-    """Has room for a hash, which is none of the fields."""
-
-    __slots__ = ("_hash",)
-    _hash: int
-
-
-@dataclass(frozen=True, slots=True)
-class TensorProgram(Hashed):
-    """Steps over named operands; value n is operand n, or step n - len(operands)."""
+@dataclass(frozen=True)
+class TensorProgram:
+    """Steps over named operands; value n is operand n, or step n - len(operands). Without slots, to keep its hash."""
 
     operands: tuple[str, ...]
     """The names of the operands."""
@@ -63,14 +56,13 @@ class TensorProgram(Hashed):
 
     def __hash__(self) -> int:
         """Return the hash, worked out once: what a program needs to run is looked up by it."""
-        try:
-            known: int = self._hash
-        except AttributeError:
-            known = hash((self.operands, self.labels, self.sizes, self.steps, self.result, self.out))
-            object.__setattr__(self, "_hash", known)
-        return known
+        return self._hash
 
-    @property
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.operands, self.labels, self.sizes, self.steps, self.result, self.out))
+
+    @cached_property
     def is_zero(self) -> bool:
         """Tell whether the result is 0 whatever the operands are."""
         place = self.result - len(self.operands)

@@ -16,8 +16,9 @@ from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.process import torch_version
-from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.inner_gradient import differentiating
+from gradcli.execution.reference.planned import decomposed
 from gradcli.language.program import Program
 from gradcli.report.report import AppliedTolerance, Details, Extent, Output, Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
@@ -142,6 +143,6 @@ def report_with(
 
 def _ask(trace: Trace, derivations: Derivations) -> Decomposition:
     """Return the trace's definitions on the tape; the worker is set to derive while autograd runs."""
-    decomposition = decompose(trace, inner=differentiating(derivations))
+    decomposition = decomposed(trace, differentiating(derivations))
     derivations.request(decomposition.requests())
     return decomposition

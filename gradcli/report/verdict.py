@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from gradcli.errors import ExitCode
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
     @property
     def rank(self) -> int:
         """Return the severity: the worst verdict of several is the one of highest rank."""
-        return list(Verdict).index(self)
+        return _RANKS[self]
 
     @property
     def passes(self) -> bool:
@@ -38,6 +38,9 @@ class Verdict(StrEnum):
         if self.passes:
             return ExitCode.OK
         return ExitCode.UNDECIDED if self in {Verdict.UNDECIDED, Verdict.UNVERIFIED} else ExitCode.MISMATCH
+
+
+_RANKS: Mapping[Verdict, int] = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
 def fails(verdict: Verdict | None) -> bool:

@@ -10,6 +10,8 @@ from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
 
+# The verdicts on what may end on its way to the leaves.
+ENDING = frozenset({Verdict.UNDEFINED, Verdict.SUBGRADIENT})
 REACHES_NO_LEAF = noted(
     NoteKind.SCOPE, "this NaN reaches no leaf, whose gradients are right, and does not count for them"
 )
@@ -40,6 +42,8 @@ def counted(reports: Sequence[TensorReport]) -> list[TensorReport]:
 
 def _ending(reports: Sequence[TensorReport]) -> frozenset[int]:
     """Return the places of non-leaves with a NaN, or a choice at a kink, that reaches no leaf, as all are right."""
+    if not any(tensor.verdict in ENDING for tensor in reports if tensor.kind != "leaf"):
+        return frozenset()
     leaves = [tensor.verdict for tensor in reports if tensor.kind == "leaf" and tensor.verdict is not None]
     if not leaves or not all(verdict.passes for verdict in leaves):
         return frozenset()

@@ -57,4 +57,5 @@ class Conditions(Items):
             shape = "x".join(str(size) for size in tensor.shape)
             hint = "reduce it first, with all(), any(), sum() or norm()"
             raise self.error(f"a condition must hold one element, and this tensor has shape {shape}", node, hint)
+        self.machine.decides(tensor)
         return bool(tensor.item())

@@ -25,6 +25,9 @@ class Machine(Protocol):
     def tensor(self, value: Any) -> Any:
         """Return the torch tensor behind a machine's value, or None if it is not one."""
 
+    def decides(self, tensor: Any) -> None:
+        """Take note that the entries of a tensor decide what comes next."""
+
     def begin_loop(self, rounds: int) -> None:
         """Refuse a loop of so many rounds before its first, if it will run all of them: LimitError."""
 

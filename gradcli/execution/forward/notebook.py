@@ -82,7 +82,7 @@ _MAKING: tuple[tuple[frozenset[str], Callable[..., Any]], ...] = (
 
 def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
     """Return what a word of a notebook gives; UNKNOWN for a call of an op."""
-    if node.operator is not None or not (node.method or node.function in _WORDS):
+    if node.operator is not None or not (node.method or node.function in WORDS):
         return UNKNOWN
     if node.method:
         is_ours = node.function in METHODS or node.function in IN_PLACE_ALONE
@@ -224,7 +224,9 @@ def _item(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
         error = evaluator.error(f"`{node.function}` makes a number of a tensor that requires grad", node, hint)
         if node.function == "tolist" or tensor.numel() != 1:
             raise error
+        evaluator.machine.decides(tensor)
         return evaluator.taken(tensor.item(), error)
+    evaluator.machine.decides(tensor)
     with refusals(node.function):
         return tensor.item()
 
@@ -238,7 +240,7 @@ _SETTINGS: Mapping[str, Callable[..., Any]] = {
 
 
 # All that a function may be called by that is none of PyTorch's alone.
-_WORDS = frozenset().union(
+WORDS = frozenset().union(
     *(words for words, _ in _MAKING), DRAWN, _SETTINGS, _RANDOM, SEQUENCES, MATH, NUMBERS, {"isinstance", "sum"}
 )
 
@@ -258,12 +260,11 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
         return on_diagonal(evaluator, node, value, rest, keywords)
     if node.function in DRAWN_IN_PLACE:
         return filled(evaluator, node, tensor, rest, keywords)
+    if node.function == "tolist" and not tensor.requires_grad:
+        evaluator.machine.decides(tensor)
+        return tensor.tolist()
     if node.function in ("item", "tolist"):
-        return (
-            tensor.tolist()
-            if node.function == "tolist" and not tensor.requires_grad
-            else _item(evaluator, node, tensor)
-        )
+        return _item(evaluator, node, tensor)
     if node.function in ("to", "type", "type_as"):
         return types.cast(
             evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)]

@@ -188,6 +188,9 @@ class _Machine:
         results = (traced.tensor for call in self.calls.values() for traced in call.outputs)
         return self._was_asked or any(not (one.is_floating_point() or one.is_complex()) for one in results)
 
+    def decides(self, tensor: Tensor) -> None:
+        """`tensor` has taken note of it."""
+
     def begin_loop(self, rounds: int) -> None:
         """A loop may end before its last round, where the program differentiates."""
 

@@ -14,6 +14,7 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.leaves import finished, make_leaves
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.plan import PLANS
 from gradcli.execution.forward.refused_calls import ConstantError, IntegerError
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
@@ -43,6 +44,10 @@ def trace_of(program: Source, settings: Settings, leaves: dict[str, Tensor]) -> 
     """Return the trace of a program on these leaves, with `--reduce` applied to its output."""
     if not isinstance(program, Program):
         return program.trace_of(settings, leaves)
+    return PLANS.trace_of(program, settings, leaves, lambda: _traced(program, settings, leaves))
+
+
+def _traced(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
     trace = _run(program, settings, leaves)
     if settings.reduce != "none" and isinstance(trace.output, TracedTensor):
         trace.output = _reduce(program, trace, settings)

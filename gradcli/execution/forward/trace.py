@@ -127,6 +127,8 @@ class Trace:
     """How it ran, of code: a `Ran`."""
     precision: torch.dtype | None = None
     """The lowest dtype on the way, where it is lower than that of the leaves."""
+    plan: Any = None
+    """What it is a run of, where that is known: a `Plan`, which all runs on leaves of the same kind have in common."""
 
     @property
     def tensors(self) -> list[TracedTensor]:
@@ -153,7 +155,11 @@ def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor])
 
     Nothing else runs a recorded call, so that whatever replaces `target_of` here replaces PyTorch everywhere.
     """
-    positional, keywords = replaced(call.positional, value), replaced(call.keywords, value)
+    return of_tensors(op, call, replaced(call.positional, value), replaced(call.keywords, value))
+
+
+def of_tensors(op: Op, call: BoundCall, positional: list[Any], keywords: dict[str, Any]) -> partial[Any]:
+    """Return what PyTorch runs for a call, whose arguments have these tensors."""
     return partial(target_of(op, call), *positional, **keywords)
 
 

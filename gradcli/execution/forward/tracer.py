@@ -65,6 +65,9 @@ class Tracer:
         """Return the tensor behind a traced value."""
         return value.tensor if isinstance(value, TracedTensor) else None
 
+    def decides(self, tensor: Tensor) -> None:
+        """A program with conditions has no plan."""
+
     def begin_loop(self, rounds: int) -> None:
         """A loop may end before its last round, where the program differentiates."""
 
@@ -105,7 +108,7 @@ class Tracer:
             found = gradients(
                 [one.tensor for one in outputs], [one.tensor for one in inputs], given, allow_unused=allow_unused
             )
-        made = [None if one is None else TracedTensor(one, None, self._text(call)) for one in found]
+        made = [None if one is None else TracedTensor(one, None, call_text(self.program, call)) for one in found]
         used = [(of, one) for of, one in zip(inputs, made, strict=True) if one is not None]
         inner = InnerGradient(tuple(outputs), tuple(of for of, _ in used), tuple(upstream))
         self.trace.calls.append(call_of(inner, call, [one for _, one in used]))
@@ -175,7 +178,7 @@ class Tracer:
         self._refuse_crash(op, call)
         ready = invocation(op, call, lambda traced: traced.tensor)
         self.memory.check(ready, pointwise=op.is_entrywise)
-        begin(f"'{self._text(call.node)}'")
+        begin(f"'{call_text(self.program, call.node)}'")
         result = self._wrap(self._run(op, call, ready), call.node, traced_in(call.positional))
         self.memory.add([traced.tensor for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
@@ -216,16 +219,10 @@ class Tracer:
             message = f"{op.name} of tensors of these shapes makes PyTorch itself crash, so it is not run"
             raise ExecutionError(message, hint=shapes_of(call))
 
-    def _text(self, node: Call) -> str:
-        """Return the source text of a call; one that an option put around it is written out."""
-        text = self.program.text(node)
-        added = node.function == "detach" and node.function_span == node.span
-        return f"detach({text})" if added else text
-
     def _wrap(self, result: Any, node: Call, given: Sequence[TracedTensor]) -> Any:
         """Return a result as traced values; `conj` of a real tensor, say, is the very tensor that it was given."""
         known = {id(traced.tensor): traced for traced in given}
-        text = self._text(node)
+        text = call_text(self.program, node)
 
         def traced(path: tree.Path, leaf: Any) -> Any:
             if not isinstance(leaf, Tensor):
@@ -233,6 +230,13 @@ class Tracer:
             return known.get(id(leaf)) or TracedTensor(leaf, None, text + tree.subscripts(path))
 
         return tree.map_with_path(traced, result)
+
+
+def call_text(program: Program, node: Call) -> str:
+    """Return the source text of a call; one that an option put around it is written out."""
+    text = program.text(node)
+    added = node.function == "detach" and node.function_span == node.span
+    return f"detach({text})" if added else text
 
 
 def _edge(traced: TracedTensor) -> GradientEdge:

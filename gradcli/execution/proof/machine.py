@@ -61,6 +61,9 @@ class CircuitMachine:
             return torch.empty(value.shape, dtype=value.codes.dtype, device="meta")
         return value if isinstance(value, Tensor) else None
 
+    def decides(self, tensor: Tensor) -> None:
+        """Nothing does: `tensor` has no numbers."""
+
     def begin_loop(self, rounds: int) -> None:
         """Loops of definitions are bounded by their operands' sizes, which are small here."""
 

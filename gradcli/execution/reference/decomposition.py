@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, Tr
 from gradcli.execution.reference.definitions import definition
 from gradcli.execution.reference.last_bits import within_last_bits
 from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts, split
+from gradcli.execution.reference.steps import Step
 from gradcli.execution.reference.tape import Tape
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.ops.record import Kind
@@ -41,6 +42,8 @@ class DecomposedCall:
     """Why there is no definition here."""
     further: tuple[Node, ...] = ()
     """What its nodes depend on beside its operands: nodes inside of earlier definitions, which it differentiates."""
+    steps: tuple[Step, ...] = ()
+    """The ops that its definition came to."""
 
 
 # Returns the gradients that the code asked for, as nodes, one an input.
@@ -60,10 +63,29 @@ class Decomposition:
     """The tensors whose values are those of PyTorch's own run."""
     inner: Inner | None = None
     """What differentiates where the code itself asks for a gradient; without, nothing is said of that."""
+    kept: dict[Hashable, Any] | None = None
+    """What has been worked out of runs that come to the very same ops on the same entries; None if none are known."""
 
     def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
         """Return the nodes of tensors, two for a complex one, each once and in order."""
         return dict.fromkeys(node for traced in several for node in parts(self.nodes[traced]))
+
+    def enter(self, leaf: TracedTensor, value: Tensor) -> None:
+        """Put a leaf on the tape with a value in double precision."""
+        self.nodes[leaf] = self.tape.enter(value, differentiable=leaf.tensor.requires_grad)
+        if address_of(value) == address_of(leaf.tensor):
+            self.shared.add(leaf)
+
+    def entered(self, call: TracedCall, *, differentiable: bool) -> list[Any]:
+        """Return nodes with the values of a call's outputs, which are made of nothing."""
+        return [self.tape.enter(double(output.tensor), differentiable=differentiable) for output in call.outputs]
+
+    def note(self, call: TracedCall, made: Sequence[Any]) -> None:
+        """Take note of the nodes of a call's outputs."""
+        for output, node in zip(call.outputs, made, strict=True):
+            # A step function's derivative is zero, so it is a constant on the tape; its own gradient is still wanted.
+            node.differentiable = node.differentiable or output.tensor.requires_grad
+            self.nodes[output] = node
 
     @property
     def is_complex(self) -> bool:
@@ -80,7 +102,7 @@ class Decomposition:
 
     def requests(self) -> list[DerivativeRequest]:
         """Return the signatures whose derivatives are needed, each once."""
-        return list(dict.fromkeys(edge.request for node in self.tape.nodes for edge in node.edges))
+        return list(dict.fromkeys([edge.request for node in self.tape.nodes for edge in node.edges]))
 
 
 def decompose(
@@ -103,10 +125,7 @@ def decompose(
     with double_precision():
         for leaf in trace.leaves:
             value = double((moved or {}).get(leaf, leaf.tensor))
-            value = value if own else perturb(value)
-            decomposition.nodes[leaf] = decomposition.tape.enter(value, differentiable=leaf.tensor.requires_grad)
-            if address_of(value) == address_of(leaf.tensor):
-                decomposition.shared.add(leaf)
+            decomposition.enter(leaf, value if own else perturb(value))
         for call in trace.calls:
             if call.outputs:  # else PyTorch returned what it was given
                 decomposition.tape.perturb = identity if exact.issuperset(call.outputs) else perturb
@@ -117,20 +136,17 @@ def decompose(
 
 
 def _decompose_call(decomposition: Decomposition, call: TracedCall) -> DecomposedCall:
-    tape, start = decomposition.tape, len(decomposition.tape.nodes)
+    tape, start, first = decomposition.tape, len(decomposition.tape.nodes), len(decomposition.tape.steps)
     error = None
     try:
         made = _results(decomposition, call) if call.gap is not None or _has_derivative(call) else []
     except (GradcliError, *REFUSALS) as failure:
         made, error = [], str(failure)
     if len(made) != len(call.outputs):
-        made = [tape.enter(double(output.tensor), differentiable=error is not None) for output in call.outputs]
-    for output, node in zip(call.outputs, made, strict=True):
-        # A step function's derivative is zero, so it is a constant on the tape; its own gradient is still wanted.
-        node.differentiable = node.differentiable or output.tensor.requires_grad
-        decomposition.nodes[output] = node
-    own = tuple(tape.nodes[start:])
-    return DecomposedCall(call, own, error, () if call.inner is None else _sources(own))
+        made = decomposition.entered(call, differentiable=error is not None)
+    decomposition.note(call, made)
+    own, steps = tuple(tape.nodes[start:]), tuple(tape.steps[first:])
+    return DecomposedCall(call, own, error, () if call.inner is None else _sources(own), steps)
 
 
 def _results(decomposition: Decomposition, call: TracedCall) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,13 @@ class AxisView:
     original: tuple[int, ...]
     permutation: tuple[int, ...]
     shape: tuple[int, ...]
+    _keeps_order: bool = field(init=False, repr=False, compare=False)
+    _permuted: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what every tensor that is shown asks for."""
+        object.__setattr__(self, "_keeps_order", self.permutation == tuple(range(len(self.permutation))))
+        object.__setattr__(self, "_permuted", tuple([self.original[axis] for axis in self.permutation]))
 
     def apply(self, tensor: Tensor) -> Tensor:
         """Return a tensor of shape `original` as it is presented."""
@@ -37,15 +44,10 @@ class AxisView:
 
     def undo(self, tensor: Tensor) -> Tensor:
         """Return a presented tensor in the shape `original`."""
-        shape = tuple(self.original[axis] for axis in self.permutation)
-        permuted = tensor if tensor.shape == shape else tensor.reshape(shape)
+        permuted = tensor if tensor.shape == self._permuted else tensor.reshape(self._permuted)
         if self._keeps_order:
             return permuted
         return permuted.permute(sorted(range(len(self.permutation)), key=self.permutation.__getitem__))
-
-    @property
-    def _keeps_order(self) -> bool:
-        return self.permutation == tuple(range(len(self.permutation)))
 
 
 @dataclass(frozen=True, slots=True)

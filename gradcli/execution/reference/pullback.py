@@ -108,15 +108,15 @@ def pull_back_call(
 def decide_kinks(decomposition: Decomposition, local: LocalPullback, reference: Reference) -> None:
     """Adopt autograd's choice at a kink of a call, and at what only looks like one (0 times infinity); note which."""
     call, kink, made_nan = local.call.call, has_kink(local.call.nodes, local.adjoints), local.makes_nan
+    if not (kink or made_nan):
+        _mark(reference.kinked, call, ())
+        _mark(reference.by_difference_quotient, call, ())
+        return
     inputs = {traced: decomposition.nodes[traced] for traced in call.inputs}
     tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
     local_call, adopted = LocalCall(call, tensors, ()), None
     # Autograd's choice for the call is known only where all of the gradient comes in by the call's results.
-    if (
-        (kink or made_nan)
-        and call.inner is None
-        and local.cotangents.keys() <= decomposition.parts(call.outputs).keys()
-    ):
+    if call.inner is None and local.cotangents.keys() <= decomposition.parts(call.outputs).keys():
         cotangents = [joined(decomposition.nodes[traced], local.cotangents) for traced in call.outputs]
         local_call = LocalCall(call, tensors, cotangents)
         adopted = adopt_choice(local_call, inputs, local.adjoints, declared=kink)
@@ -130,6 +130,8 @@ def decide_kinks(decomposition: Decomposition, local: LocalPullback, reference: 
 
 def _mark(marked: dict[TracedTensor, str], call: TracedCall, here: Sequence[TracedTensor]) -> None:
     """Mark operands with the call's name, and all with the mark of a result: their gradients pass through the same."""
+    if not marked and not here:
+        return
     further = next((marked[traced] for traced in call.outputs if traced in marked), None)
     for traced in here if further is None else call.inputs:
         marked.setdefault(traced, further or call.outputs[0].name or call.outputs[0].text)

@@ -19,7 +19,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.memory import check_call, limits_in_force
+from gradcli.execution.forward.memory import limits_in_force
 from gradcli.execution.reference import layout, movement, supports
 from gradcli.execution.reference.definitions import defined, definition, operands_of
 from gradcli.execution.reference.layout import Layout
@@ -36,6 +36,7 @@ from gradcli.execution.reference.nodes import (
     plain,
     real_operands,
 )
+from gradcli.execution.reference.steps import Definition, Step, Way, computed, made_by
 from gradcli.execution.reference.systems.solve import LastSystem
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.program import Call, Expression
@@ -49,15 +50,20 @@ STATIC = bool | int | float | str
 
 
 class Tape:
-    """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made."""
+    """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made.
+
+    `steps` are the ops that they come to; no entry of a tensor has decided which, where the tape `is_straight`.
+    """
 
     largest_exponent = 1 << 20  # definitions are ours: their exponents are their arguments'
     seed = 0
 
     def __init__(self, perturb: Perturbation = identity) -> None:
         self.nodes, self.perturb = list[Node](), perturb
+        self.steps: list[Step] = []
+        self.is_straight = True
         self.memo: dict[Any, Any] = {}
-        self._last_system = LastSystem()
+        self.last_system = LastSystem()
         self.most_rounds, self._rounds = limits_in_force().operations, 0
 
     def begin_loop(self, rounds: int) -> None:
@@ -110,6 +116,10 @@ class Tape:
         """Definitions draw nothing."""
         raise NotImplementedError
 
+    def decides(self, tensor: Tensor) -> None:  # noqa: ARG002 (whichever it is)
+        """Take note that the entries of a tensor decide what comes next."""
+        self.is_straight = False
+
     def enter(self, tensor: Tensor, *, differentiable: bool) -> Any:
         """Return a new leaf or constant: a node, or a pair of them for a complex tensor."""
         if tensor.is_complex():
@@ -135,41 +145,43 @@ class Tape:
         leaves = tree.leaves(bound)
         op = defined(op) if any(isinstance(leaf, COMPLEX) for leaf in leaves) else op
         if op.kind is Kind.CONSTANT or not any(isinstance(leaf, NODES) and leaf.differentiable for leaf in leaves):
-            return supports.with_support(_made_by(self._constant(self._call(op, call, known)), op, bound), op, bound)
+            return self.constant(op, call, bound, known)
         result = self._expand(op, call, bound, known)
         if op.kinks is not None:
-            for node in [part for value in nodes_in(result)[:1] for part in parts(value)]:
-                node.kinks = _either(node.kinks, lambda: condition(op.kinks, bound))
+            self.steps.append(Step(op, call, bound, result, Way.KINKS))
+            note_kinks(op, bound, result)
         return result
+
+    def constant(self, op: Op, call: BoundCall, bound: Mapping[str, Any], known: Any) -> Any:
+        """Return the result of an op that no gradient passes through."""
+        result = self.entered(op, bound, self._computed(op, call, known))
+        self.steps.append(Step(op, call, bound, result, Way.CONSTANT, known is not None))
+        return result
+
+    def entered(self, op: Op, bound: Mapping[str, Any], found: Any) -> Any:
+        """Return what an op has made of constants as constants; what is not a tensor stays what it is."""
+        result = tree.map(lambda one: self.enter(one, differentiable=False) if isinstance(one, Tensor) else one, found)
+        return supports.with_support(made_by(result, op, bound), op, bound)
 
     def _expand(self, op: Op, call: BoundCall, bound: dict[str, Any], known: Any) -> Any:
         if op.kind is Kind.COMPOSITE:
             return Interpreter(definition(op.definition), self, dict(bound)).run()
         if op.kind is Kind.MOVEMENT:
-            result = self._move(op, call, known)
-            for place, node in enumerate(nodes_in(result)):
-                _made_by(node, op, bound)
-                if isinstance(node, Node):
-                    node.support = partial(supports.of_moved, op, call, place)
-            return result
-        return self._primitive(op, bound, self.perturb(self._call(op, call, known)))
+            return self.moved(op, call, bound, known)
+        result = self._primitive(op, bound, self.perturb(self._computed(op, call, known)))
+        self.steps.append(Step(op, call, bound, result, Way.PRIMITIVE, known is not None))
+        return result
 
-    def _call(self, op: Op, call: BoundCall, known: Any) -> Any:
-        if known is not None:
-            return known
-        positional, keywords = plain(call.positional), plain(call.keywords)
-        check_call(function(op.torch), positional, keywords, pointwise=op.is_entrywise)
-        try:
-            return function(op.torch)(*positional, **keywords)
-        except (RuntimeError, NotSupportedError):
-            # PyTorch had them laid out in a way that the call takes: a definition's strides may be others.
-            positional, keywords = tree.map(_contiguous, positional), tree.map(_contiguous, keywords)
-            return function(op.torch)(*positional, **keywords)
+    def moved(self, op: Op, call: BoundCall, bound: Mapping[str, Any], known: Any) -> Any:
+        """Return the result of an op that moves data."""
+        result = self._move(op, call, known)
+        self.steps.append(Step(op, call, bound, result, Way.MOVED, known is not None))
+        for place, node in enumerate(nodes_in(result)):
+            moved_by(node, op, call, bound, place)
+        return result
 
-    def _constant(self, result: Any) -> Any:
-        return tree.map(
-            lambda leaf: self.enter(leaf, differentiable=False) if isinstance(leaf, Tensor) else leaf, result
-        )
+    def _computed(self, op: Op, call: BoundCall, known: Any) -> Any:
+        return known if known is not None else computed(op, plain(call.positional), plain(call.keywords))
 
     def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Any:
         operands, bound = operands_of(self._entered(bound))
@@ -205,15 +217,12 @@ class Tape:
             shown = layout.with_unknown(op, shown, tuple(result.shape))
         axes = tuple(shown.axes.items())
         signature = DerivativeRequest(shown.formula, axes, numbers, shown.out, wrt, unknown, part=part)
-        tensors = {
-            name: shown.views[name].apply(layout.as_numbers(node.tensor, name)) for name, node in operands.items()
-        }
-        if unknown:
-            tensors["out"] = result
-        depends = supports.presented(operands, shown)
-        edges = tuple(Edge(operands[name], signature, name, shown, tensors, depends, self._last_system) for name in wrt)
-        made = self.node(result, edges)
-        return made if part else _made_by(made, op, operands)
+        made = self.defined(Definition(signature, shown, wrt), operands, result)
+        return made if part else made_by(made, op, operands)
+
+    def defined(self, definition: Definition, operands: Mapping[str, Node], result: Tensor) -> Node:
+        """Return a primitive node by what it is, with its values."""
+        return self.node(result, definition.edges(operands, result, self.last_system))
 
     def _entered(self, bound: dict[str, Any]) -> dict[str, Any]:
         """Return arguments with complex numbers as constants."""
@@ -230,7 +239,7 @@ class Tape:
 
     def _move(self, op: Op, call: BoundCall, known: Any) -> Any:
         """Return the result of an op that only moves data."""
-        result = self._call(op, call, known)
+        result = self._computed(op, call, known)
         arguments = [call.positional, call.keywords]
         sources = [node for node in nodes_in(arguments) if movement.holds_numbers(node)]
         edges = movement.viewing_edges(tree.tensors(result), sources)
@@ -252,8 +261,10 @@ class Tape:
         return paired(result, node) if result.is_complex() else node(result, "real")
 
 
-def _contiguous(leaf: Any) -> Any:
-    return leaf.contiguous() if isinstance(leaf, Tensor) else leaf
+def note_kinks(op: Op, bound: Mapping[str, Any], result: Any) -> None:
+    """Note on the nodes of a result, the first if there are several, where its op has kinks."""
+    for node in [part for value in nodes_in(result)[:1] for part in parts(value)]:
+        node.kinks = _either(node.kinks, lambda: condition(op.kinks, bound))
 
 
 def _either(one: Callable[[], Tensor] | None, other: Callable[[], Tensor]) -> Callable[[], Tensor]:
@@ -280,15 +291,8 @@ def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
     return mask.tensor if isinstance(mask, Node) else torch.tensor(bool(mask))
 
 
-def _made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
-    """Note on a node which op made it of what; formulas are read off that.
-
-    One of several results is read from what stands for all of them.
-    """
-    if isinstance(result, Node):
-        result.origin = (op, arguments)
-    elif isinstance(result, tuple) and all(isinstance(one, Node) for one in result):
-        whole = Node(result[0].tensor, differentiable=False, origin=(op, arguments))
-        for place, one in enumerate(result):
-            one.origin = (find("getitem"), {"input": whole, "index": place})
-    return result
+def moved_by(node: Any, op: Op, call: BoundCall, bound: Mapping[str, Any], place: int) -> None:
+    """Note on one of the results of an op that moves data which it is, and where it is made of data."""
+    made_by(node, op, bound)
+    if isinstance(node, Node):
+        node.support = partial(supports.of_moved, op, call, place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -37,31 +38,37 @@ def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], perturb: Pe
     `perturb` changes the result of every step: rounding noise is found by changing last bits.
     """
     sizes = {label: operands[name].shape[axis] for label, name, axis in program.sizes}
-    values: list[Any] = [operands.get(name) for name in program.operands]
-    unchecked = math.prod(sizes.values()) <= limits_in_force().elements and _labels(program) <= sizes.keys()
-    for step, run, dead in _prepared(program):
-        inputs = [values[i] for i in step.inputs]
+    values: list[Any] = list(map(operands.get, program.operands))
+    prepared = _prepared(program)
+    unchecked = math.prod(sizes.values()) <= limits_in_force().elements and prepared.labels <= sizes.keys()
+    for step, run, dead in prepared.steps:
+        inputs = list(map(values.__getitem__, step.inputs))
         if not unchecked:
             check_entries(_entries(step, inputs, sizes), "a step of the derivative")
-        values.append(perturb(run(inputs, sizes)))
+        made = run(inputs, sizes)
+        values.append(made if perturb is identity else perturb(made))
         for value in dead:
             values[value] = None
     result: Tensor = values[program.result]
     return result
 
 
-@lru_cache(maxsize=4096)
-def _labels(program: TensorProgram) -> frozenset[str]:
-    """Return the labels of everything that a program makes: nothing is larger than all their axes together."""
-    return frozenset("".join(step.out for step in program.steps))
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A program, ready to run."""
+
+    steps: Sequence[tuple[Step, Run, tuple[int, ...]]]
+    """The steps, what runs each, and the values that nothing reads after it."""
+    labels: frozenset[str]
+    """The labels of everything that it makes: nothing is larger than all their axes together."""
 
 
 @lru_cache(maxsize=4096)
-def _prepared(program: TensorProgram) -> Sequence[tuple[Step, Run, tuple[int, ...]]]:
-    """Return the steps of a program, what runs each, and the values that nothing reads after it."""
+def _prepared(program: TensorProgram) -> _Prepared:
     known = lives(program)
     runs = map(run_of, program.steps, known.overwritten)
-    return list(zip(program.steps, runs, known.dead, strict=True))
+    labels = frozenset("".join(step.out for step in program.steps))
+    return _Prepared(list(zip(program.steps, runs, known.dead, strict=True)), labels)
 
 
 def run_step(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], run: Run | None = None) -> Tensor:
@@ -92,9 +99,10 @@ def _pointwise(function: Callable[..., Tensor], overwritten: int | None) -> Run:
         return lambda inputs, _: function(*inputs)
 
     def run(inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
-        if all(value.dtype == torch.float64 for value in inputs):
-            return function(*inputs, out=inputs[overwritten])
-        return function(*inputs)
+        for value in inputs:
+            if value.dtype != torch.float64:
+                return function(*inputs)
+        return function(*inputs, out=inputs[overwritten])
 
     return run
 

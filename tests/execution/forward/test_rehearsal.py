@@ -144,7 +144,7 @@ def test_a_definition_says_which_of_its_calls_are_pointwise(monkeypatch: pytest.
     def note(function: Any, *_: Any, pointwise: bool) -> None:
         seen.append((function.__name__, pointwise))
 
-    monkeypatch.setattr("gradcli.execution.reference.tape.check_call", note)
+    monkeypatch.setattr("gradcli.execution.reference.steps.check_call", note)
     settings = Settings(shapes={None: (3,)}, init="uniform", grad_output="ones")
     assert evaluate_program("softmin(frac(x), dim=0)", settings).verdict == "match"
     assert ("sub", True) in seen
