@@ -169,8 +169,10 @@ def breaks(call: TracedCall, own: Tangents, moving: Tangents, slopes: Tangents, 
     fastest = max(map(largest, moving.values()))
     if not sys.float_info.min <= fastest < math.inf:  # else it has too few digits
         return False
-    moved = [(own[t].abs() / slope.abs())[(own[t] != 0) & (slope != 0)] for t, slope in moving.items()]
-    length = step * min((float(one.amin()) for one in moved if one.numel()), default=1.0 / fastest)
+    sizes = {traced: torch.where(own[traced] == 0, 1.0, own[traced].abs()) for traced in moving}
+    length = step * min(
+        float((sizes[t] / slope.abs())[slope != 0].amin()) for t, slope in moving.items() if slope.any()
+    )
     beside = call.run({**own, **{traced: own[traced] + length * slope for traced, slope in moving.items()}})
     for traced, slope in slopes.items():
         allowed = max(BROKEN * largest(traced.tensor), STEEPER * length * largest(slope), step)

@@ -53,6 +53,9 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     # indices that nothing reads, by what moves without a slope
     ("cummin(x**3, 0)[0].sum()", [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], Sided.SMOOTH),
     ("cummin(x**3, 0)[0].sum()", [0.0, 3.0, 0.0], [1.0, 0.0, 0.0], Sided.OTHER),
+    # a step relative to 1e300 is none relative to 0
+    ("F.smooth_l1_loss(x, 2*x - x, reduction='sum')", [1e300, 0.0], [0.0, 0.0], Sided.SMOOTH),
+    ("F.smooth_l1_loss(x, F.leaky_relu(x, 0.25), reduction='none').amax()", [1e300, 0.0], [0.0, 0.0], Sided.SMOOTH),
     # PyTorch's forward mode of logcumsumexp has 10^-5 for 1
     ("sum(logcumsumexp(x, 0)*exp(-x))", [-0.5, 40.0], [2.473081906050192, -1.656858159563724e-16], Sided.SMOOTH),
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
