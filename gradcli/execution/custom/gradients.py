@@ -20,6 +20,7 @@ from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.causes.symmetric import symmetric_part
 from gradcli.execution.custom.causes.whole import of_the_whole
 from gradcli.execution.custom.checks.contract import is_random
+from gradcli.execution.custom.explanations import AT_KINK, BOTH_DENIED, DENIED, MISLED
 from gradcli.execution.custom.numerical import at_kinks, by_differences, misled, numerical
 from gradcli.execution.custom.reference import Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
@@ -35,16 +36,6 @@ from gradcli.tolerance import is_close
 from gradcli.witnesses import ADJOINT, DIFFERENCES, WITNESSES
 
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
-MISLED = noted(
-    NoteKind.REFERENCE,
-    "finite differences of forward agree with backward, and not with autograd of its body, which treats what forward "
-    "decides by its values as constant; `--reference PROGRAM` says what it computes",
-)
-DENIED = noted(
-    NoteKind.WITNESS,
-    "autograd and the symbolic derivative agree with backward, but finite differences of forward do not",
-)
-AT_KINK = noted(NoteKind.KINK, "at a kink backward's choice lies between the one-sided derivatives")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +60,8 @@ class CheckedGradient:
     returned_none: bool
     misled: bool = False
     """Whether finite differences of forward deny the reference, and not backward."""
+    both_denied: bool = False
+    """Whether they deny backward too."""
     at_kink: bool = False
     """Whether it is a choice at a kink for the random upstream gradient, by finite differences."""
     probed_by_differences: Verdict | None = None
@@ -150,8 +143,8 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         first = compared(trial, gradients, shown)
         other = side(trial, trial.probe)
         second = compared(trial, probed, other)
-        kinked = at_kinks(trial, second, said, other)
-        denied = misled(trial, (first, second), said, (shown, other)) - kinked
+        kinked = at_kinks(trial, second, other)
+        denied = misled(trial, (first, second), said, (shown, other))
         judged = [
             CheckedGradient(
                 name,
@@ -159,7 +152,8 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
                 second[name],
                 said.get(name, {}),
                 gradients.get(name) is None,
-                misled=name in denied,
+                misled=denied.get(name) is Verdict.MATCH and name not in kinked,
+                both_denied=denied.get(name) is Verdict.MISMATCH and name not in kinked,
                 at_kink=name in kinked,
                 probed_by_differences=by_differences(trial, trial.point, name, trial.probe, second[name].gradient)
                 if name in said and name not in other.right
@@ -251,7 +245,7 @@ def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> t
     if verdict is not Verdict.MISMATCH:
         explained = [c.notes for c in (item.shown.symbolic, item.shown.autograd) if c is not None and c.notes]
         return verdict, next(iter(explained), ())
-    return verdict, _why(trial, item, sides[1])
+    return verdict, BOTH_DENIED if item.both_denied else _why(trial, item, sides[1])
 
 
 def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:

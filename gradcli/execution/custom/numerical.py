@@ -120,14 +120,13 @@ def by_all(trial: Trial, point: Values, cotangent: Tensor, gradients: Gradients)
     return _differences(trial, Question(function, {ALL: whole}, ALL, double(cotangent), decides=True), gradient)
 
 
-def at_kinks(
-    trial: Trial, found: Mapping[str, Compared], said: Mapping[str, Mapping[str, WitnessReport]], side: Side
-) -> set[str]:
+def at_kinks(trial: Trial, found: Mapping[str, Compared], side: Side) -> set[str]:
     """Return the inputs whose gradient is another than autograd's, and a choice at a kink by finite differences.
 
     It is that for a random upstream gradient: what is summed over may have no kink, as probabilities that add up to 1.
+    In any dtype the differences are of forward in double precision.
     """
-    differing = [name for name in said if name in found and found[name].autograd.verdict is Verdict.MISMATCH]
+    differing = [name for name in found if found[name].autograd.verdict is Verdict.MISMATCH]
     asked = {name: by_differences(trial, trial.point, name, side.cotangent, found[name].gradient) for name in differing}
     return {name for name, verdict in asked.items() if verdict is Verdict.SUBGRADIENT}
 
@@ -137,31 +136,38 @@ def misled(
     found: tuple[Mapping[str, Compared], Mapping[str, Compared]],
     said: Mapping[str, Mapping[str, WitnessReport]],
     sides: tuple[Side, Side],
-) -> set[str]:
-    """Return the inputs for which finite differences of forward deny the gradient of its body, and not backward's.
+) -> dict[str, Verdict]:
+    """Return the inputs for which finite differences of forward deny the gradient of its body.
 
-    Where the gradients for the upstream gradient of the report agree, those for the random one tell.
+    With what they say of backward's. Where the gradients for the upstream gradient of the report agree, those for the
+    random one tell. In a lower dtype nothing is `said`, and the differences are of forward in double precision.
     """
     if trial.settings.reference is not None or trial.settings.surrogate is not None:
-        return set()
-    return {name for name in said if _is_misled(trial, name, [side[name] for side in found], said[name], sides)}
+        return {}
+    asked = {
+        name: _if_misled(trial, name, [side[name] for side in found], said.get(name, {}), sides)
+        for name in trial.wanted
+    }
+    return {name: verdict for name, verdict in asked.items() if verdict is not None}
 
 
-def _is_misled(
+def _if_misled(
     trial: Trial,
     name: str,
     found: list[Compared],
     said: Mapping[str, WitnessReport],
     sides: tuple[Side, Side],
-) -> bool:
+) -> Verdict | None:
+    """Return what finite differences say of backward's gradient, where they deny that of the body; else None."""
     wrong = [pair for pair in zip(found, sides, strict=True) if pair[0].autograd.verdict is Verdict.MISMATCH]
     if not wrong:
-        return False
+        return None
     own, side = wrong[0]
-    if own is found[0]:
-        verdict = said[DIFFERENCES].verdict if DIFFERENCES in said else Verdict.UNDECIDED
+    if own is found[0] and DIFFERENCES in said:
+        verdict = said[DIFFERENCES].verdict
     else:
         verdict = by_differences(trial, trial.point, name, side.cotangent, own.gradient)
-    if verdict is not Verdict.MATCH:
-        return False
-    return by_differences(trial, trial.point, name, side.cotangent, side.right[name]) is Verdict.MISMATCH
+    if verdict not in {Verdict.MATCH, Verdict.MISMATCH}:
+        return None
+    right = by_differences(trial, trial.point, name, side.cotangent, side.right[name])
+    return verdict if right is Verdict.MISMATCH else None

@@ -45,6 +45,41 @@ class ThroughHalf(torch.autograd.Function):
         return 2 * x * g
 
 
+class Root(torch.autograd.Function):
+    """The y of y³ + y = x, by halving: what forward decides, autograd of its body takes for constant, and gives 0."""
+
+    added = 1.0
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        low, high = torch.full_like(x, -10), torch.full_like(x, 10)
+        for _ in range(60):
+            middle = (low + high) / 2
+            is_low = middle**3 + middle < x
+            low, high = torch.where(is_low, middle, low), torch.where(is_low, high, middle)
+        y = (low + high) / 2
+        ctx.save_for_backward(y)
+        return y
+
+    @classmethod
+    def backward(cls, ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+        (y,) = ctx.saved_tensors
+        gradient: Tensor = g / (3 * y * y + cls.added)
+        return gradient
+
+
+class OneAtZero(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.relu(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return g * (x >= 0)
+
+
 def with_factor(number: float) -> type[torch.autograd.Function]:
     return type("Scaled", (Sigmoid,), {"factor": number})
 
@@ -89,3 +124,26 @@ def test_in_a_lower_dtype_its_own_tolerance_counts() -> None:
     assert tolerance_in("float64", "float32").relative == 1e-5
     assert tolerance_in("bfloat16", "float64").relative == 2 * 2.0**-7
     assert tolerance_in("bfloat16", "float64").least(1e-3) < 2e-5
+
+
+LOWER = ["float64", "float32", "bfloat16", "float16"]
+
+
+@pytest.mark.parametrize("dtype", LOWER)
+def test_a_body_that_misleads_autograd_does_so_in_any_dtype(dtype: Any) -> None:
+    report = gradcli.check_function(Root, {"x": [1.0, 2.0, -3.0]}, dtype=dtype)
+    assert report.verdict is Verdict.UNDECIDED
+    assert "agree with backward, and not with autograd of its body" in (report["x"].note or "")
+
+
+@pytest.mark.parametrize("dtype", LOWER)
+def test_where_both_are_denied_no_derivative_is_named(dtype: Any) -> None:
+    wrong = type("Wrong", (Root,), {"added": 3.0})
+    report = gradcli.check_function(wrong, {"x": [1.0, 2.0, -3.0]}, dtype=dtype)
+    assert report.verdict is Verdict.MISMATCH
+    assert (report["x"].note or "").startswith("finite differences of forward agree neither with backward nor")
+
+
+@pytest.mark.parametrize("dtype", LOWER)
+def test_a_choice_at_a_kink_is_one_in_any_dtype(dtype: Any) -> None:
+    assert gradcli.check_function(OneAtZero, {"x": [0.0, 1.0, -1.0]}, dtype=dtype)["x"].verdict is Verdict.SUBGRADIENT
