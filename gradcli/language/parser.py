@@ -16,7 +16,7 @@ from gradcli.language.pasted import without_surroundings
 from gradcli.language.program import Evaluate, Expression, Program
 from gradcli.language.slips import check_slips
 from gradcli.language.source import Source, make_source
-from gradcli.language.statements import build_program
+from gradcli.language.statements import build_block
 from gradcli.language.syntax import parse_text, too_deep
 from gradcli.language.tokens import Token, TokenKind, tokenize
 from gradcli.limits import Limits
@@ -59,7 +59,7 @@ def parse_formula(text: str) -> Expression:
 
 def _program(source: Source, tokens: tuple[Token, ...]) -> Program:
     source, body = parse_text(source, indented=_is_indented(tokens))
-    statements = build_program(body, source)
+    statements = build_block(body, source, is_program=True)
     if source.definition:
         return Program(source.text, statements, find_leaves(statements, source))
     statements = with_call(statements)

@@ -47,21 +47,15 @@ from gradcli.language.source import Source
 from gradcli.language.transforms import build_transform, find_transform, is_value
 
 
-def build_program(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
-    """Return the statements of a whole program, the last of which may compute with gradients that it asks for."""
-    if source.definition:
-        return build_block(body, source)
-    body = desugared(body)
-    find_inner(body, source, output=last_computed(body))
-    return _build(body, source)
+def build_block(body: list[ast.stmt], source: Source, *, is_program: bool = False) -> tuple[Statement, ...]:
+    """Return the statements of a block, without those that compute nothing; after the first backward none is read.
 
-
-def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
-    """Return the statements of a block, without those that compute nothing; after the first backward none is read."""
+    The last statement of a program may compute with gradients that it asks for.
+    """
     if source.definition:
         return _build(body, source)
     body = desugared(body)
-    find_inner(body, source)
+    find_inner(body, source, output=last_computed(body) if is_program else None)
     return _build(body, source)
 
 
@@ -278,9 +272,8 @@ def _repeated(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
 
 def _check_no_else(node: ast.While | ast.For, keyword: str, source: Source) -> None:
     if node.orelse:
-        raise source.error(
-            f"`else` after `{keyword}` is not accepted", node.orelse[0], "put the statements after the loop"
-        )
+        message = f"`else` after `{keyword}` is not accepted"
+        raise source.error(message, node.orelse[0], "put the statements after the loop")
 
 
 _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {

@@ -55,8 +55,7 @@ def function_source(parts: FunctionParts) -> str:
         tangents = [parts.tangents.get(name, "_" * (place + 1)) for place, name in enumerate(parts.parameters)]
         blocks.append(_method("jvp", ["ctx", *tangents], parts, pushed, jvp.lines))
     head = [f"class {parts.name}(torch.autograd.Function):", *_indented(docstring(parts, saved))]
-    if parts.has_vmap_rule:
-        head += ["", INDENT + "generate_vmap_rule = True"]
+    head += ["", INDENT + "generate_vmap_rule = True"] if parts.has_vmap_rule else []
     body = "\n\n".join(["\n".join(head), *("\n".join(_indented(block)) for block in blocks)])
     body = body.replace("torch.nn.functional.", "F.")
     known = {**TORCH.helpers, **(parts.chain.helpers if parts.chain else {})}
