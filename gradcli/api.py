@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -44,7 +45,8 @@ class SettingsOptions(TypedDict, total=False):
 def _settings(command: Command, **options: Unpack[SettingsOptions]) -> Settings:
     """Return the settings; they check themselves, and take sequences and mappings of any kind."""
     fields: dict[str, Any] = {**options}
-    if "dtype" in fields:
+    loaded = sys.modules.get("torch")  # without it, there is no dtype of its own
+    if loaded is not None and isinstance(fields.get("dtype"), loaded.dtype):
         fields["dtype"] = str(fields["dtype"]).removeprefix("torch.")
     return Settings(command=command, **fields)
 

@@ -242,7 +242,7 @@ def test_every_word_has_its_row() -> None:
     assert set(draws.DRAWN) == notebook.DRAWS
     assert set(running._SETTINGS) == notebook.SETTINGS
     assert {*running._NUMBERS, "pow"} == notebook.NUMBERS
-    assert running._WORDS >= notebook.FUNCTIONS
+    assert running.WORDS >= notebook.FUNCTIONS
     assert set(LISTS) == notebook.SEQUENCES
 
 

@@ -15,6 +15,8 @@ from gradcli.derivation.notation.labels import ONE_HOT
 from gradcli.derivation.notation.parsed import Parsed, parsed
 from gradcli.derivation.notation.shapes import shape_of
 from gradcli.derivation.notation.sharing import shared
+from gradcli.derivation.notation.whole import is_whole
+from gradcli.derivation.notation.written import bracketed
 
 RESERVED = frozenset({"torch", "np", "jax", "jnp", "math", "gradient", *keyword.kwlist, *dir(builtins)})
 NAME = "gradient"
@@ -58,13 +60,13 @@ def source(
     known = dict(sizes or {})
     lines: list[str] = []
     helpers: dict[str, None] = {}
-    results = []
+    results, integers = [], {*integers}
     common = shared([one.formula for one in wanted], {*names, *names.values(), *known, *RESERVED, *LETTERS}, ONE_HOT)
     for name, part in common.parts:
         emitter = Emitter(
             backend, names, _like(wanted[0], names), shapes, lines, helpers, sizes=known, integers=integers
         )
-        lines.append(f"{name} = {emitter.expression(parsed(part), ())}")
+        lines.append(f"{name} = {part_of(emitter, name, part)}")
         shape = shape_of(parsed(part).body, {name: shapes[own] for name, own in names.items() if own in shapes})
         shapes = shapes if shape is None else {**shapes, name: shape}
         names[name] = name
@@ -129,6 +131,15 @@ def _names(parameters: Sequence[str], backend: Backend) -> dict[str, str]:
             own += "_"
         names[name] = own
     return names
+
+
+def part_of(emitter: Emitter, name: str, text: str) -> str:
+    """Return the expression of a part with a name, which keeps its whole numbers: they are places that others read."""
+    formula = parsed(text)
+    if not is_whole(formula.body, emitter.integers):
+        return emitter.expression(formula, ())
+    emitter.integers.add(name)
+    return bracketed(emitter.value(formula.body))
 
 
 def result_of(emitter: Emitter, wanted: Wanted, names: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ the tensor everywhere: positions wrap round.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.backends import MADE, TORCH, Backend
@@ -52,7 +52,7 @@ class Emitter:
     depth: int = 0
     sizes: Mapping[str, int] = field(default_factory=dict)
     """The lengths that have names, and what they are where it is decided whether an index may lie outside."""
-    integers: Collection[str] = ()
+    integers: set[str] = field(default_factory=set)
     """The names of tensors of whole numbers, or of truth values."""
     device: str | None = None
     """What the code calls the tensor that is where new ones go; None for the default device."""

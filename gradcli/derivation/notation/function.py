@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcli.derivation.notation.backends import RAISING, TORCH
-from gradcli.derivation.notation.code import result_of
+from gradcli.derivation.notation.code import part_of, result_of
 from gradcli.derivation.notation.expressions import Emitter
 from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, FunctionParts, gradient_name, unpacked
 from gradcli.derivation.notation.function_recorded import recorded_lines
 from gradcli.derivation.notation.function_words import INDENT, docstring, quoted, shown_shape
 from gradcli.derivation.notation.labels import ONE_HOT
 from gradcli.derivation.notation.parsed import names_read, parsed
-from gradcli.derivation.notation.sharing import shared
+from gradcli.derivation.notation.sharing import readers, shared
 from gradcli.derivation.notation.unified import value
 from gradcli.python_trees import expression_tree
 
@@ -31,6 +31,7 @@ class _Method:
     like: str
     helpers: dict[str, None] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    integers: set[str] = field(default_factory=set)
 
     def emitter(self, names: Mapping[str, str], lines: list[str]) -> Emitter:
         sizes = self.parts.sizes
@@ -39,7 +40,7 @@ class _Method:
             for name, shape in self.parts.shapes.items()
         }
         found = Emitter(TORCH, names, self.like, shapes, lines, self.helpers, sizes=sizes, device=self.like)
-        return replace(found, integers=self.parts.integers)
+        return replace(found, integers=self.integers)
 
 
 def function_source(parts: FunctionParts) -> str:
@@ -222,7 +223,7 @@ def _read(lines: Sequence[str], parts: FunctionParts) -> list[str]:
 
 
 def _backward(parts: FunctionParts) -> _Method:
-    method = _Method(parts, parts.upstream)
+    method = _Method(parts, parts.upstream, integers={*parts.integers})
     if parts.chain is not None:
         method.lines = [*parts.chain.backward]
         return method
@@ -232,7 +233,7 @@ def _backward(parts: FunctionParts) -> _Method:
     names = {name: name for name in (*parts.parameters, OUTPUT, parts.upstream)}
     common = shared([one.formula for one in parts.gradients.values()], {*names, *parts.taken}, ONE_HOT)
     texts = dict(zip(parts.gradients, common.formulas, strict=True))
-    users = {part: _users(part, common.parts, texts) for part, _ in common.parts}
+    users = {part: readers(part, common.parts, texts) for part, _ in common.parts}
     results = {name: gradient_name(name) for name in parts.gradients}
     if several := len(parts.gradients) > 1:
         method.lines.append(f"{' = '.join(results.values())} = None")
@@ -240,11 +241,11 @@ def _backward(parts: FunctionParts) -> _Method:
     for part, text in common.parts:
         known[part] = part
         if len(users[part]) > 1 or not several:
-            method.lines.append(f"{part} = {method.emitter(known, method.lines).expression(parsed(text), ())}")
+            method.lines.append(f"{part} = {part_of(method.emitter(known, method.lines), part, text)}")
     for place, name in enumerate(parts.parameters):
         if name in parts.gradients:
             lines = [
-                f"{part} = {method.emitter(known, []).expression(parsed(text), ())}"
+                f"{part} = {part_of(method.emitter(known, []), part, text)}"
                 for part, text in common.parts
                 if several and users[part] == {name}
             ]
@@ -259,18 +260,9 @@ def _backward(parts: FunctionParts) -> _Method:
     return method
 
 
-def _users(part: str, parts: Sequence[tuple[str, str]], texts: Mapping[str, str]) -> set[str]:
-    """Return the gradients that read a part, or a part that reads it."""
-    found = {name for name, text in texts.items() if part in re.findall(r"\w+", text)}
-    for other, text in parts:
-        if part in re.findall(r"\w+", text):
-            found |= _users(other, parts, texts)
-    return found
-
-
 def _jvp(parts: FunctionParts) -> _Method | None:
     tangents = [*parts.tangents.values()]
-    method = _Method(parts, tangents[0])
+    method = _Method(parts, tangents[0], integers={*parts.integers})
     if parts.chain is not None:
         method.lines = [*(parts.chain.jvp or ())]
         return method if method.lines else None
@@ -280,7 +272,7 @@ def _jvp(parts: FunctionParts) -> _Method | None:
     common = shared([parts.jvp.formula], {*names, *parts.taken}, ONE_HOT)
     for part, text in common.parts:
         names[part] = part
-        method.lines.append(f"{part} = {method.emitter(names, method.lines).expression(parsed(text), ())}")
+        method.lines.append(f"{part} = {part_of(method.emitter(names, method.lines), part, text)}")
     wanted = replace(parts.jvp, formula=common.formulas[0])
     method.lines.append(f"return {result_of(method.emitter(names, method.lines), wanted, names)}")
     return method

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -145,3 +145,12 @@ def _is_alike(node: Any, other: Any) -> bool:
     if isinstance(node, list):
         return len(node) == len(other) and all(map(_is_alike, node, other))
     return type(node) is type(other) and bool(node == other)
+
+
+def readers(part: str, parts: Sequence[tuple[str, str]], texts: Mapping[str, str]) -> set[str]:
+    """Return the gradients that read a part, or a part that reads it."""
+    found = {name for name, text in texts.items() if part in re.findall(r"\w+", text)}
+    for other, text in parts:
+        if part in re.findall(r"\w+", text):
+            found |= readers(other, parts, texts)
+    return found

@@ -98,7 +98,7 @@ def made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
     """
     if isinstance(result, Node):
         result.origin = (op, arguments)
-    elif isinstance(result, tuple) and all(isinstance(one, Node) for one in result):
+    elif isinstance(result, tuple) and result and all(isinstance(one, Node) for one in result):
         whole = Node(result[0].tensor, differentiable=False, origin=(op, arguments))
         for place, one in enumerate(result):
             one.origin = (find("getitem"), {"input": whole, "index": place})

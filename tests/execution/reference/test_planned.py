@@ -82,7 +82,7 @@ def described(decomposition: Decomposition) -> list[Any]:
     def plain(value: Any) -> Any:
         if isinstance(value, NODES):
             parts = [value] if isinstance(value, Node) else [value.real, value.imag]
-            return "node", [numbers[part] for part in parts]
+            return "node", [numbers[part] if part in numbers else entries(part.tensor) for part in parts]
         return entries(value) if isinstance(value, Tensor) else repr(value)
 
     def edge(one: Any) -> Any:
