@@ -74,15 +74,14 @@ class Formulas:
         written = {} if self.posted is None else self.derivations.collect_formulas(self.posted)
         is_complete = all(map(written.get, self.names.values()))
         steps = {} if is_complete else chain_rule(self.decomposition, self.names, self.upstream)
-        depends_on_values = any(formula.raw for formula in written.values())
-        values = self._values() if depends_on_values else {}
+        values = self._values() if any(formula.raw for formula in written.values()) else {}
         written = {
             name: with_same_numbers(written[name], of, values) for of, name in self.names.items() if name in written
         }
         formulas = {traced: written.get(name) or steps.get(traced) for traced, name in self.names.items()}
         trace = self.decomposition.trace
         found = readable(trace, {traced: formula for traced, formula in formulas.items() if formula is not None})
-        if is_complete and not depends_on_values:
+        if is_complete and all(value.is_floating_point() for value in values.values()):
             self._keep(found)
         return found
 
