@@ -6,12 +6,11 @@ import ast
 from collections.abc import Sequence
 
 from gradcli.derivation.notation.parsed import callee, is_number
-from gradcli.derivation.notation.terms import call, column_of
+from gradcli.derivation.notation.terms import as_column, call, column_of, factors_by_entry
 from gradcli.derivation.notation.written import text_of
 from gradcli.python_trees import expression_tree
 
 CHOICE = 3  # a test, and what it chooses between
-MINUS = ast.UnaryOp(ast.USub(), ast.Constant(1))
 
 
 def with_factors(text: str) -> str:
@@ -26,17 +25,9 @@ class _Factored(ast.NodeTransformer):
         """Return a choice, with all choices in its branches, as a product with one of what is left of them."""
         if not _is_choice(node):
             return self.generic_visit(node)  # type: ignore[return-value]
-        branches = [_factors(one) for one in _branches(node) if not _is_zero(one)]
-        texts = [[ast.unparse(factor) for factor in one] for one in branches]
-        common = (
-            [
-                factor
-                for factor, text in zip(branches[0], texts[0], strict=True)
-                if all(text in others for others in texts)
-            ]
-            if branches
-            else []
-        )
+        first, *others = [_factors(one) for one in _branches(node) if not _is_zero(one)] or [[]]
+        texts = [{ast.unparse(factor) for factor in one} for one in others]
+        common = [factor for factor in first if all(ast.unparse(factor) in one for one in texts)]
         if all(is_number(factor) for factor in common):
             return node
         taken = {ast.unparse(factor) for factor in common}
@@ -59,21 +50,13 @@ def _branches(node: ast.expr) -> list[ast.expr]:
 
 
 def _factors(node: ast.expr) -> list[ast.expr]:
-    """Return what an expression is the product of, entry by entry; an outer product is one of a column and a row."""
-    match node:
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return [*_factors(left), *_factors(right)]
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return [*_factors(left), ast.BinOp(ast.Constant(1), ast.Div(), right)]
-        case ast.UnaryOp(op=ast.USub(), operand=inner) if not isinstance(inner, ast.Constant):
-            return [MINUS, *_factors(inner)]
-        case ast.Call(func=ast.Name(id="outer"), args=[column, row]):
-            return [_as_column(column), row]
-    return [node]
+    """Return the factors of an expression; an outer product is one of a column and a row."""
+    return [part for factor in factors_by_entry(node) for part in _column_and_row(factor)]
 
 
-def _as_column(node: ast.expr) -> ast.expr:
-    return ast.Subscript(node, ast.Tuple([ast.Slice(), ast.Constant(None)]))
+def _column_and_row(node: ast.expr) -> list[ast.expr]:
+    is_outer = isinstance(node, ast.Call) and callee(node) == "outer"
+    return [as_column(node.args[0]), node.args[1]] if is_outer else [node]  # type: ignore[attr-defined]  # it is a call
 
 
 def _product(factors: Sequence[ast.expr]) -> ast.expr:
@@ -103,7 +86,7 @@ def _without(node: ast.expr, taken: set[str]) -> ast.expr:
 def _column(node: ast.expr) -> ast.expr:
     """Return a choice between columns and numbers, by columns, as a column of choices."""
     inner = _flat(node)
-    return node if inner is None else _as_column(inner)
+    return node if inner is None else as_column(inner)
 
 
 def _flat(node: ast.expr) -> ast.expr | None:

@@ -11,12 +11,11 @@ from typing import cast
 
 from gradcli.derivation.notation.parsed import callee, is_number
 from gradcli.derivation.notation.shapes import Shapes, shape_of
-from gradcli.derivation.notation.terms import call, column_of
+from gradcli.derivation.notation.terms import MINUS, as_column, call, column_of, factors_by_entry
 from gradcli.derivation.notation.unified import value as value_of
 from gradcli.python_trees import expression_tree
 
 MATRIX = 2
-MINUS = ast.Constant(-1)
 # Which argument of a function is labels.
 LABELS = {"one_hot": 0, "added_at": 1, "plus_at": 1}
 ONE_HOT = frozenset({"one_hot"})
@@ -80,7 +79,7 @@ class _Added(ast.NodeTransformer):
     def _transposed(self, node: ast.expr, rows: Sequence[int] | None) -> tuple[list[ast.expr], list[ast.expr]] | None:
         """Return the labels of a transposed one-hot matrix, and what the rows are multiplied by instead of it."""
         known, scales = None, []
-        for factor in _factors(node):
+        for factor in factors_by_entry(node):
             inner = factor.value if isinstance(factor, ast.Attribute) and factor.attr == "T" else None
             labels = self._labels(inner) if inner is not None else None
             if labels is not None and known is None:
@@ -88,7 +87,7 @@ class _Added(ast.NodeTransformer):
             elif is_number(factor, self.sizes):
                 scales.append(factor)
             elif (shape := self._shape(factor)) is not None and len(shape) <= 1:
-                scales.append(_column(factor) if len(shape) == 1 and len(rows or ()) == MATRIX else factor)
+                scales.append(as_column(factor) if len(shape) == 1 and len(rows or ()) == MATRIX else factor)
             else:
                 return None
         return None if known is None else (known, scales)
@@ -96,7 +95,7 @@ class _Added(ast.NodeTransformer):
     def _sum(self, whole: ast.expr, other: ast.expr, *, is_less: bool) -> ast.expr | None:
         """Return a matrix plus a multiple of a one-hot matrix of its shape, or a multiple in each row."""
         known, scales = None, list[ast.expr]()
-        for factor in _factors(other):
+        for factor in factors_by_entry(other):
             labels = self._labels(factor)
             column = column_of(factor)
             if labels is not None and known is None:
@@ -128,24 +127,8 @@ class _Numbered(ast.NodeTransformer):
         return node
 
 
-def _column(node: ast.expr) -> ast.expr:
-    return ast.Subscript(node, ast.Tuple([ast.Slice(), ast.Constant(None)]))
-
-
 def _transpose(node: ast.expr) -> ast.expr:
     return node.value if isinstance(node, ast.Attribute) and node.attr == "T" else ast.Attribute(node, "T")
-
-
-def _factors(node: ast.expr) -> list[ast.expr]:
-    """Return what an expression is the product of, entry by entry; a sign is a factor of -1."""
-    match node:
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return [*_factors(left), *_factors(right)]
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return [*_factors(left), ast.BinOp(ast.Constant(1), ast.Div(), right)]
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return [MINUS, *_factors(inner)]
-    return [node]
 
 
 def _scaled(node: ast.expr | None, scales: Sequence[ast.expr]) -> ast.expr:

@@ -12,6 +12,7 @@ from typing import TypeGuard
 from gradcli.derivation.notation.parsed import callee, names_read
 
 POWERS = 3  # so many equal factors in a row are a power
+MINUS = ast.UnaryOp(ast.USub(), ast.Constant(1))
 
 
 def is_unit(node: ast.expr) -> bool:
@@ -77,6 +78,11 @@ def column_of(node: ast.expr) -> ast.expr | None:
     return None
 
 
+def as_column(node: ast.expr) -> ast.expr:
+    """Return `x[:, None]`."""
+    return ast.Subscript(node, ast.Tuple([ast.Slice(), ast.Constant(None)]))
+
+
 def adds_axes(places: ast.expr) -> bool:
     """Tell whether a subscript puts axes in, and reads all of the others whole: `[:, None]`."""
     items = places.elts if isinstance(places, ast.Tuple) else [places]
@@ -125,7 +131,7 @@ def softmax_of(above: ast.expr, below: ast.expr, rank: int) -> ast.expr | None:
     """Return the softmax that exp(x) over its sum is, as a column where exp(x) is one; None for anything else."""
     column = column_of(above)
     if column is not None and (inner := softmax_of(column, below, rank)) is not None:
-        return ast.Subscript(inner, ast.Tuple([ast.Slice(), ast.Constant(None)]))
+        return as_column(inner)
     match above, below:
         case (
             ast.Call(func=ast.Name(id="exp"), args=[inner]),
@@ -190,6 +196,18 @@ def times(factors: Sequence[ast.expr], chain: Sequence[ast.expr], *, negative: b
     for node, operator in pairs[1:]:
         whole = ast.BinOp(whole, operator, node)
     return whole
+
+
+def factors_by_entry(node: ast.expr) -> list[ast.expr]:
+    """Return what an expression is the product of, entry by entry; a sign is the factor MINUS, a divisor 1/x."""
+    match node:
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return [*factors_by_entry(left), *factors_by_entry(right)]
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return [*factors_by_entry(left), ast.BinOp(ast.Constant(1), ast.Div(), right)]
+        case ast.UnaryOp(op=ast.USub(), operand=inner) if not isinstance(inner, ast.Constant):
+            return [MINUS, *factors_by_entry(inner)]
+    return [node]
 
 
 def call(name: str, *arguments: ast.expr) -> ast.expr:

@@ -12,7 +12,7 @@ from itertools import permutations
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.shapes import Shapes
-from gradcli.derivation.notation.terms import Factor, Term, call, chain_of, collected, column_of, times
+from gradcli.derivation.notation.terms import Factor, Term, as_column, call, chain_of, collected, column_of, times
 from gradcli.python_trees import expression_tree
 
 # The functions that are computed entry by entry, whatever the axes are.
@@ -37,7 +37,7 @@ class Written:
         if column is not None and self.rank(column) == 1:
             return column
         if self.rank(node) == 1:
-            return ast.Subscript(node, ast.Tuple([ast.Slice(), ast.Constant(None)]))
+            return as_column(node)
         match node:
             case _ if self.rank(node) == 0 or (isinstance(node, ast.Name) and node.id in self.symmetric):
                 return node
@@ -160,7 +160,7 @@ class Written:
         vectors = {place: vector for place, node in enumerate(nodes) if (vector := self._vector_of_column(node))}
         if len(vectors) < 2:  # noqa: PLR2004 (two, to be one)
             return [*nodes]
-        whole = ast.Subscript(times([*vectors.values()], []), ast.Tuple([ast.Slice(), ast.Constant(None)]))
+        whole = as_column(times([*vectors.values()], []))
         first = min(vectors)
         return [
             whole if place == first else node
