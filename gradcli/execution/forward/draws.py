@@ -150,8 +150,19 @@ def dropped(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
             shift, factor = _affine(DROPPING[node.function], tensor, evaluator.draws.dtype, given.get("p", 0.5))
     except ExecutionError as error:
         raise evaluator.located(error, node) from None
-    kept = _combined(evaluator, node, "mul", given["input"], handed_on(evaluator, node, factor))
-    return _combined(evaluator, node, "add", kept, handed_on(evaluator, node, shift)) if bool(shift.any()) else kept
+    kept = _combined(evaluator, node, "mul", given["input"], _constant(evaluator, node, factor, "mask"))
+    if not bool(shift.any()):
+        return kept
+    evaluator.machine.hide([kept])
+    return _combined(evaluator, node, "add", kept, _constant(evaluator, node, shift, "shift"))
+
+
+def _constant(evaluator: Evaluator, node: Call, drawn: Tensor, name: str) -> Any:
+    """Return what an op has drawn, by a name of its own: the op's text is that of its result."""
+    made = handed_on(evaluator, node, drawn)
+    evaluator.machine.named(made, name)
+    evaluator.machine.hide([made])
+    return made
 
 
 _ONLY_IF_TOLD = frozenset({"alpha_dropout", "feature_alpha_dropout"})
@@ -189,10 +200,10 @@ def sloped(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
             slopes = slopes_of(tensor, given["lower"], given["upper"])
     except ExecutionError as error:
         raise evaluator.located(error, node) from None
-    scaled = _combined(evaluator, node, "mul", given["input"], handed_on(evaluator, node, slopes))
-    return _combined(
-        evaluator, node, "where", _combined(evaluator, node, "gt", given["input"], 0), given["input"], scaled
-    )
+    scaled = _combined(evaluator, node, "mul", given["input"], _constant(evaluator, node, slopes, "slopes"))
+    positive = _combined(evaluator, node, "gt", given["input"], 0)
+    evaluator.machine.hide([scaled, positive])
+    return _combined(evaluator, node, "where", positive, given["input"], scaled)
 
 
 def fractional(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:

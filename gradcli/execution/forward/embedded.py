@@ -234,6 +234,15 @@ def embedding(runner: Runner) -> Embedded:
     return found
 
 
+def in_training(runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return what a layer gives that drops entries inside, by the code that calls `dropout`; None if it drops none."""
+    function = getattr(torch.nn.functional, node.function)
+    call = MadeCall(function, tuple(positional), keywords)
+    if not is_random(call):
+        return None
+    return embedding(runner).run(node, definition_of(call) or function, positional, keywords)
+
+
 def with_parameters(module: torch.nn.Module, values: dict[str, Tensor]) -> torch.nn.Module:
     """Return a module that computes with other tensors in the place of its parameters."""
     twin = copy.deepcopy(module)

@@ -28,6 +28,7 @@ from gradcli.execution.forward.draws import (
     set_seed,
     sloped,
 )
+from gradcli.execution.forward.embedded import in_training
 from gradcli.execution.forward.gumbel import gumbel_softmax
 from gradcli.execution.forward.methods import UNKNOWN, of_sequence, on_diagonal
 from gradcli.execution.forward.python_sequences import LISTS, count_range
@@ -111,6 +112,8 @@ _RANDOM: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(DROPPING, dropped),
     **dict.fromkeys(FRACTIONAL, fractional),
     "rrelu": sloped,
+    "scaled_dot_product_attention": in_training,
+    "multi_head_attention_forward": in_training,
 }
 
 

@@ -107,10 +107,11 @@ def reduction_of(settings: Settings) -> Callable[..., Tensor]:
 
 
 def display_names(trace: Trace) -> dict[TracedTensor, str]:
-    """Return what each tensor is called: its name, else its source text; a repeated one gets a number."""
+    """Return what each tensor is called: its name, else its text; a repeated one gets a number, hidden ones last."""
     names: dict[TracedTensor, str] = {}
     counts: dict[str, int] = {}
-    for traced in [*trace.leaves, *(output for call in trace.calls for output in call.outputs)]:
+    made = [*trace.leaves, *(output for call in trace.calls for output in call.outputs)]
+    for traced in sorted(made, key=trace.hidden.__contains__):
         if traced not in names:
             name = traced.name or traced.text
             counts[name] = counts.get(name, 0) + 1

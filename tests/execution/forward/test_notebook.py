@@ -54,6 +54,10 @@ def test_draws_are_those_of_pytorch_after_the_seed(draw: str, dtype: Any) -> Non
     assert str(found.dtype) == f"torch.{dtype}"
 
 
+ATTENTION = (
+    "F.multi_head_attention_forward(x/9, x/9, x/9, 10, 2, torch.ones(30, 10)/9, None, None, None, False, 0.4,"
+    " torch.ones(10, 10)/9, None)[0]"
+)
 RANDOM_OPS = [
     "F.dropout(x, 0.3)",
     "F.dropout1d(x, 0.5)",
@@ -67,6 +71,8 @@ RANDOM_OPS = [
     "F.fractional_max_pool2d(x.reshape(2, 2, 5, 6), 2, 3)",
     "F.fractional_max_pool2d(x.reshape(6, 4, 5), (2, 3), output_ratio=(0.5, 0.5), return_indices=True)[0]",
     "F.fractional_max_pool3d(x.reshape(1, 1, 4, 5, 6), 2, output_size=(2, 3, 4))",
+    "F.scaled_dot_product_attention(x/9, x/9, x/9, dropout_p=0.3, is_causal=True)",
+    ATTENTION,
 ]
 
 
@@ -78,13 +84,28 @@ def test_what_ops_draw_is_what_pytorch_draws_after_the_seed(call: str) -> None:
     x = torch.arange(120.0).reshape(2, 6, 10).remainder(11).requires_grad_()
     torch.manual_seed(7)
     torch.rand(2)
-    output = eval(call, {"F": F, "x": x})  # noqa: S307 (a literal above)
+    output = eval(call, {"F": F, "torch": torch, "x": x})  # noqa: S307 (a literal above)
     output.square().sum().backward()
     program = f"torch.manual_seed(7); a = torch.rand(2); y = {call}; (y*y).sum()"
     found = gradcli.check(program, {"x": x.detach()}, witnesses="symbolic")
     assert found.verdict == "match"
     assert x.grad is not None
     assert torch.allclose(found["x"].gradient.float(), x.grad, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "formula"),
+    [
+        ("F.dropout(x, 0.5)", "mask"),
+        ("F.alpha_dropout(x, 0.5, True)", "mask"),
+        ("F.rrelu(x, training=True)", "where(x > 0, 1, slopes)"),
+    ],
+)
+def test_what_is_drawn_has_a_name_and_the_op_keeps_its_own(call: str, formula: str) -> None:
+    found = gradcli.evaluate(f"{call}.sum()", {"x": torch.tensor([-2.0, 3.0])})
+    assert [tensor.name for tensor in found.tensors] == ["x", call, f"{call}.sum()"]
+    assert found["x"].symbolic is not None
+    assert found["x"].symbolic.formula == formula
 
 
 @pytest.mark.parametrize(
