@@ -31,7 +31,7 @@ def compare(
     `noise` is allowed on top of the tolerance: the rounding noise of each entry. `clues` are what a wrong
     gradient may have gone wrong with; with None a mismatch is not explained.
     """
-    if tuple(gradient.shape) != tuple(reference.shape):
+    if gradient.shape != reference.shape:
         subject = (clues or NO_CLUES).subject
         shapes = f"{subject} has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
         return Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, shapes))

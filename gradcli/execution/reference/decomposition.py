@@ -68,7 +68,13 @@ class Decomposition:
 
     def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
         """Return the nodes of tensors, two for a complex one, each once and in order."""
-        return dict.fromkeys(node for traced in several for node in parts(self.nodes[traced]))
+        nodes = [self.nodes[traced] for traced in several]
+        return dict.fromkeys([part for node in nodes for part in parts(node)])
+
+    def around(self, group: DecomposedCall) -> tuple[Sequence[Node], Sequence[Node]]:
+        """Return the nodes that a call's depend on, and those that it made, which may be its operands."""
+        inputs, outputs = self.parts(group.call.inputs), self.parts(group.call.outputs)
+        return [*dict.fromkeys([*inputs, *group.further])], [*dict.fromkeys([*outputs, *group.nodes])]
 
     def enter(self, leaf: TracedTensor, value: Tensor) -> None:
         """Put a leaf on the tape with a value in double precision."""
