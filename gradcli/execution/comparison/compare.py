@@ -91,7 +91,7 @@ def _is_finite(values: Any) -> bool:
 def largest_size(values: Any) -> float:
     """Return the largest absolute value, in one pass that copies nothing of real numbers; NaN if there is one."""
     least, largest = (values.abs() if values.is_complex() else values).aminmax()
-    return max(abs(least.item()), abs(largest.item()))
+    return max(largest.item(), -least.item())
 
 
 def _largest_ratio(error: Any, reference: Any) -> float:

@@ -113,7 +113,8 @@ def contribution(
 
 def _contribution(edge: Edge, cotangent: Tensor, answer: Derived, perturb: Perturbation) -> tuple[Tensor, bool]:
     """Return cotangent times local derivative, and whether it is known to be finite."""
-    presented = edge.layout.result.apply(cotangent)
+    shown = edge.layout.result
+    presented = cotangent if shown.is_whole else shown.apply(cotangent)
     if answer.system is not None:
         presented = -edge.last_system.solve(answer.system, presented, edge.operands | scalars(edge.request))
     return pulled_back(edge, presented, answer, perturb)
@@ -139,7 +140,8 @@ def pulled_back(
     if not operands.keys() >= {*program.operands}:
         operands = scalars(edge.request) | operands
     value, is_finite = dependence.evaluate(program, operands, edge.supports, perturb)
-    return edge.layout.views[edge.name].undo(value), is_finite
+    shown = edge.layout.views[edge.name]
+    return value if shown.is_whole else shown.undo(value), is_finite
 
 
 def scalars(request: DerivativeRequest) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -116,6 +117,25 @@ def _summed_product(left: str, right: str, out: str) -> Callable[[Tensor, Tensor
     return run
 
 
+def einsum(equation: Any, *operands: Tensor) -> Tensor:
+    """Return what `torch.einsum` does, by a product of matrices where it is one."""
+    # PyTorch also takes lists of axes.
+    way = _matrices(equation) if isinstance(equation, str) and len(operands) == 2 else None  # noqa: PLR2004 (a pair)
+    if way is None or any(tensor.ndim != 2 for tensor in operands):  # noqa: PLR2004 (a matrix)
+        return torch.einsum(equation, *operands)
+    one, other = operands[::-1] if way.swaps else operands
+    return way.run(one, other)
+
+
+@lru_cache(maxsize=256)
+def _matrices(equation: str) -> _Way | None:
+    """Return how two matrices are multiplied as an equation says; None if it says anything else."""
+    inputs, _, out = equation.partition("->")
+    left, _, right = inputs.partition(",")
+    is_plain = all(map(str.isalpha, (left, right, out)))
+    return _way_of(left, right, out) if is_plain and _is_matrix_product(left, right, out) else None
+
+
 def _is_matrix_product(left: str, right: str, out: str) -> bool:
     """Return whether two matrices have one label in common, which is summed."""
     return all(map(_is_matrix, (left, right, out))) and {*left} ^ {*right} == {*out}
@@ -126,10 +146,14 @@ def _is_matrix(labels: str) -> bool:
 
 
 def _matrix_product(left: str, right: str, out: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return what multiplies two matrices: einsum makes batches of one of them, which takes three times as long."""
-    turns, turns_other = left[0] != out[0], right[1] != out[1]
+    """Return what multiplies two matrices: einsum makes batches of one of them, which takes three times as long.
+
+    An axis of length 1 is repeated, as einsum does.
+    """
+    turns, turns_other, equation = left[0] != out[0], right[1] != out[1], f"{left},{right}->{out}"
 
     def run(one: Tensor, other: Tensor) -> Tensor:
-        return (one.mT if turns else one) @ (other.mT if turns_other else other)
+        rows, columns = one.mT if turns else one, other.mT if turns_other else other
+        return rows @ columns if rows.shape[1] == columns.shape[0] else torch.einsum(equation, one, other)
 
     return run

@@ -45,7 +45,6 @@ class LocalPullback:
     """One call's cotangents taken back through its definition, apart from all other calls."""
 
     call: DecomposedCall
-    operands: Sequence[Node]
     cotangents: Mapping[Node, Tensor]
     """What arrived: a second derivative also arrives inside the definition, for the gradient was made of its nodes."""
     adjoints: Adjoints
@@ -58,7 +57,7 @@ class LocalPullback:
         """Return whether the derivative makes a NaN that was not there before."""
         if self.adjoints.is_finite:
             return False
-        nodes = [node for node in self.operands if node in self.adjoints.values and node not in self.cotangents]
+        nodes = [node for node in self.call.operands if node in self.adjoints.values and node not in self.cotangents]
         made = any(has_nan(self.adjoints.values[node]) for node in nodes)
         return made and not any(map(has_nan, self.cotangents.values()))
 
@@ -82,7 +81,7 @@ def pull_back(decomposition: Decomposition, adjoints: Adjoints, derived: Derivat
     reference = Reference()
     with double_precision(), torch.no_grad():
         for call in reversed(decomposition.calls):
-            local = pull_back_call(decomposition, call, adjoints, derived)
+            local = pull_back_call(call, adjoints, derived)
             if local is not None:
                 decide_kinks(decomposition, local, reference)
                 pass_on(local, adjoints)
@@ -90,23 +89,20 @@ def pull_back(decomposition: Decomposition, adjoints: Adjoints, derived: Derivat
     return reference
 
 
-def pull_back_call(
-    decomposition: Decomposition, call: DecomposedCall, adjoints: Adjoints, derived: Derivatives
-) -> LocalPullback | None:
+def pull_back_call(call: DecomposedCall, adjoints: Adjoints, derived: Derivatives) -> LocalPullback | None:
     """Take what arrived at one call back to its operands; None if nothing did, or if there is no derivative."""
-    operands, own = decomposition.around(call)
     values, undecided = adjoints.values, adjoints.undecided
-    reached = {node: values[node] for node in own if node in values}
-    reasons = [undecided[node] for node in own if node in undecided] if undecided else []
+    reached = {node: values[node] for node in call.own if node in values}
+    reasons = [undecided[node] for node in call.own if node in undecided] if undecided else []
     if call.error is not None and (reached or reasons):
         reasons = [call.error]
-    for node in operands if reasons else ():
+    for node in call.operands if reasons else ():
         adjoints.fail(node, reasons[0])
     if reasons or not reached:
         return None
     local, bent = adjoints.within(reached), [node for node in call.nodes if node.kinks is not None]
-    accumulate(call.nodes, local, derived, kept={*operands, *bent})
-    return LocalPullback(call, operands, reached, local, bent)
+    accumulate(call.nodes, local, derived, kept={*call.operands, *bent})
+    return LocalPullback(call, reached, local, bent)
 
 
 def decide_kinks(decomposition: Decomposition, local: LocalPullback, reference: Reference) -> None:
@@ -143,7 +139,7 @@ def _mark(marked: dict[TracedTensor, str], call: TracedCall, here: Sequence[Trac
 
 def pass_on(local: LocalPullback, adjoints: Adjoints) -> None:
     """Add a call's contributions to its operands' adjoints; a reason why there is none goes on, too."""
-    for node in local.operands:
+    for node in local.call.operands:
         if node in local.adjoints.undecided:
             adjoints.fail(node, local.adjoints.undecided[node])
         elif node in local.adjoints.values and node not in local.cotangents:
