@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache, partial
 from numbers import Integral, Real
 from types import NoneType
@@ -28,7 +28,9 @@ class Range:
 
     def check(self, kind: type[int | float], value: Any) -> Any:
         """Return a number of the range as Python's own; True is not a number."""
-        fits = isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
+        fits = type(value) is kind or (
+            isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
+        )
         try:
             number = kind(value) if fits else math.nan
         except (OverflowError, ValueError):  # beyond all floats; NaN of another library
@@ -68,7 +70,7 @@ def check_fields(record: object) -> None:
     """
     for name, check, default in _checks(type(record)):  # type: ignore[arg-type]  # a class is hashable
         value = getattr(record, name)
-        if value is default:
+        if value is default or (not value and type(value) is type(default) is dict):
             continue
         try:
             object.__setattr__(record, name, check(value))
@@ -81,11 +83,14 @@ def _checks(owner: Any) -> list[tuple[str, Check, Any]]:
     """Return the fields that are checked, each with a value that needs no check: its default, as it would come out."""
     kinds = get_type_hints(owner, include_extras=True)
     checks = [(field, _check_of(kinds[field.name])) for field in fields(owner)]
-    return [
-        (field.name, check, MISSING if field.default is MISSING else check(field.default))
-        for field, check in checks
-        if check is not _pass
-    ]
+    return [(field.name, check, _default_of(field, check)) for field, check in checks if check is not _pass]
+
+
+def _default_of(field: Field[Any], check: Check) -> Any:
+    if field.default is MISSING:
+        return {} if field.default_factory is dict else MISSING
+    checked = check(field.default)
+    return field.default if type(checked) is type(field.default) and checked == field.default else checked
 
 
 def _check_of(kind: Any) -> Check:

@@ -48,6 +48,6 @@ class Limits:
             hint = "`--max-rank` raises the limit" if most < LARGEST_RANK else "PyTorch has no tensors of more"
             raise LimitError(f"{len(shape)} dimensions are more than {most}", hint=hint)
         # A size of 0 must not hide a dimension that PyTorch would refuse.
-        if math.prod(max(size, 1) for size in shape) > self.elements:
+        if (math.prod(shape) or math.prod(max(size, 1) for size in shape)) > self.elements:
             message = f"the tensor has more than {self.elements:,} elements"
             raise LimitError(message, hint="`--max-elements` raises the limit")

@@ -91,6 +91,8 @@ class Derivations:
                 missing.append(request)
             else:
                 self.known[request] = answer
+        if not missing:
+            return
         outcomes = self.worker.ask("derive", [request.to_data() for request in missing], self.seconds, self.store)
         for request, outcome in zip(missing, outcomes, strict=True):
             self._note(request, outcome)

@@ -54,6 +54,8 @@ class Run:
 
     def named(self, wanted: Sequence[str], option: str) -> list[TracedTensor]:
         """Return the tensors that an option names, by name or source text; InputError for one that has no gradient."""
+        if not wanted:
+            return []
         known = {"".join(name.split()): traced for traced, name in self.names.items()}
         tensors = []
         for name in wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from gradcli.report import report as data
 
@@ -37,6 +38,9 @@ class Report(data.Report):
         return summary(self)
 
 
+_values_of = attrgetter(*[field.name for field in fields(Report)])
+
+
 def shown(report: data.Report) -> Report:
     """Return a report as one that shows itself."""
-    return Report(**{field.name: getattr(report, field.name) for field in fields(report)})
+    return Report(*_values_of(report))

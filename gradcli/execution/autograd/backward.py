@@ -256,7 +256,7 @@ def grad_attribute(traced: TracedTensor) -> Tensor | None:
     if _is_lost(traced):
         return None
     tensor = actual(traced)
-    grad = tensor.grad if _is_apart(traced) or tensor.is_leaf or tensor.retains_grad else None
+    grad = tensor.grad if tensor.is_leaf or tensor.retains_grad or _is_apart(traced) else None
     return None if grad is None else plain(grad)
 
 

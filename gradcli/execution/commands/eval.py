@@ -24,7 +24,8 @@ def eval(  # noqa: A001  # the command's name
     """Return the report of `eval`."""
     run = start(program, settings, given, derivations)
     fired = watch(run.trace, run.names) if settings.hooks else None
-    reports = [_marked(found, settings.detach) for found in where_it_bends(run, evaluate_run(run)).values()]
+    reports = [*where_it_bends(run, evaluate_run(run)).values()]
+    reports = [_marked(found, settings.detach) for found in reports] if settings.detach else reports
     details = EvalDetails(None if fired is None else tuple(fired))
     return report(run, reports, details)
 

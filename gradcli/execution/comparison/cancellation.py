@@ -16,6 +16,7 @@ from gradcli.execution.comparison.compare import compare, largest_size
 from gradcli.execution.comparison.derivatives import LOST
 from gradcli.execution.comparison.other_values import with_other_values
 from gradcli.execution.comparison.rounding import UNKNOWN_WIDTH, Point
+from gradcli.execution.comparison.sizes import SizesOfEntries
 from gradcli.execution.forward.selecting import exact_results
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
@@ -45,6 +46,7 @@ class Cancellation:
     """A program again with other last digits of what it computes; without slots, to keep it."""
 
     point: Point
+    sizes: SizesOfEntries
 
     def hides(self, traced: TracedTensor, tolerance: Tolerance) -> bool:
         """Return whether rounding moves a tensor's gradient by a good part of it, or of what came from the output."""
@@ -74,7 +76,7 @@ class Cancellation:
         """Return whether a sum of rounded numbers is much smaller than these, or much larger than one of them."""
         trace = self.point.decomposition.trace
         exact = frozenset(trace.leaves)
-        return any(_loses(call, exact) for call in trace.calls)
+        return any(_loses(call, exact, self.sizes) for call in trace.calls)
 
     @cached_property
     def _again(self) -> Decomposition:
@@ -125,7 +127,7 @@ def with_other_last_bits(point: Point, seed: int, exact: frozenset[TracedTensor]
     )
 
 
-def _loses(call: TracedCall, exact: frozenset[TracedTensor]) -> bool:
+def _loses(call: TracedCall, exact: frozenset[TracedTensor], sizes: SizesOfEntries) -> bool:
     """Return whether a sum cancels numbers that are not exact, or absorbs some."""
     is_pointwise = call.op.kind is Kind.POINTWISE
     if not (_is_sum(call.op.definition) if is_pointwise else call.op.kind in SUMMING):
@@ -134,8 +136,8 @@ def _loses(call: TracedCall, exact: frozenset[TracedTensor]) -> bool:
     totals = list(filter(_is_inexact, call.outputs))
     if is_pointwise:
         return any(_loses_digits(_sizes(total), terms, exact) for total in totals)
-    largest = max(map(_largest_entry, terms), default=0.0)
-    return any(_largest_entry(total) < CANCELLED * largest for total in totals)
+    largest = max([sizes.of(term)[1] for term in terms], default=0.0)
+    return any(sizes.of(total)[1] < CANCELLED * largest for total in totals)
 
 
 def _loses_digits(total: Tensor, terms: list[TracedTensor], exact: frozenset[TracedTensor]) -> bool:
@@ -160,10 +162,6 @@ def _is_sum(formula: str) -> bool:
 
 def _sizes(traced: TracedTensor) -> Tensor:
     return traced.tensor.detach().abs()
-
-
-def _largest_entry(traced: TracedTensor) -> float:
-    return _size(traced.tensor.detach())
 
 
 def _size(tensor: Tensor) -> float:

@@ -31,7 +31,7 @@ def compare(
     `noise` is allowed on top of the tolerance: the rounding noise of each entry. `clues` are what a wrong
     gradient may have gone wrong with; with None a mismatch is not explained.
     """
-    if tuple(gradient.shape) != tuple(reference.shape):
+    if gradient.shape != reference.shape:
         subject = (clues or NO_CLUES).subject
         shapes = f"{subject} has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
         return Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, shapes))
@@ -91,7 +91,7 @@ def _is_finite(values: Any) -> bool:
 def largest_size(values: Any) -> float:
     """Return the largest absolute value, in one pass that copies nothing of real numbers; NaN if there is one."""
     least, largest = (values.abs() if values.is_complex() else values).aminmax()
-    return max(abs(least.item()), abs(largest.item()))
+    return max(largest.item(), -least.item())
 
 
 def _largest_ratio(error: Any, reference: Any) -> float:

@@ -30,7 +30,7 @@ from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.formulas.formulas import Formulas
-from gradcli.execution.forward.followed import module_of, source_of
+from gradcli.execution.forward.followed import Followed, module_of, source_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
@@ -138,8 +138,8 @@ def tensor_report(
     formula: Formula | None,
 ) -> TensorReport:
     """Return what one tensor's gradient is, and the verdict on it; `formula` is shown beside it."""
-    comparison = comparisons.compare_autograd(traced) if comparisons else None
-    value = comparisons.reference.values.get(traced) if comparisons else None
+    comparison, of_code = comparisons.compare_autograd(traced) if comparisons else None, isinstance(traced, Followed)
+    value = comparisons.point.reference.values.get(traced) if comparisons else None
     return report_on(
         traced.tensor,
         name,
@@ -150,8 +150,8 @@ def tensor_report(
         symbolic=symbolic_side(value, comparison, formula),
         verdict=comparison.verdict if comparison else None,
         notes=comparison.notes if comparison else (),
-        source=source_of(traced),
-        module=module_of(traced),
+        source=source_of(traced) if of_code else None,
+        module=module_of(traced) if of_code else None,
     )
 
 

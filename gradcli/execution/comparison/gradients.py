@@ -30,6 +30,7 @@ from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_outpu
 from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_overflow
 from gradcli.execution.comparison.own_values import OwnValues, own_values_of
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.sizes import SizesOfEntries
 from gradcli.execution.comparison.underflow import Underflow
 from gradcli.execution.comparison.within_rounding import CANCELLATION, ILL_CONDITIONED, UNDERFLOW
 from gradcli.execution.forward.dtypes import double
@@ -71,6 +72,8 @@ class GradientComparison:
     """The results of such ops whose jumps no gradient passes, by rounding alone."""
     watch: Watch | None = None
     """What has seen the Functions of the code."""
+    sizes: SizesOfEntries = field(default_factory=SizesOfEntries)
+    """Of the run's tensors."""
     hinging: set[TracedTensor] = field(default_factory=set)
     """The tensors whose gradients were found to be what rounding decides them to be, so far."""
     culprits: Culprits = field(init=False)
@@ -87,8 +90,8 @@ class GradientComparison:
         """Set what measures how far gradients may be off, and what says whose fault that is."""
         self.culprits = Culprits(self.point, self.gradients, self.tolerance, self.watch, _without_owner(self.divergent))
         self._excuses = Excuses(self.point, _without_owner(self._differing))
-        self._underflow = Underflow(self.point)
-        self._cancellation = Cancellation(self.point)
+        self._underflow = Underflow(self.point, self.sizes)
+        self._cancellation = Cancellation(self.point, self.sizes)
 
     @staticmethod
     def of(
@@ -101,13 +104,14 @@ class GradientComparison:
         """Return the comparisons of a run."""
         trace = point.decomposition.trace
         known = point.completed(gradients)
-        steps = has_jump(trace)
+        steps, sizes = has_jump(trace), SizesOfEntries()
         lost = lost_jumps(point, known) if steps else frozenset()
-        made = resting_on_nonfinite(trace, known)
+        results = [output for call in trace.calls for output in call.outputs]
+        made = {} if sizes.are_finite(results) else resting_on_nonfinite(trace, known)
         jumping = resting_on_jumps(trace, known, lost) if steps else {}
         jumping = {traced: notes for traced, notes in jumping.items() if traced not in made}
         undefined = made | jumping
-        return GradientComparison(point, gradients, tolerance, undefined, jumping, steps, lost, watch)
+        return GradientComparison(point, gradients, tolerance, undefined, jumping, steps, lost, watch, sizes)
 
     @property
     def trace(self) -> Trace:

@@ -244,8 +244,9 @@ def has_jump(trace: Trace) -> bool:
 
 def at_jump(call: TracedCall) -> bool:
     """Return whether a call is where its op says that its value may jump."""
-    empty = any(traced.tensor.numel() == 0 for traced in call.inputs)
-    return call.discontinuities is not None and not empty and _any(discontinuities(call))
+    if call.discontinuities is None or any(traced.tensor.numel() == 0 for traced in call.inputs):
+        return False
+    return _any(discontinuities(call))
 
 
 def discontinuities(call: TracedCall) -> Tensor:

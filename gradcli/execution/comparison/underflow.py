@@ -17,6 +17,7 @@ from torch import Tensor
 from gradcli.execution.comparison.compare import largest_size
 from gradcli.execution.comparison.other_values import with_other_values
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.sizes import SizesOfEntries
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
@@ -37,6 +38,7 @@ class Underflow:
     """A program again with other last bits of results that underflow leaves few; without slots, to keep it."""
 
     point: Point
+    sizes: SizesOfEntries
 
     def hides(self, traced: TracedTensor, tolerance: Tolerance) -> bool:
         """Return whether a tensor's gradient moves with such bits, or meets a kink by them alone."""
@@ -58,7 +60,8 @@ class Underflow:
     @cached_property
     def _may_hide(self) -> bool:
         """Return whether a call underflows, beside numbers, other than 0, whose squares do."""
-        tensors = [traced.tensor.detach() for traced in self.point.decomposition.trace.tensors]
+        trace = self.point.decomposition.trace
+        tensors = [traced.tensor.detach() for traced in trace.tensors if not self.sizes.of(traced)[0] >= TINY]
         return _has_tiny(tensors) and any(map(_underflows, self.point.decomposition.calls))
 
     @cached_property

@@ -81,7 +81,7 @@ class Formulas:
         formulas = {traced: written.get(name) or steps.get(traced) for traced, name in self.names.items()}
         trace = self.decomposition.trace
         found = readable(trace, {traced: formula for traced, formula in formulas.items() if formula is not None})
-        if is_complete and all(value.is_floating_point() for value in values.values()):
+        if all(value.is_floating_point() for value in values.values()):
             self._keep(found)
         return found
 

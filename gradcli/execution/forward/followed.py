@@ -98,7 +98,9 @@ def module_of(traced: TracedTensor) -> str | None:
 
 def actual(traced: TracedTensor) -> Tensor:
     """Return the tensor that autograd knows."""
-    real = traced.real if isinstance(traced, Followed) and traced.real is not None else held_by(traced)
+    if not isinstance(traced, Followed):
+        return traced.tensor
+    real = held_by(traced) if traced.real is None else traced.real
     return traced.tensor if real is None else real
 
 

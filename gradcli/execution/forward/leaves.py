@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -162,7 +163,8 @@ MOST_DISTINCT = 24
 REDRAWS = 16
 
 
-def first_primes(count: int) -> list[int]:
+@cache
+def first_primes(count: int) -> Sequence[int]:
     """Return the first primes: 2, 3, 5 and so on."""
     primes: list[int] = []
     candidate = 2
@@ -170,7 +172,7 @@ def first_primes(count: int) -> list[int]:
         if all(candidate % prime for prime in primes):
             primes.append(candidate)
         candidate += 1
-    return primes
+    return tuple(primes)
 
 
 def _full(shape: Sequence[int], prime: int, _: torch.Generator) -> Tensor:

@@ -9,7 +9,25 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.tree import NESTING
+
+
+class FilledCall(BoundCall):
+    """A call's arguments with the values of a run in their places, put there when they are first asked for."""
+
+    __slots__ = ("_template", "_values")
+
+    def __init__(self, template: BoundCall, values: Sequence[Any]) -> None:
+        self.node, self._template, self._values = template.node, template, values
+
+    def __getattr__(self, name: str) -> Any:
+        """Return arguments that nobody has asked for yet."""
+        if name not in BoundCall.__slots__:
+            raise AttributeError(name)
+        found = filled(getattr(self._template, name), self._values)
+        setattr(self, name, found)
+        return found
 
 
 class UnplacedError(Exception):
@@ -43,6 +61,8 @@ def filled(template: Any, values: Sequence[Any]) -> Any:
     # No call for each leaf, as in `tree`: this is what every call of a run that is repeated takes.
     if type(template) is Place:
         return values[template.number]
+    if not template:
+        return template.copy() if isinstance(template, list | dict) else template
     if isinstance(template, dict):
         return {
             key: values[item.number]

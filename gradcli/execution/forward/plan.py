@@ -20,7 +20,7 @@ from gradcli.errors import GradcliError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import Memory
-from gradcli.execution.forward.places import Place, UnplacedError, filled, placed
+from gradcli.execution.forward.places import FilledCall, Place, UnplacedError, filled, placed
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.straight import runs_straight
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, of_tensors
@@ -105,10 +105,8 @@ class PlannedCall:
                 tensors.append(tensor)
             elif tensors[place.number] is not tensor:
                 raise DiffersError
-        parts = [filled(part, values) for part in (places.positional, places.keywords, places.bound)]
-        given = BoundCall(places.node, *parts)
         return _known(
-            TracedCall(self.op, given, filled(self.result, values)),
+            TracedCall(self.op, FilledCall(places, values), filled(self.result, values)),
             inputs=[values[place.number] for place in self.inputs],
             outputs=values[start:],
         )

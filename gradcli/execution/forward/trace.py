@@ -91,8 +91,9 @@ class TracedCall:
         """Return the condition that holds where its results jump, if it has one and is known."""
         if self.gap is not None:
             return None
-        is_complex = any(traced.tensor.is_complex() for traced in self.inputs)
-        return self.op.cuts if is_complex and self.op.cuts is not None else self.op.discontinuities
+        if self.op.cuts is not None and any(traced.tensor.is_complex() for traced in self.inputs):
+            return self.op.cuts
+        return self.op.discontinuities
 
     def run(self, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
         """Run the call again on other values of its inputs; return its results by the tensors that they stand for.

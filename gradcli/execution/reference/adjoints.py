@@ -29,6 +29,8 @@ class Adjoints:
     """Why a node has no adjoint: a derivative is missing."""
     fresh: set[Node] = field(default_factory=set)
     """Nodes whose adjoints are tensors that nothing else reads, so that more is added in place."""
+    is_finite: bool = True
+    """Whether each contribution is known to be finite: what is added up of such ones is not NaN."""
 
     def add(self, node: Node, contribution: Tensor, *, fresh: bool = False) -> None:
         """Add a contribution: where paths meet, adjoints add up. Nothing else reads one that is `fresh`."""
@@ -45,13 +47,16 @@ class Adjoints:
 
     def contribute(self, node: Node, edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> None:
         """Add what a node contributes along one of its edges; UndecidedError if there is no derivative."""
-        found = contribution(edge, self.values[node], derived, self.perturb)
-        if found is not None:
-            self.add(edge.source, found, fresh=lives(derived[edge.request].adjoints[edge.name]).fresh)
+        answer = answered(edge, derived)
+        program = answer.adjoints[edge.name]
+        if not program.is_zero:
+            found, is_finite = _contribution(edge, self.values[node], answer, self.perturb)
+            self.is_finite = self.is_finite and is_finite
+            self.add(edge.source, found, fresh=lives(program).fresh)
 
-    def within(self, nodes: Iterable[Node]) -> Adjoints:
+    def within(self, values: Mapping[Node, Tensor]) -> Adjoints:
         """Return adjoints to work on apart, of some nodes to begin with."""
-        return Adjoints({node: self.values[node] for node in nodes}, self.perturb)
+        return Adjoints(dict(values), self.perturb)
 
     def take(self, node: Node, local: Adjoints) -> None:
         """Add a node's adjoint that was worked out apart."""
@@ -103,9 +108,13 @@ def contribution(
 ) -> Tensor | None:
     """Return cotangent times local derivative for one operand, a tensor of its shape; None if that is always 0."""
     answer = answered(edge, derived)
-    if answer.adjoints[edge.name].is_zero:
-        return None
-    presented = edge.layout.result.apply(cotangent)
+    return None if answer.adjoints[edge.name].is_zero else _contribution(edge, cotangent, answer, perturb)[0]
+
+
+def _contribution(edge: Edge, cotangent: Tensor, answer: Derived, perturb: Perturbation) -> tuple[Tensor, bool]:
+    """Return cotangent times local derivative, and whether it is known to be finite."""
+    shown = edge.layout.result
+    presented = cotangent if shown.is_whole else shown.apply(cotangent)
     if answer.system is not None:
         presented = -edge.last_system.solve(answer.system, presented, edge.operands | scalars(edge.request))
     return pulled_back(edge, presented, answer, perturb)
@@ -119,14 +128,20 @@ def answered(edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> Derive
     return answer
 
 
-def pulled_back(edge: Edge, cotangent: Tensor, answer: Derived, perturb: Perturbation = identity) -> Tensor:
-    """Return the vector-Jacobian product of one operand; `cotangent` is as the definition sees it."""
+def pulled_back(
+    edge: Edge, cotangent: Tensor, answer: Derived, perturb: Perturbation = identity
+) -> tuple[Tensor, bool]:
+    """Return the vector-Jacobian product of one operand, and whether it is known to be finite.
+
+    `cotangent` is as the definition sees it.
+    """
     program = answer.adjoints[edge.name]
     operands = {**edge.operands, COTANGENT: cotangent}
     if not operands.keys() >= {*program.operands}:
         operands = scalars(edge.request) | operands
-    value = dependence.evaluate(program, operands, edge.supports, perturb)
-    return edge.layout.views[edge.name].undo(value)
+    value, is_finite = dependence.evaluate(program, operands, edge.supports, perturb)
+    shown = edge.layout.views[edge.name]
+    return value if shown.is_whole else shown.undo(value), is_finite
 
 
 def scalars(request: DerivativeRequest) -> dict[str, Tensor]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,28 +69,91 @@ def _cost(letters: Sequence[str], pair: tuple[int, int], out: str, sizes: Mappin
 
 def _pair(labels: Sequence[str], values: Sequence[Tensor], out: str) -> Tensor:
     """Return the contraction of one or two tensors by torch."""
-    if len(values) == 2 and _is_swapped(labels[0], labels[1], out):  # noqa: PLR2004 (a pair is a matrix product)
-        labels, values = labels[::-1], values[::-1]
-    if out and _is_entrywise(labels):
-        return _summed(labels, values, out)
-    return torch.einsum(",".join(labels) + "->" + out, *values)
+    if len(values) == 1:
+        return torch.einsum(f"{labels[0]}->{out}", *values)
+    way = _way_of(labels[0], labels[1], out)
+    one, other = values[::-1] if way.swaps else values
+    return way.run(one, other)
 
 
-def _is_entrywise(labels: Sequence[str]) -> bool:
-    """Return whether two tensors have the same labels, each once."""
-    return len(labels) == 2 and sorted(labels[0]) == sorted(set(labels[1])) == sorted(labels[1])  # noqa: PLR2004 (a pair)
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How two tensors are contracted."""
+
+    swaps: bool
+    """Whether the second one comes first: so torch lays out the result in the order of its labels."""
+    run: Callable[[Tensor, Tensor], Tensor]
 
 
-def _summed(labels: Sequence[str], values: Sequence[Tensor], out: str) -> Tensor:
-    """Return the sum of a product entry by entry: einsum would copy both to make a product of matrices of it."""
-    own = labels[0]
-    product = values[0] * values[1].permute([labels[1].index(letter) for letter in own])
-    gone = [place for place, letter in enumerate(own) if letter not in out]
-    kept = [letter for letter in own if letter in out]
-    return (product.sum(gone) if gone else product).permute([kept.index(letter) for letter in out])
-
-
-def _is_swapped(left: str, right: str, out: str) -> bool:
-    """Return whether a product of two has the second one's rows: so torch would lay out its result transposed."""
+@lru_cache(maxsize=4096)
+def _way_of(left: str, right: str, out: str) -> _Way:
     lone = [letter for letter in out if (letter in left) != (letter in right)]
-    return bool(lone) and lone[0] in right
+    swaps = bool(lone) and lone[0] in right
+    left, right = (right, left) if swaps else (left, right)
+    return _Way(swaps, _run_of(left, right, out))
+
+
+def _run_of(left: str, right: str, out: str) -> Callable[[Tensor, Tensor], Tensor]:
+    if out and sorted(left) == sorted(set(right)) == sorted(right):
+        return _summed_product(left, right, out)
+    if _is_matrix_product(left, right, out):
+        return _matrix_product(left, right, out)
+    equation = f"{left},{right}->{out}"
+    return lambda one, other: torch.einsum(equation, one, other)
+
+
+def _summed_product(left: str, right: str, out: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what sums a product entry by entry: einsum would copy both to make a product of matrices of it."""
+    order = [right.index(letter) for letter in left]
+    gone = [place for place, letter in enumerate(left) if letter not in out]
+    kept = [letter for letter in left if letter in out]
+    back = [kept.index(letter) for letter in out]
+
+    def run(one: Tensor, other: Tensor) -> Tensor:
+        product = one * (other if left == right else other.permute(order))
+        summed = product.sum(gone) if gone else product
+        return summed if kept == [*out] else summed.permute(back)
+
+    return run
+
+
+def einsum(equation: Any, *operands: Tensor) -> Tensor:
+    """Return what `torch.einsum` does, by a product of matrices where it is one."""
+    # PyTorch also takes lists of axes.
+    way = _matrices(equation) if isinstance(equation, str) and len(operands) == 2 else None  # noqa: PLR2004 (a pair)
+    if way is None or any(tensor.ndim != 2 for tensor in operands):  # noqa: PLR2004 (a matrix)
+        return torch.einsum(equation, *operands)
+    one, other = operands[::-1] if way.swaps else operands
+    return way.run(one, other)
+
+
+@lru_cache(maxsize=256)
+def _matrices(equation: str) -> _Way | None:
+    """Return how two matrices are multiplied as an equation says; None if it says anything else."""
+    inputs, _, out = equation.partition("->")
+    left, _, right = inputs.partition(",")
+    is_plain = all(map(str.isalpha, (left, right, out)))
+    return _way_of(left, right, out) if is_plain and _is_matrix_product(left, right, out) else None
+
+
+def _is_matrix_product(left: str, right: str, out: str) -> bool:
+    """Return whether two matrices have one label in common, which is summed."""
+    return all(map(_is_matrix, (left, right, out))) and {*left} ^ {*right} == {*out}
+
+
+def _is_matrix(labels: str) -> bool:
+    return len({*labels}) == len(labels) == 2  # noqa: PLR2004 (rows and columns)
+
+
+def _matrix_product(left: str, right: str, out: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what multiplies two matrices: einsum makes batches of one of them, which takes three times as long.
+
+    An axis of length 1 is repeated, as einsum does.
+    """
+    turns, turns_other, equation = left[0] != out[0], right[1] != out[1], f"{left},{right}->{out}"
+
+    def run(one: Tensor, other: Tensor) -> Tensor:
+        rows, columns = one.mT if turns else one, other.mT if turns_other else other
+        return rows @ columns if rows.shape[1] == columns.shape[0] else torch.einsum(equation, one, other)
+
+    return run

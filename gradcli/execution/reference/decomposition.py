@@ -38,10 +38,12 @@ class DecomposedCall:
     call: TracedCall
     nodes: tuple[Node, ...]
     """The primitive nodes of the definition, in the order in which they were made."""
+    operands: Sequence[Node]
+    """What these depend on: its operands, and nodes inside of earlier definitions, which it differentiates."""
+    own: Sequence[Node]
+    """What it made: its results, which may be what it was given, and all the nodes."""
     error: str | None = None
     """Why there is no definition here."""
-    further: tuple[Node, ...] = ()
-    """What its nodes depend on beside its operands: nodes inside of earlier definitions, which it differentiates."""
     steps: tuple[Step, ...] = ()
     """The ops that its definition came to."""
 
@@ -68,7 +70,8 @@ class Decomposition:
 
     def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
         """Return the nodes of tensors, two for a complex one, each once and in order."""
-        return dict.fromkeys(node for traced in several for node in parts(self.nodes[traced]))
+        nodes = [self.nodes[traced] for traced in several]
+        return dict.fromkeys([part for node in nodes for part in parts(node)])
 
     def enter(self, leaf: TracedTensor, value: Tensor) -> None:
         """Put a leaf on the tape with a value in double precision."""
@@ -145,8 +148,10 @@ def _decompose_call(decomposition: Decomposition, call: TracedCall) -> Decompose
     if len(made) != len(call.outputs):
         made = decomposition.entered(call, differentiable=error is not None)
     decomposition.note(call, made)
-    own, steps = tuple(tape.nodes[start:]), tuple(tape.steps[first:])
-    return DecomposedCall(call, own, error, () if call.inner is None else _sources(own), steps)
+    nodes = tuple(tape.nodes[start:])
+    operands = decomposition.parts(call.inputs) | dict.fromkeys(() if call.inner is None else _sources(nodes))
+    own = decomposition.parts(call.outputs) | dict.fromkeys(nodes)
+    return DecomposedCall(call, nodes, [*operands], [*own], error, tuple(tape.steps[first:]))
 
 
 def _results(decomposition: Decomposition, call: TracedCall) -> list[Any]:

@@ -28,8 +28,8 @@ Supports = Mapping[str, Callable[[], Tensor]]
 
 def evaluate(
     program: TensorProgram, operands: Mapping[str, Tensor], supports: Supports, perturb: Perturbation = identity
-) -> Tensor:
-    """Return the result of a program, in which a structural zero times anything is 0.
+) -> tuple[Tensor, bool]:
+    """Return the result of a program, in which a structural zero times anything is 0; and if it was finite at once.
 
     `supports` says where operands are not structural zeros, if they have any. A NaN is what a product would come out as
     otherwise, so that only a result that holds one is looked at again. So is one that is infinite beside a zero with a
@@ -37,12 +37,12 @@ def evaluate(
     """
     result = tensor_eval.evaluate(program, operands, perturb)
     if all_finite(result):
-        return result
+        return result, True
     if has_nan(result):
-        return _evaluate_selecting(program, operands, supports, perturb)
+        return _evaluate_selecting(program, operands, supports, perturb), False
     signed = {name: value for name, value in operands.items() if _has_negative_zero(value)}
     unsigned = {name: value + 0.0 for name, value in signed.items()}
-    return tensor_eval.evaluate(program, {**operands, **unsigned}, perturb) if signed else result
+    return tensor_eval.evaluate(program, {**operands, **unsigned}, perturb) if signed else result, False
 
 
 def _has_negative_zero(value: Tensor) -> bool:

@@ -40,7 +40,7 @@ def _gradients(decomposition: Decomposition, inner: InnerGradient, derivations: 
     derivations.request(dict.fromkeys(edge.request for call in calls for node in call.nodes for edge in node.edges))
     with double_precision(), torch.no_grad():
         for call in reversed(calls):
-            local = pull_back_call(decomposition, call, recording, derivations.known)
+            local = pull_back_call(call, recording, derivations.known)
             if local is not None:
                 decide_kinks(decomposition, local, Reference())
                 pass_on(local, recording)

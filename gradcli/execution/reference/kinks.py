@@ -41,9 +41,9 @@ class Adopted(Enum):
     """They do not: difference quotients stand in for a symbolic derivative that is NaN."""
 
 
-def has_kink(nodes: Sequence[Node], local: Adjoints) -> bool:
-    """Return whether a gradient passes through a declared kink."""
-    return any(node.kinks is not None and _reached(node.kinks(), local.values.get(node)) for node in nodes)
+def has_kink(bent: Sequence[Node], local: Adjoints) -> bool:
+    """Return whether a gradient passes through a declared kink, of nodes that may have one."""
+    return any(node.kinks is not None and _reached(node.kinks(), local.values.get(node)) for node in bent)
 
 
 def _reached(mask: Tensor, adjoint: Tensor | None) -> bool:

@@ -29,12 +29,15 @@ class AxisView:
     original: tuple[int, ...]
     permutation: tuple[int, ...]
     shape: tuple[int, ...]
+    is_whole: bool = field(init=False, repr=False, compare=False)
+    """Whether it shows a tensor as it is."""
     _keeps_order: bool = field(init=False, repr=False, compare=False)
     _permuted: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out what every tensor that is shown asks for."""
         object.__setattr__(self, "_keeps_order", self.permutation == tuple(range(len(self.permutation))))
+        object.__setattr__(self, "is_whole", self._keeps_order and self.shape == self.original)
         object.__setattr__(self, "_permuted", tuple([self.original[axis] for axis in self.permutation]))
 
     def apply(self, tensor: Tensor) -> Tensor:

@@ -12,15 +12,15 @@ from gradcli.derivation.tensor_program import Step, TensorProgram
 from gradcli.ops.functions import FUNCTIONS
 
 OVERWRITING = frozenset(row.name for row in FUNCTIONS if row.overwrites)
-# Steps whose result may be a view of an input.
-VIEWING = frozenset({"relabel", "expand", "gather"})
+# Steps whose result may be a view of an input, or is one that all runs have in common.
+SHARING = frozenset({"relabel", "expand", "gather", "number"})
 
 
 @dataclass(frozen=True, slots=True)
 class Lives:
     """For each step, which input it may overwrite (or None) and which values no later step reads.
 
-    `fresh`: the result is a tensor of its own, and no view of an operand.
+    `fresh`: the result is a tensor of its own: no view of an operand, nor one that another run has too.
     """
 
     overwritten: tuple[int | None, ...]
@@ -41,7 +41,7 @@ def lives(program: TensorProgram) -> Lives:
         if value != program.result:
             dead[positions[-1]].append(value)
     overwritten = (_overwritten(step, program, readers) for step in program.steps)
-    fresh = program.result >= first and not _is_view(program.steps[program.result - first])
+    fresh = program.result >= first and not _is_shared(program.steps[program.result - first])
     return Lives(tuple(overwritten), tuple(map(tuple, dead)), fresh)
 
 
@@ -52,11 +52,11 @@ def _overwritten(step: Step, program: TensorProgram, readers: dict[int, list[int
     first = len(program.operands)
     for place, value in enumerate(step.inputs):
         lone = value >= first and len(readers[value]) == 1 and value != program.result
-        if lone and step.labels[place] == step.out and not _is_view(program.steps[value - first]):
+        if lone and step.labels[place] == step.out and not _is_shared(program.steps[value - first]):
             return place
     return None
 
 
-def _is_view(step: Step) -> bool:
-    """Return whether a step's result may be a view of an input; torch.einsum gives one for the diagonal of a tensor."""
-    return step.function in VIEWING or (step.function == "einsum" and len(step.inputs) == 1)
+def _is_shared(step: Step) -> bool:
+    """Return whether a step's result is not its own; torch.einsum gives a view for the diagonal of a tensor."""
+    return step.function in SHARING or (step.function == "einsum" and len(step.inputs) == 1)

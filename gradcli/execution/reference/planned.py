@@ -20,11 +20,12 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import limits_in_force
-from gradcli.execution.forward.places import Place, UnplacedError, filled, placed
+from gradcli.execution.forward.places import UnplacedError, filled, placed
 from gradcli.execution.forward.plan import DiffersError
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.straight import OF_SHAPES
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced
+from gradcli.execution.reference import supports
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition, Inner, decompose
 from gradcli.execution.reference.nodes import NODES, Edge, Node, nodes_in
 from gradcli.execution.reference.steps import Definition, Step, Way, computed, made_by
@@ -48,9 +49,12 @@ class PlannedStep:
     """Whether it has operands of whole numbers or truth values: their entries may say which are read, or how many."""
     definition: Definition | None
     """Of a node whose edges are told by shapes and strides alone: a primitive one, or a view of another's memory."""
-    operands: Mapping[str, Place]
+    operands: tuple[tuple[str, int], ...]
+    """By name, the places of what that is made of."""
     made: tuple[Made, ...]
     """What of each node that it adds is as planned."""
+    has_support: bool | None
+    """Whether the zeros of a constant are structural; None for what is not a single one."""
 
     @staticmethod
     def of(step: Step, places: Mapping[Node, int]) -> PlannedStep:
@@ -61,46 +65,60 @@ class PlannedStep:
         definition, operands = _defined(step, results[0])
         has_indices = not all(one.tensor.is_floating_point() for one in given)
         made = [] if step.way is Way.KINKS else [_made(one.tensor) for one in results]
+        is_one = step.way is Way.CONSTANT and step.result is results[0]
+        has_support = results[0].support is not None if is_one else None
         return PlannedStep(step.op, step.way, call, place(dict(step.bound)), place(step.result), step.is_known,
-                           has_indices, definition, place(operands), tuple(made))  # fmt: skip
+                           has_indices, definition, tuple([(name, places[node]) for name, node in operands.items()]),
+                           tuple(made), has_support)  # fmt: skip
 
     def again(self, tape: Tape, tensors: list[Tensor], known: Any) -> None:
         """Do it on the nodes of a tape, which have these tensors; DiffersError if what it makes is of another kind."""
+        if self.definition is not None:
+            found = known if self.is_known else self._computed(tensors)
+            if not isinstance(found, Tensor) or _made(found) != self.made[0]:
+                raise DiffersError
+            self._connect(self.definition, tape, found)
+            tensors.append(found)
+            return
         nodes, start = tape.nodes, len(tensors)
         if self.way is Way.KINKS:
             note_kinks(self.op, filled(self.bound, nodes), filled(self.result, nodes))
-        elif self.definition is None and self.way is Way.MOVED:
+        elif self.way is Way.MOVED:
             tape.moved(self.op, self._call(nodes), filled(self.bound, nodes), known if self.is_known else None)
         else:
-            found = known if self.is_known else self._computed(tensors)
-            if self.definition is None:
-                tape.entered(self.op, filled(self.bound, nodes), found)
-            else:
-                self._connect(self.definition, tape, found)
+            self._enter(tape, known if self.is_known else self._computed(tensors))
         tensors += [node.tensor for node in nodes[start:]]
         if [_made(tensor) for tensor in tensors[start:]] != [*self.made]:
             raise DiffersError
+
+    def _enter(self, tape: Tape, found: Any) -> None:
+        """Put a constant on the tape."""
+        bound = filled(self.bound, tape.nodes)
+        if self.has_support is None or not isinstance(found, Tensor):
+            tape.entered(self.op, bound, found)
+            return
+        node = made_by(tape.enter(found, differentiable=False), self.op, bound)
+        node.support = supports.of_constant(node) if self.has_support else None
 
     def _call(self, nodes: Sequence[Node]) -> BoundCall:
         call = self.call
         return BoundCall(call.node, filled(call.positional, nodes), filled(call.keywords, nodes), {})
 
     def _computed(self, tensors: Sequence[Tensor]) -> Any:
-        positional, keywords = filled(self.call.positional, tensors), filled(self.call.keywords, tensors)
-        return computed(self.op, positional, keywords, checked=self.has_indices)
+        keywords = filled(self.call.keywords, tensors) if self.call.keywords else {}
+        return computed(self.op, filled(self.call.positional, tensors), keywords, checked=self.has_indices)
 
-    def _connect(self, definition: Definition, tape: Tape, result: Any) -> None:
+    def _connect(self, definition: Definition, tape: Tape, result: Tensor) -> None:
         """Put a node on the tape, with its edges."""
-        if not isinstance(result, Tensor) or _made(result) != self.made[0]:
-            raise DiffersError
-        operands = filled(self.operands, tape.nodes)
+        nodes = tape.nodes
+        operands = {name: nodes[place] for name, place in self.operands}
         if self.way is Way.PRIMITIVE:
             made_by(tape.defined(definition, operands, result), self.op, operands)
         elif result.data_ptr() != operands["input"].tensor.data_ptr():
             raise DiffersError
         else:
             node = tape.node(result, (definition.view(operands["input"]),))
-            moved_by(node, self.op, self._call(tape.nodes), filled(self.bound, tape.nodes), 0)
+            moved_by(node, self.op, self._call(nodes), filled(self.bound, nodes), 0)
 
 
 def _made(tensor: Tensor) -> Made:
@@ -139,6 +157,10 @@ class PlannedDefinition:
     """Whether it goes on from what PyTorch computed."""
     is_entered: bool
     """Whether the outputs are made of nothing."""
+    operands: tuple[int, ...]
+    """What it depends on, likewise."""
+    own: tuple[int, ...]
+    """What it made, likewise."""
 
     @staticmethod
     def of(group: DecomposedCall, known: Mapping[TracedTensor, Any], places: Mapping[Node, int]) -> PlannedDefinition:
@@ -149,14 +171,15 @@ class PlannedDefinition:
         planned = tuple([PlannedStep.of(step, places) for step in steps])
         outputs, made = [known[output] for output in group.call.outputs], {*nodes_in([step.result for step in steps])}
         goes_on = any(step.is_known for step in steps)
-        return PlannedDefinition(planned, tuple([places[node] for node in outputs]), goes_on, not made >= {*outputs})
+        around = [tuple([places[node] for node in nodes]) for nodes in (outputs, group.operands, group.own)]
+        return PlannedDefinition(planned, around[0], goes_on, not made >= {*outputs}, *around[1:])
 
     def again(self, decomposition: Decomposition, call: TracedCall, tensors: list[Tensor]) -> DecomposedCall:
         """Return a call of another run by its definition; DiffersError if it is not as planned.
 
         `tensors` are those of the nodes on the tape.
         """
-        tape, start, known = decomposition.tape, len(decomposition.tape.nodes), None
+        tape, start, known = decomposition.tape, len(tensors), None
         if self.goes_on:
             known = replaced(call.result, lambda traced: traced.tensor.detach())
             decomposition.shared.update(call.outputs)
@@ -164,8 +187,10 @@ class PlannedDefinition:
             step.again(tape, tensors, known)
         if self.is_entered:
             tensors += [node.tensor for node in decomposition.entered(call, differentiable=False)]
-        decomposition.note(call, [tape.nodes[place] for place in self.outputs])
-        return DecomposedCall(call, tuple(tape.nodes[start:]))
+        nodes = tape.nodes
+        decomposition.note(call, [nodes[place] for place in self.outputs])
+        operands, own = ([nodes[place] for place in places] for places in (self.operands, self.own))
+        return DecomposedCall(call, tuple(nodes[start:]), operands, own)
 
 
 def _makes_nodes(step: Step) -> bool:

@@ -45,16 +45,19 @@ class LocalPullback:
     """One call's cotangents taken back through its definition, apart from all other calls."""
 
     call: DecomposedCall
-    operands: dict[Node, None]
     cotangents: Mapping[Node, Tensor]
     """What arrived: a second derivative also arrives inside the definition, for the gradient was made of its nodes."""
     adjoints: Adjoints
     """Of the operands, and of the nodes of the definition."""
+    bent: Sequence[Node]
+    """The nodes of the definition that may have a kink."""
 
     @property
     def makes_nan(self) -> bool:
         """Return whether the derivative makes a NaN that was not there before."""
-        nodes = [node for node in self.operands if node in self.adjoints.values and node not in self.cotangents]
+        if self.adjoints.is_finite:
+            return False
+        nodes = [node for node in self.call.operands if node in self.adjoints.values and node not in self.cotangents]
         made = any(has_nan(self.adjoints.values[node]) for node in nodes)
         return made and not any(map(has_nan, self.cotangents.values()))
 
@@ -78,7 +81,7 @@ def pull_back(decomposition: Decomposition, adjoints: Adjoints, derived: Derivat
     reference = Reference()
     with double_precision(), torch.no_grad():
         for call in reversed(decomposition.calls):
-            local = pull_back_call(decomposition, call, adjoints, derived)
+            local = pull_back_call(call, adjoints, derived)
             if local is not None:
                 decide_kinks(decomposition, local, reference)
                 pass_on(local, adjoints)
@@ -86,31 +89,28 @@ def pull_back(decomposition: Decomposition, adjoints: Adjoints, derived: Derivat
     return reference
 
 
-def pull_back_call(
-    decomposition: Decomposition, call: DecomposedCall, adjoints: Adjoints, derived: Derivatives
-) -> LocalPullback | None:
+def pull_back_call(call: DecomposedCall, adjoints: Adjoints, derived: Derivatives) -> LocalPullback | None:
     """Take what arrived at one call back to its operands; None if nothing did, or if there is no derivative."""
-    operands = decomposition.parts(call.call.inputs) | dict.fromkeys(call.further)
-    own = dict.fromkeys([*decomposition.parts(call.call.outputs), *call.nodes])
-    reached = [node for node in own if node in adjoints.values]
-    reasons = [adjoints.undecided[node] for node in own if node in adjoints.undecided]
+    values, undecided = adjoints.values, adjoints.undecided
+    reached = {node: values[node] for node in call.own if node in values}
+    reasons = [undecided[node] for node in call.own if node in undecided] if undecided else []
     if call.error is not None and (reached or reasons):
         reasons = [call.error]
-    for node in operands if reasons else ():
+    for node in call.operands if reasons else ():
         adjoints.fail(node, reasons[0])
     if reasons or not reached:
         return None
-    local = adjoints.within(reached)
-    accumulate(call.nodes, local, derived, kept={*operands, *(node for node in call.nodes if node.kinks is not None)})
-    return LocalPullback(call, operands, {node: adjoints.values[node] for node in reached}, local)
+    local, bent = adjoints.within(reached), [node for node in call.nodes if node.kinks is not None]
+    accumulate(call.nodes, local, derived, kept={*call.operands, *bent})
+    return LocalPullback(call, reached, local, bent)
 
 
 def decide_kinks(decomposition: Decomposition, local: LocalPullback, reference: Reference) -> None:
     """Adopt autograd's choice at a kink of a call, and at what only looks like one (0 times infinity); note which."""
-    call, kink, made_nan = local.call.call, has_kink(local.call.nodes, local.adjoints), local.makes_nan
+    call, kink, made_nan = local.call.call, has_kink(local.bent, local.adjoints), local.makes_nan
     if not (kink or made_nan):
-        _mark(reference.kinked, call, ())
-        _mark(reference.by_difference_quotient, call, ())
+        for marked in filter(None, (reference.kinked, reference.by_difference_quotient)):
+            _mark(marked, call, ())
         return
     inputs = {traced: decomposition.nodes[traced] for traced in call.inputs}
     tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
@@ -139,7 +139,7 @@ def _mark(marked: dict[TracedTensor, str], call: TracedCall, here: Sequence[Trac
 
 def pass_on(local: LocalPullback, adjoints: Adjoints) -> None:
     """Add a call's contributions to its operands' adjoints; a reason why there is none goes on, too."""
-    for node in local.operands:
+    for node in local.call.operands:
         if node in local.adjoints.undecided:
             adjoints.fail(node, local.adjoints.undecided[node])
         elif node in local.adjoints.values and node not in local.cotangents:
@@ -148,10 +148,11 @@ def pass_on(local: LocalPullback, adjoints: Adjoints) -> None:
 
 def collect_gradients(decomposition: Decomposition, adjoints: Adjoints, reference: Reference) -> None:
     """Read every tensor's gradient off its nodes' adjoints: zeros where none arrived."""
+    undecided = adjoints.undecided
     for traced, node in decomposition.nodes.items():
-        reason = next((adjoints.undecided[part] for part in parts(node) if part in adjoints.undecided), None)
-        if reason is not None:
-            reference.undecided[traced] = reason
+        reasons = [undecided[part] for part in parts(node) if part in undecided] if undecided else ()
+        if reasons:
+            reference.undecided[traced] = reasons[0]
         elif node.tensor.is_floating_point() or node.tensor.is_complex():  # integers and truth values have no gradient
             value = joined(node, adjoints.values)
             reference.values[traced] = torch.zeros_like(node.tensor) if value is None else value

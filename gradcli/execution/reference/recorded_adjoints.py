@@ -49,11 +49,10 @@ class RecordedAdjoints(Adjoints):
             local = replace(local, cotangent=self._solution(local))
         self.meet(edge.source, self._product(local))
 
-    def within(self, nodes: Iterable[Node]) -> RecordedAdjoints:
+    def within(self, values: Mapping[Node, Tensor]) -> RecordedAdjoints:
         """Return adjoints to work on apart, of some nodes to begin with."""
-        own = list(nodes)
-        values = {node: self.values[node] for node in own}
-        return RecordedAdjoints(values, self.perturb, tape=self.tape, nodes={node: self.nodes[node] for node in own})
+        nodes = {node: self.nodes[node] for node in values}
+        return RecordedAdjoints(dict(values), self.perturb, tape=self.tape, nodes=nodes)
 
     def take(self, node: Node, local: Adjoints) -> None:
         """Add a node's adjoint that was worked out apart; one that was chosen at a kink is not differentiated."""
@@ -77,7 +76,8 @@ class RecordedAdjoints(Adjoints):
         edge = local.edge
         presented = local.view.apply(local.cotangent.tensor)
         name = cotangent_name(local.level)
-        value = pulled_back(edge, presented, local.answer, self.perturb)
+        value, is_finite = pulled_back(edge, presented, local.answer, self.perturb)
+        self.is_finite = self.is_finite and is_finite
         shown = local.layout({name: local.view}, edge.layout.views[edge.name])
         operands = edge.operands | {name: presented}
         sources = local.sources | {name: local.cotangent}

@@ -16,10 +16,11 @@ from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import check_call
 from gradcli.execution.reference import layout, supports
+from gradcli.execution.reference.contraction import einsum
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.reference.systems.solve import LastSystem
-from gradcli.ops.record import Op
+from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import find
 
 
@@ -61,7 +62,12 @@ class Definition:
     def edges(self, operands: Mapping[str, Node], result: Tensor, last: LastSystem) -> tuple[Edge, ...]:
         """Return an edge to each operand that it is differentiated by."""
         views = self.shown.views
-        tensors = {name: views[name].apply(layout.as_numbers(node.tensor, name)) for name, node in operands.items()}
+        tensors = {
+            name: node.tensor
+            if views[name].is_whole and node.tensor.is_floating_point()
+            else views[name].apply(layout.as_numbers(node.tensor, name))
+            for name, node in operands.items()
+        }
         if self.request.unknown:
             tensors[self.request.unknown] = result
         depends = supports.presented(operands, self.shown)
@@ -79,6 +85,7 @@ def computed(op: Op, positional: list[Any], keywords: dict[str, Any], *, checked
     run = function(op.torch)
     if checked:
         check_call(run, positional, keywords, pointwise=op.is_entrywise)
+    run = einsum if op.kind is Kind.EINSUM else run
     try:
         return run(*positional, **keywords)
     except (RuntimeError, NotSupportedError):

@@ -26,8 +26,13 @@ def with_support(result: Any, op: Op, bound: Mapping[str, Any]) -> Any:
     arguments = [part for node in nodes_in(bound) for part in parts(node)]
     if op.name.startswith("_") or (arguments and all(node.support is not None for node in arguments)):
         for node in (part for value in nodes_in(result) for part in parts(value)):
-            node.support = partial(_is_not_zero, node.tensor)
+            node.support = of_constant(node)
     return result
+
+
+def of_constant(node: Node) -> Callable[[], Tensor]:
+    """Return where a constant is not 0."""
+    return partial(_is_not_zero, node.tensor)
 
 
 def _is_not_zero(tensor: Tensor) -> Tensor:

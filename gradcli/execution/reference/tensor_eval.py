@@ -37,12 +37,12 @@ def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], perturb: Pe
 
     `perturb` changes the result of every step: rounding noise is found by changing last bits.
     """
-    sizes = {label: operands[name].shape[axis] for label, name, axis in program.sizes}
-    values: list[Any] = list(map(operands.get, program.operands))
     prepared = _prepared(program)
-    unchecked = math.prod(sizes.values()) <= limits_in_force().elements and prepared.labels <= sizes.keys()
+    sizes = {label: operands[name].shape[axis] for label, name, axis in prepared.sizes}
+    values: list[Any] = list(map(operands.get, program.operands))
+    unchecked = prepared.is_bounded and math.prod(sizes.values()) <= limits_in_force().elements
     for step, run, dead in prepared.steps:
-        inputs = list(map(values.__getitem__, step.inputs))
+        inputs = [values[value] for value in step.inputs]
         if not unchecked:
             check_entries(_entries(step, inputs, sizes), "a step of the derivative")
         made = run(inputs, sizes)
@@ -59,16 +59,21 @@ class _Prepared:
 
     steps: Sequence[tuple[Step, Run, tuple[int, ...]]]
     """The steps, what runs each, and the values that nothing reads after it."""
-    labels: frozenset[str]
-    """The labels of everything that it makes: nothing is larger than all their axes together."""
+    sizes: Sequence[tuple[str, str, int]]
+    """Where the lengths are read that steps ask for: of the labels of everything that it makes, and of any other."""
+    is_bounded: bool
+    """Whether these are all of the former: nothing is larger than all their axes together."""
 
 
 @lru_cache(maxsize=4096)
 def _prepared(program: TensorProgram) -> _Prepared:
     known = lives(program)
     runs = map(run_of, program.steps, known.overwritten)
-    labels = frozenset("".join(step.out for step in program.steps))
-    return _Prepared(list(zip(program.steps, runs, known.dead, strict=True)), labels)
+    made = {*"".join(step.out for step in program.steps)}
+    asked = made | {step.number for step in program.steps if step.function == "size"}
+    sizes = [place for place in program.sizes if place[0] in asked]
+    steps = list(zip(program.steps, runs, known.dead, strict=True))
+    return _Prepared(steps, sizes, made <= {label for label, _, _ in sizes})
 
 
 def run_step(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], run: Run | None = None) -> Tensor:
@@ -79,6 +84,9 @@ def run_step(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], run: Ru
 
 def run_of(step: Step, overwritten: int | None = None) -> Run:
     """Return what runs a step, and writes its result over one of the inputs if that is said."""
+    if step.function == "number":
+        number = STRUCTURAL["number"](step, [], {})
+        return lambda _, __: number
     if step.function not in POINTWISE:
         return partial(STRUCTURAL[step.function], step)
     function, out = POINTWISE[step.function], step.out
@@ -144,15 +152,15 @@ def _alignment(labels: str, out: str) -> tuple[list[int], list[int]]:
 def _einsum(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
     if len(inputs) == 1 and len(set(step.labels[0])) == len(step.labels[0]):
         axes = [axis for axis, letter in enumerate(step.labels[0]) if letter not in step.out]
-        kept = "".join(letter for letter in step.labels[0] if letter in step.out)
+        kept = "".join([letter for letter in step.labels[0] if letter in step.out])
         return align(inputs[0].sum(dim=axes), kept, step.out)
     # bool factors (Iverson brackets) count as 0 and 1.
-    inputs = [value.to(torch.float64) if value.dtype == torch.bool else value for value in inputs]
+    inputs = [value.to(torch.float64) if value.dtype is torch.bool else value for value in inputs]
     return contracted(step.labels, inputs, step.out)
 
 
 def _number(step: Step, _: list[Tensor], __: Mapping[str, int]) -> Tensor:
-    return torch.tensor(step.number, dtype=torch.float64)
+    return torch.tensor(step.number, dtype=torch.float64, device="cpu")
 
 
 def _index(step: Step, _: list[Tensor], sizes: Mapping[str, int]) -> Tensor:

@@ -34,8 +34,8 @@ def test_leaf_k_is_filled_with_the_kth_prime() -> None:
     leaves = make_leaves(["w1", "w2", "w3"], Settings(shapes={None: (2,), "w3": ()}), {})
     assert [leaf.tolist() for leaf in leaves.values()] == [[2.0, 2.0], [3.0, 3.0], 5.0]
     assert all(leaf.requires_grad and leaf.dtype == torch.float64 for leaf in leaves.values())
-    assert first_primes(8) == [2, 3, 5, 7, 11, 13, 17, 19]
-    assert first_primes(0) == []
+    assert first_primes(8) == (2, 3, 5, 7, 11, 13, 17, 19)
+    assert first_primes(0) == ()
 
 
 def test_a_valued_leaf_takes_its_prime_with_it() -> None:

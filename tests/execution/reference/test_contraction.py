@@ -24,6 +24,10 @@ SIZES = {"i": 3, "j": 4, "k": 2, "l": 5, "m": 3}
         "ij->ji",
         "ij,ji->j",
         "ijk,kij->ki",
+        "ij,jk->ik",
+        "ij,kj->ik",
+        "ji,jk->ki",
+        "ji,kj->ki",
     ],
 )
 def test_a_product_of_several_is_that_of_all_at_once(equation: str) -> None:

@@ -59,6 +59,17 @@ def test_a_view_is_not_fresh(function: str, fresh: bool) -> None:
     assert not lives(program([("exp", (0,))], 0)).fresh  # an operand
 
 
+def test_a_number_is_the_same_in_each_run() -> None:
+    steps = (Step("number", (), (), "", 3.0), Step("neg", (1,), ("",), ""), Step("add", (2, 1), ("", ""), ""))
+    whole = TensorProgram(("x",), ("",), (), steps, 3, "")
+    number = TensorProgram(("x",), ("",), (), steps[:1], 1, "")
+    for _ in range(2):
+        assert evaluate(whole, {"x": torch.tensor(0.0)}).item() == 0.0
+        assert evaluate(number, {"x": torch.tensor(0.0)}).item() == 3.0
+    assert lives(whole).overwritten == (None, None, 0)
+    assert not lives(number).fresh
+
+
 @pytest.mark.parametrize("order", [(True, False), (False, True), (False, False), (True, True)])
 def test_adding_up_changes_no_contribution_that_others_read(order: tuple[bool, bool]) -> None:
     contributions = tensor(1.0, 2.0), tensor(10.0, 20.0), tensor(100.0, 200.0)

@@ -95,7 +95,14 @@ def described(decomposition: Decomposition) -> list[Any]:
         masks = [None if mask is None else entries(mask()) for mask in (node.kinks, node.support)]
         return entries(node.tensor), node.differentiable, list(map(edge, node.edges)), origin, masks
 
-    calls = [(group.call.op.name, [numbers[one] for one in group.nodes], group.error) for group in decomposition.calls]
+    calls = [
+        (
+            group.call.op.name,
+            group.error,
+            *([numbers[one] for one in of] for of in (group.nodes, group.operands, group.own)),
+        )
+        for group in decomposition.calls
+    ]
     outputs = [plain(node) for node in decomposition.nodes.values()]
     return [*map(described_node, decomposition.tape.nodes), calls, outputs, len(decomposition.shared)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -73,7 +73,6 @@ def specialised(program: TensorProgram, operands: Mapping[str, Tensor], varying:
         place: operands[name] for place, name in enumerate(program.operands) if name in operands and name != varying
     }
     first, kept = len(program.operands), []
-    program = _read_directly(program)
     read = {program.result, *(value for step in program.steps for value in step.inputs)}
     for place, step in enumerate(program.steps, first):
         if place not in read:
@@ -84,18 +83,6 @@ def specialised(program: TensorProgram, operands: Mapping[str, Tensor], varying:
         else:
             kept.append(place)
     return _assembled(program, known, kept, sizes, varying)
-
-
-def _read_directly(program: TensorProgram) -> TensorProgram:
-    """Return a program whose steps read operands where they read ones that are only labelled otherwise."""
-    first = len(program.operands)
-    same = {
-        place: step.inputs[0]
-        for place, step in enumerate(program.steps, first)
-        if step.function == "relabel" and step.labels[0] == step.out and step.inputs[0] < first
-    }
-    steps = [replace(step, inputs=tuple(same.get(place, place) for place in step.inputs)) for step in program.steps]
-    return replace(program, steps=tuple(steps))
 
 
 def _assembled(
