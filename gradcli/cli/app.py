@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gradcli.errors import GradcliError
 
 INTERRUPTED, INTERNAL, USAGE = 130, 4, 2
+SUITE = ".toml"
 # New objects after which Python looks for garbage: PyTorch and what gradcli loads are some 300,000, and stay.
 COLLECTS_AFTER = 1 << 20
 
@@ -62,6 +63,7 @@ def _supervised() -> int:
     gc.set_threshold(COLLECTS_AFTER)
     prepare_streams()
     supervise()
+    _load_ahead(sys.argv[1:])
     code = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     engine = sys.modules.get("gradcli.engine")
@@ -74,6 +76,15 @@ def _supervised() -> int:
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
     return code
+
+
+def _load_ahead(arguments: Sequence[str]) -> None:
+    """Have PyTorch loaded for suites while the command line is read; if they turn out to be none, that ends unused."""
+    named = any(argument.endswith(SUITE) for argument in arguments)
+    if arguments[:1] == ["check"] and named and not any(argument.startswith("--executor") for argument in arguments):
+        from gradcli.suite.server import begin
+
+        begin()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

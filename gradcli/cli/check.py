@@ -97,7 +97,7 @@ def check(
       gradcli check "tanh(x).sum()" --shape 8 --dtype float32,bfloat16
       gradcli check suite.toml -j auto --format junit
     """
-    from gradcli.cli.checking import given_for, loading_ahead, options_said, run_checks
+    from gradcli.cli.checking import given_for, options_said, run_checks
     from gradcli.inputs import parse_choices, parse_claims
 
     dtypes = parse_choices("--dtype", [run.dtype], DataType)
@@ -106,8 +106,7 @@ def check(
     more |= {"witnesses": parse_choices("--witness", witness, WitnessName)} if witness else {}
     settings = settings_from("check", replace(run, dtype=dtypes[0]), **more)
     said = options_said(context)
-    with loading_ahead(targets, suite):
-        given = given_for(settings, said, dtypes, isolated=isolated)
+    given = given_for(settings, said, dtypes, isolated=isolated)
     if given.project and given.project.format and not said & {"format", "json"}:
         output = replace(output, format=given.project.format)
     return exit_code(lambda: run_checks(targets, given, suite, output), exit_zero=exit_zero)

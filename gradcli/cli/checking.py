@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradcli.cli.app import SUITE
 from gradcli.cli.running import read_lines, read_program
 from gradcli.errors import GradcliError, InputError
 
@@ -37,20 +37,14 @@ def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output
             return _run_one(programs[0], replace(variants[0][1], only=tuple(suite.only)), given, output)
         checks = list(_checks(programs, given))
     else:
-        with loading_ahead(targets, suite):
-            checks = [check for target in targets for check in _checks_of(target, given, suite)]
+        if suite.executor is None:
+            from gradcli.suite.server import begin
+
+            begin()
+        checks = [check for target in targets for check in _checks_of(target, given, suite)]
     from gradcli.cli.suites import run_suite
 
     return run_suite(checks, suite, output)
-
-
-def loading_ahead(targets: Sequence[str], suite: SuiteOptions) -> AbstractContextManager[None]:
-    """Return what lets PyTorch be loaded while suites are read, if there are any, and this machine carries them out."""
-    if suite.executor is not None or not any(target.endswith(SUITE) for target in targets):
-        return nullcontext()
-    from gradcli.suite.server import loading_ahead
-
-    return loading_ahead()
 
 
 def _check_spread(suite: SuiteOptions) -> None:
@@ -65,7 +59,6 @@ def _check_spread(suite: SuiteOptions) -> None:
         shard([], suite.shard)
 
 
-SUITE = ".toml"
 # Options that are not called as their key in a suite is.
 KEYS = {"value": "values", "values_file": "values", "constant": "constants", "witness": "witnesses"}
 KEYS |= {"argument": "arguments", "pick": "output", "evaluation": "train"}

@@ -44,17 +44,6 @@ def context() -> BaseContext:
     return found
 
 
-@contextmanager
-def loading_ahead() -> Iterator[None]:
-    """Let PyTorch be loaded while the block finds out what there is to do; if it fails, nothing is to be done."""
-    begin()
-    try:
-        yield
-    except BaseException:
-        _end()
-        raise
-
-
 def begin() -> None:
     """Start the process, if there is to be one and it does not run; what is wrong with that, its first use says."""
     if context().get_start_method() == "forkserver":
@@ -73,7 +62,11 @@ def _end() -> None:
 
 
 def leave() -> None:
-    """Remove the folder with the socket, as Python does on its way out; nothing is started after that."""
+    """End the process, and remove the folder with its socket, as Python does on its way out.
+
+    Nothing is started after that.
+    """
+    _end()
     if start_method() == "forkserver":
         shutil.rmtree(get_temp_dir(), ignore_errors=True)
 

@@ -223,6 +223,28 @@ def test_a_suite_that_is_refused_leaves_no_process_that_loads_pytorch(tmp_path: 
     assert not list(_alive_in(process.pid))
 
 
+BEFORE_OPTIONS = """
+import os, sys
+from multiprocessing import forkserver
+from gradcli.cli import app, supervision
+
+def begun():
+    print("typer" in sys.modules, flush=True)
+    os._exit(0)
+
+forkserver.ensure_running = begun
+supervision.supervise = lambda: None
+sys.argv[1:] = ["check", "suite.toml"]
+app.run_and_leave()
+"""
+
+
+@pytest.mark.skipif(start_method() != "forkserver", reason="processes are not forked from another here")
+def test_pytorch_is_being_loaded_before_the_options_are_read() -> None:
+    done = subprocess.run([sys.executable, "-c", BEFORE_OPTIONS], capture_output=True, check=True, timeout=60)
+    assert done.stdout == b"False\n"
+
+
 def _alive_in(session: int) -> Iterator[psutil.Process]:
     """Yield the processes of a session that have not ended."""
     for process in psutil.process_iter():
