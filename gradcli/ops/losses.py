@@ -54,17 +54,18 @@ CTC = """x = log_probs if log_probs.ndim == 3 else unsqueeze(log_probs, 1)
 steps = _lengths(input_lengths); count = _lengths(target_lengths)
 states = _extended_targets(targets, count, blank)
 skips = _may_skip(states, blank)
-low = -1e30; shortest = _least(steps)
+shortest = _least(steps)
 scores = gather(x, 2, expand(unsqueeze(states, 0), (x.shape[0], -1, -1)))
 first = arange(states.shape[1]) < 2
-alpha = where(first, scores[0], low)
+alpha = where(first, scores[0], -inf)
 for step in range(1, _greatest(steps)):
-    one, two = _states_before(alpha, skips, low)
-    moved = _any_of(alpha, one, two, _largest(alpha, one, two)) + scores[step]
+    one, two = _states_before(alpha, skips, -inf)
+    never = _none_of(alpha, one, two)
+    moved = where(never, -inf, _any_of(alpha, one, two, _largest(alpha, one, two), never)) + scores[step]
     alpha = moved if step < shortest else where(unsqueeze(steps > step, -1), moved, alpha)
-ends = where(_ends(states, count), alpha, low)
-loss = -logsumexp(ends, -1)
-loss = where(loss > 1e29, 0 if zero_infinity else inf, loss)
+ends = where(_ends(states, count), alpha, -inf)
+never = amax(ends, -1) == -inf
+loss = where(never, 0 if zero_infinity else inf, -logsumexp(where(unsqueeze(never, -1), 0, ends), -1))
 y = mean(loss/clamp_min(count, 1)) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss
 y if log_probs.ndim == 3 or reduction != 'none' else squeeze(y, 0)"""
 
@@ -227,10 +228,11 @@ cross_entropy(y, target, weight, ignore_index=-100 if ignore_index is None else 
     FAMILY.helper("_least(lengths)", "the least of some lengths"),
     FAMILY.helper("_greatest(lengths)", "the greatest of some lengths"),
     FAMILY.helper("_states_before(input, skips, fill)", MOVES, Kind.MOVEMENT),
-    FAMILY.helper("_largest(first, second, third)", "the largest of three, a constant"),
+    FAMILY.helper("_largest(first, second, third)", "the largest of three, a constant; 0 where that is -inf"),
+    FAMILY.helper("_none_of(first, second, third)", "where all three are -inf"),
     FAMILY.helper(
-        "_any_of(first, second, third, largest)",
-        "largest + log(exp(first - largest) + exp(second - largest) + exp(third - largest))",
+        "_any_of(first, second, third, largest, never)",
+        "largest + log(exp(first - largest) + exp(second - largest) + exp(third - largest) + never)",
         Kind.POINTWISE,
     ),
     FAMILY.helper("_shifted(input, steps, fill)", MOVES, Kind.MOVEMENT),

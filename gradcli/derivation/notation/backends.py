@@ -109,6 +109,11 @@ ADDED_AT = """def _added_at(rows, labels, classes):
 PLUS_AT = """def _plus_at(x, labels, value):
     value = torch.as_tensor(value, dtype=x.dtype, device=x.device).expand(labels.shape)
     return x.scatter_add(-1, labels[..., None], value[..., None])"""
+ADDED_TO = """def _added_to(x, places, value):
+    value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
+    return x.index_put(places, value, accumulate=True)"""
+SCATTERED = """def _scattered(x, labels, classes):
+    return x.new_zeros(len(x), classes).scatter_add(1, labels, x)"""
 OF_NUMPY_ADDED_AT = """def _added_at(rows, labels, classes):
     zeros = np.zeros((classes, *rows.shape[1:]), rows.dtype)
     np.add.at(zeros, labels, rows)
@@ -117,10 +122,24 @@ OF_NUMPY_PLUS_AT = """def _plus_at(x, labels, value):
     result = x.copy()
     result[np.arange(len(labels)), labels] += value
     return result"""
+OF_NUMPY_ADDED_TO = """def _added_to(x, places, value):
+    result = x.copy()
+    np.add.at(result, places, value)
+    return result"""
+OF_NUMPY_SCATTERED = """def _scattered(x, labels, classes):
+    zeros = np.zeros((len(x), classes), x.dtype)
+    np.add.at(zeros, (np.arange(len(x))[:, None], labels), x)
+    return zeros"""
 OF_JAX_ADDED_AT = """def _added_at(rows, labels, classes):
     return jnp.zeros((classes, *rows.shape[1:]), rows.dtype).at[labels].add(rows)"""
 OF_JAX_PLUS_AT = """def _plus_at(x, labels, value):
     return x.at[jnp.arange(len(labels)), labels].add(value)"""
+
+OF_JAX_ADDED_TO = """def _added_to(x, places, value):
+    return x.at[places].add(value)"""
+
+OF_JAX_SCATTERED = """def _scattered(x, labels, classes):
+    return jnp.zeros((len(x), classes), x.dtype).at[jnp.arange(len(x))[:, None], labels].add(x)"""
 
 
 def _named(module: str) -> dict[str, str]:
@@ -177,6 +196,8 @@ OF_NUMPY = {
     "one_hot": ONE_HOT,
     "added_at": OF_NUMPY_ADDED_AT,
     "plus_at": OF_NUMPY_PLUS_AT,
+    "added_to": OF_NUMPY_ADDED_TO,
+    "scattered": OF_NUMPY_SCATTERED,
     "softmax": SOFTMAX,
     "sigmoid": SIGMOID,
     "relu": RELU,
@@ -199,7 +220,8 @@ OF_JAX = {
     "logcumsumexp": "jax.lax.cumlogsumexp",
 }
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO, "expm_frechet": OF_JAX_EXPM_FRECHET}
-JAX_HELPERS |= {"added_at": OF_JAX_ADDED_AT, "plus_at": OF_JAX_PLUS_AT}
+JAX_HELPERS |= {"added_at": OF_JAX_ADDED_AT, "plus_at": OF_JAX_PLUS_AT, "added_to": OF_JAX_ADDED_TO}
+JAX_HELPERS |= {"scattered": OF_JAX_SCATTERED}
 JAX_HELPERS |= {"prod_of_others": OF_NUMPY_PROD_OF_OTHERS.replace("np.", "jnp.")}
 # JAX sorts stably unless it is told otherwise.
 JAX_HELPERS |= {name: text.replace("np.", "jnp.").replace(', kind="stable"', "") for name, text in CHOOSING.items()}
@@ -238,6 +260,8 @@ OF_TORCH = {
     "summed_into": SUMMED_INTO,
     "added_at": ADDED_AT,
     "plus_at": PLUS_AT,
+    "added_to": ADDED_TO,
+    "scattered": SCATTERED,
     "prod_of_others": PROD_OF_OTHERS,
     "times": TIMES,
     "over": OVER,

@@ -165,7 +165,7 @@ class Emitter:
         """Return labels or positions: numbers in a list stay integers."""
         if isinstance(node, ast.Call) and callee(node) == "tensor":
             return self._tensor(node, "")
-        return self.value(node)
+        return ast.Tuple([self._whole(one) for one in node.elts]) if isinstance(node, ast.Tuple) else self.value(node)
 
     def _function(self, node: ast.Call, name: str) -> ast.expr:
         name = name if self.backend is TORCH else with_order(name, node)

@@ -18,8 +18,8 @@ from gradcli.derivation.notation.function_recorded import recorded_lines
 from gradcli.derivation.notation.function_words import INDENT, docstring, quoted, shown_shape
 from gradcli.derivation.notation.labels import ONE_HOT
 from gradcli.derivation.notation.parsed import names_read, parsed
+from gradcli.derivation.notation.shapes import shape_of
 from gradcli.derivation.notation.sharing import readers, shared
-from gradcli.derivation.notation.unified import value
 from gradcli.python_trees import expression_tree
 
 
@@ -32,13 +32,16 @@ class _Method:
     helpers: dict[str, None] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     integers: set[str] = field(default_factory=set)
+    seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """The shapes of what the formulas have in common, by name."""
+
+    def note(self, part: str, text: str) -> None:
+        """Note the shape of a part, where it is seen."""
+        shape = shape_of(parsed(text).body, {**self.parts.shapes_here, **self.seen})
+        self.seen |= {} if shape is None else {part: shape}
 
     def emitter(self, names: Mapping[str, str], lines: list[str]) -> Emitter:
-        sizes = self.parts.sizes
-        shapes = {
-            name: tuple(size if isinstance(size, int) else int(value(size, sizes)) for size in shape)
-            for name, shape in self.parts.shapes.items()
-        }
+        sizes, shapes = self.parts.sizes, {**self.parts.shapes_here, **self.seen}
         found = Emitter(TORCH, names, self.like, shapes, lines, self.helpers, sizes=sizes, device=self.like)
         return replace(found, integers=self.integers)
 
@@ -240,6 +243,7 @@ def _backward(parts: FunctionParts) -> _Method:
     known = dict(names)
     for part, text in common.parts:
         known[part] = part
+        method.note(part, text)
         if len(users[part]) > 1 or not several:
             method.lines.append(f"{part} = {part_of(method.emitter(known, method.lines), part, text)}")
     for place, name in enumerate(parts.parameters):
@@ -272,6 +276,7 @@ def _jvp(parts: FunctionParts) -> _Method | None:
     common = shared([parts.jvp.formula], {*names, *parts.taken}, ONE_HOT)
     for part, text in common.parts:
         names[part] = part
+        method.note(part, text)
         method.lines.append(f"{part} = {part_of(method.emitter(names, method.lines), part, text)}")
     wanted = replace(parts.jvp, formula=common.formulas[0])
     method.lines.append(f"return {result_of(method.emitter(names, method.lines), wanted, names)}")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.code import LETTERS, RESERVED, Wanted
+from gradcli.derivation.notation.unified import value as value_of
 
 OUTPUT, OUTPUTS = "output", "outputs"
 OWN = RESERVED | {"ctx", "inputs", OUTPUT, OUTPUTS, "F", "gradcheck", "gradgradcheck"}
@@ -111,6 +112,14 @@ class FunctionParts:
         while name in OWN or name in self.parameters or name in self.values:
             name += "_"
         return name if self.kept else ""
+
+    @property
+    def shapes_here(self) -> dict[str, tuple[int, ...]]:
+        """Return these shapes at the point that the code is tested at."""
+        return {
+            name: tuple(size if isinstance(size, int) else int(value_of(size, self.sizes)) for size in shape)
+            for name, shape in self.shapes.items()
+        }
 
     @property
     def shapes(self) -> dict[str, Lengths]:

@@ -11,7 +11,10 @@ from gradcli.derivation.notation.terms import adds_axes
 # What has the shape of the matrix that it is given.
 OF_MATRIX = frozenset({"inv", "linalg.inv", "linalg.cholesky", "cholesky", "matrix_exp", "tril", "triu"})
 
+MATRIX = 2
 Shapes = Mapping[str, Sequence[int]]
+# The length of what a mask picks, which is not seen: it is that of what it is multiplied by.
+UNSEEN = 0
 ELEMENTWISE = frozenset(
     {"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "softmax", "sin", "cos", "erf", "where", "maximum"}
 )
@@ -33,13 +36,30 @@ def shape_of(node: ast.expr, shapes: Shapes) -> tuple[int, ...] | None:
             return _broadcast([shape_of(left, shapes), shape_of(right, shapes)])
         case ast.UnaryOp(operand=inner):
             return shape_of(inner, shapes)
-        case ast.Subscript(value=inner, slice=places) if adds_axes(places):
-            return _with_axes(shape_of(inner, shapes), places)
-        case ast.Subscript(value=inner, slice=ast.Name(id=name)) if name in shapes:
-            shape = shape_of(inner, shapes)
-            return (*shapes[name], *shape[1:]) if shape else None
+        case ast.Subscript():
+            return _of_read(node, shapes)
+        case ast.Compare(left=left, comparators=[right]):
+            return _broadcast([shape_of(left, shapes), shape_of(right, shapes)])
         case ast.Call():
             return _of_call(node, shapes)
+    return None
+
+
+def _of_read(node: ast.Subscript, shapes: Shapes) -> tuple[int, ...] | None:
+    """Return the shape of what is read: with axes put in, rows, a column, or entries by labels or by a mask."""
+    whole = shape_of(node.value, shapes)
+    match node.slice:
+        case places if adds_axes(places) or whole is None:
+            return _with_axes(whole, places)
+        case ast.Name(id=name) if name in shapes:
+            return (*shapes[name], *whole[1:]) if whole else None
+        case ast.Tuple(elts=[ast.Slice(lower=None, upper=None, step=None), ast.Constant(value=int())]):
+            return whole[:1] if len(whole) == MATRIX else None
+        case ast.Tuple(elts=labels) if len(labels) == len(whole):
+            known = [shape_of(one, shapes) for one in labels if not isinstance(one, ast.Constant | ast.Slice)]
+            return known[0] if len(known) == len(whole) and known.count(known[0]) == len(known) else None
+        case ast.Compare() as mask if shape_of(mask, shapes) == whole:
+            return (UNSEEN,)
     return None
 
 
@@ -49,6 +69,9 @@ def _of_call(node: ast.Call, shapes: Shapes) -> tuple[int, ...] | None:
             return _without_axis(shape_of(inner, shapes), axis)
         case ast.Call(func=ast.Name(id="sum" | "mean"), keywords=[]):
             return ()
+        case ast.Call(func=ast.Name(id="nonzero"), args=[mask], keywords=[]):
+            shape = shape_of(mask, shapes)
+            return None if shape is None else (UNSEEN, len(shape))
         case ast.Call() if callee(node) in OF_MATRIX:
             return shape_of(node.args[0], shapes)
         case ast.Call(args=[ast.Constant(value=int(count))]) if callee(node) == "eye":

@@ -23,7 +23,20 @@ KEEPING = frozenset(
     }
 )
 # What is given labels, places or truth values as they are.
-READING = frozenset({"one_hot", "added_at", "plus_at", "summed_into", "index_select", "isnan", "isfinite", *PLACES})
+READING = frozenset(
+    {
+        "one_hot",
+        "added_at",
+        "plus_at",
+        "added_to",
+        "scattered",
+        "summed_into",
+        "index_select",
+        "isnan",
+        "isfinite",
+        *PLACES,
+    }
+)
 
 
 def with_floats(node: ast.expr, integers: Collection[str]) -> ast.expr:

@@ -120,6 +120,19 @@ def by_all(trial: Trial, point: Values, cotangent: Tensor, gradients: Gradients)
     return _differences(trial, Question(function, {ALL: whole}, ALL, double(cotangent), decides=True), gradient)
 
 
+def along(trial: Trial, tangents: Values, cotangent: Tensor, tangent: Tensor) -> Verdict:
+    """Return what finite differences of forward along tangents of the inputs say of the output's tangent."""
+    exact, steps = _exact(trial.point), _exact(tangents)
+
+    def function(values: Values) -> Tensor:
+        moved = {name: exact[name] + values[ALL] * step for name, step in steps.items()}
+        return _function(trial)({**exact, **moved})
+
+    start = {ALL: torch.zeros((), dtype=torch.float64)}
+    slope = (double(cotangent) * double(tangent)).sum()
+    return _differences(trial, Question(function, start, ALL, double(cotangent), decides=True), slope)
+
+
 def at_kinks(trial: Trial, found: Mapping[str, Compared], side: Side) -> set[str]:
     """Return the inputs whose gradient is another than autograd's, and a choice at a kink by finite differences.
 

@@ -28,7 +28,8 @@ def at_extremes(apply: Any, point: Point, remarks: Remarks) -> str | None:
         there = _changed(point, partial(torch.full_like, fill_value=size))
         if there is None:
             continue
-        if (text := _resized(point, there)) is not None:
+        text = _resized(point, there)
+        if text is not None and not _is_right(apply, there):
             return f"how many entries '{text}' has depends on values, and a Function would be for one number of them"
         try:
             found = _pulled_back(apply, there)
@@ -65,6 +66,16 @@ def _resized(point: Point, there: Point) -> str | None:
         for one, other in zip(call.outputs, again.outputs, strict=False)
     )
     return next((one.text for one, other in pairs if one.tensor.shape != other.tensor.shape), None)
+
+
+def _is_right(apply: Any, there: Point) -> bool:
+    """Tell whether a Function's output and gradients at a point are autograd's."""
+    try:
+        output, found = apply(*leaves_of(there)), _pulled_back(apply, there)
+    except REFUSALS:
+        return False
+    pairs = zip((output, *found), (there.output.tensor, *there.gradients().values()), strict=True)
+    return not any(one.shape != own.shape or is_apart(one, own) for one, own in pairs)
 
 
 def _mixed(value: Tensor, size: float, first: int) -> Tensor:

@@ -237,7 +237,7 @@ def _made(here: Point, names: Mapping[TracedTensor, str], texts: _Texts, known: 
     upstream = upstream_name(here) or "g"
     shapes: list[tuple[int | str, ...]] = [tuple(traced.tensor.shape) for traced in (*names, here.output)]
     if known is not None:
-        shapes = known.shapes(lambda point: (*point.trace.leaves, point.output))
+        shapes = known.shapes(lambda point: (*point.trace.leaves, point.output), here)
     parameters, output = dict(zip(names.values(), shapes, strict=False)), shapes[-1]
 
     def wanted(name: str, text: str, own: tuple[int | str, ...], like: str) -> Wanted:

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from gradcli.derivation.notation.unified import Sizes, unified
-from gradcli.errors import InputError, NotSupportedError
+from gradcli.errors import InputError
 from gradcli.execution.formulas.closed import Form
 from gradcli.execution.formulas.points import Point, variable, with_lengths
 from gradcli.execution.forward.trace import TracedTensor
@@ -40,18 +40,16 @@ class Lengths:
         """Return the formula that is one of the texts at each of the points; None if they are not alike."""
         return unified(texts, self.sizes)
 
-    def shapes(self, of: Callable[[Point], Sequence[TracedTensor]]) -> list[tuple[int | str, ...]]:
+    def shapes(self, of: Callable[[Point], Sequence[TracedTensor]], here: Point) -> list[tuple[int | str, ...]]:
         """Return the shapes of some tensors of a point, each length as a number or as an expression of names.
 
-        Raises NotSupportedError where a length is neither.
+        One that is neither, as of what a mask picks, is the number that it is at the point itself.
         """
         found = []
-        for several in zip(*(of(point) for point in self.points), strict=True):
-            axes = zip(*(traced.tensor.shape for traced in several), strict=True)
-            texts = [self.unified([str(size) for size in axis]) for axis in axes]
-            if any(text is None for text in texts):
-                raise NotSupportedError("a length of the output is no expression of those of the leaves")
-            found.append(tuple(int(text) if text.isdigit() else text for text in texts if text is not None))
+        for own, *several in zip(of(here), *(of(point) for point in self.points), strict=True):
+            axes = zip(own.tensor.shape, *(traced.tensor.shape for traced in several), strict=True)
+            texts = [self.unified([*map(str, others)]) or str(size) for size, *others in axes]
+            found.append(tuple(int(text) if text.isdigit() else text for text in texts))
         return found
 
     def here(self) -> Sizes:

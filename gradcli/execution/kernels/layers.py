@@ -165,10 +165,9 @@ def extended_targets(targets: Tensor, lengths: Tensor, blank: int) -> Tensor:
 
 def _rows(targets: Tensor, lengths: Tensor) -> Tensor:
     """Return concatenated label lists as rows, filled up with zeros."""
-    rows = torch.zeros(lengths.numel(), max(int(lengths.max()), 1), dtype=torch.int64)
-    for row, part in zip(rows, targets.split(lengths.tolist()), strict=True):
-        row[: part.numel()] = part
-    return rows
+    longest = max(int(lengths.max()), 1)
+    parts = targets.split(lengths.tolist())
+    return torch.stack([torch.nn.functional.pad(part, (0, longest - part.numel())) for part in parts])
 
 
 def may_skip(extended: Tensor, blank: int) -> Tensor:
@@ -189,17 +188,23 @@ def states_before(alpha: Tensor, skips: Tensor, fill: float) -> tuple[Tensor, Te
 
 
 def largest(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
-    """Return the largest of three numbers, entry by entry."""
-    return torch.maximum(torch.maximum(first, second), third)
+    """Return the largest of three numbers, entry by entry; 0 where all are -inf."""
+    found = torch.maximum(torch.maximum(first, second), third)
+    return torch.where(found == -math.inf, 0, found)
 
 
-def any_of(first: Tensor, second: Tensor, third: Tensor, largest: Tensor) -> Tensor:
+def none_of(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+    """Return where three numbers are all -inf: the logarithms of chances of what cannot be."""
+    return torch.maximum(torch.maximum(first, second), third) == -math.inf
+
+
+def any_of(first: Tensor, second: Tensor, third: Tensor, largest: Tensor, never: Tensor) -> Tensor:
     """Return the logarithm of the probability that one of three events happens that exclude each other.
 
-    It is the same whatever number near the `largest` of their logarithms is used.
+    It is the same whatever number near the `largest` of their logarithms is used; 0 where none ever does.
     """
     chances = torch.exp(first - largest) + torch.exp(second - largest) + torch.exp(third - largest)
-    return largest + chances.log()
+    return largest + (chances + never).log()
 
 
 def least(lengths: Tensor) -> int:

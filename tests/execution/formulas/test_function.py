@@ -181,7 +181,19 @@ def test_factors_of_nearly_singular_matrices_keep_the_digits_that_autograd_keeps
 
 def test_one_of_a_number_of_entries_that_values_decide_is_refused_by_that_reason() -> None:
     with pytest.raises(GradcliError, match=r"how many entries 'x\[x > 0\]' has depends on values"):
-        derived("x[x > 0].sum()", {"x": (2, 3)})
+        derived("x[x > 0].mean()", {"x": (2, 3)})
+
+
+@pytest.mark.parametrize("program", ["masked_select(x, x > 0)", "exp(x[x > 0]).sum()"])
+def test_what_a_mask_picks_has_a_function_for_any_number_of_entries(program: str) -> None:
+    code = derived(program, {"x": (2, 3)})
+    assert "one_hot(" not in code.partition("def backward")[2]
+    function = loaded(code)
+    for seed in range(3):
+        torch.manual_seed(seed)
+        x = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
+        assert gradcheck(function.apply, (x,), check_forward_ad=True)
+        assert gradgradcheck(function.apply, (x,))
 
 
 def test_what_is_rewritten_is_said_of_a_function_that_is_written_from_it() -> None:
