@@ -13,7 +13,24 @@ OF_MATRIX = frozenset({"inv", "linalg.inv", "linalg.cholesky", "cholesky", "matr
 
 Shapes = Mapping[str, Sequence[int]]
 ELEMENTWISE = frozenset(
-    {"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "softmax", "sin", "cos", "erf", "where", "maximum"}
+    {
+        *(
+            "exp",
+            "log",
+            "sqrt",
+            "abs",
+            "sign",
+            "tanh",
+            "sigmoid",
+            "softmax",
+            "log_softmax",
+            "sin",
+            "cos",
+            "erf",
+            "where",
+        ),
+        *("maximum", "minimum", "relu", "silu", "gelu", "softplus", "clamp", "log1p", "expm1", "tan", "sinh", "cosh"),
+    }
 )
 
 
