@@ -22,6 +22,7 @@ from gradcli.errors import ExecutionError, InputError, NotSupportedError, bounda
 from gradcli.inputs import check_names, check_reading, notes_on
 from gradcli.inputs.programs import read, with_script
 from gradcli.language.detach import detached
+from gradcli.language.named_lengths import with_named_lengths
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
 from gradcli.settings import MOST_ENTRIES
@@ -105,6 +106,8 @@ def prove_code(code: Any, settings: Settings, given: Any = None) -> ProofReport:
 def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
     """Return what the command that the settings name makes of a program's text."""
     program, given = detached(read(source, settings), settings.detach), _inputs(given)
+    known = {*given, *settings.values, *settings.shapes}
+    program = with_named_lengths(program, settings.shapes, settings.sizes, known)
     leaves = [leaf.name for leaf in (*program.leaves, *program.made)]
     check_names(leaves, settings)
     check_reading(program, settings)

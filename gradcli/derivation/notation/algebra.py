@@ -31,7 +31,7 @@ from gradcli.derivation.notation.terms import (
     norm_of,
     power,
 )
-from gradcli.derivation.notation.written import ENTRYWISE, noted, symbols, text_of
+from gradcli.derivation.notation.written import ENTRYWISE, difficulty, noted, text_of
 
 
 def simplified(
@@ -55,7 +55,7 @@ def simplified(
         new = noted([algebra.normal(formula.body), *algebra.turned(formula.body)], known)
         noted([upright(way, algebra.across) for way in new], known)
     noted([gathered(way, shapes) for way in known.values()], known)
-    return min(map(text_of, known.values()), key=lambda text: (symbols(text), " - mean(" not in text))
+    return min(map(text_of, known.values()), key=difficulty)
 
 
 def _length(node: ast.expr) -> tuple[int, int]:
@@ -142,6 +142,10 @@ class _Algebra(Sums):
                 return [self._along(inner, along)]
             case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[]) if self.means:
                 return [self._mean(self._inside(node))]
+            case ast.Call(
+                func=ast.Name(id="one_hot"), args=[ast.Call(func=ast.Name(id="arange"), args=[count]), classes]
+            ):
+                return [self._atom(call("eye", count) if ast.unparse(count) == ast.unparse(classes) else node)]
             case ast.Call(func=ast.Name(id="outer"), args=[left, right]):
                 return [self._outer_product(self._one(left), self._one(right))]
         found = self._inside(node)

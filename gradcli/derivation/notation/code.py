@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcli.derivation.notation.backends import BACKENDS, Backend
+from gradcli.derivation.notation.brackets import bracketed
 from gradcli.derivation.notation.expressions import Emitter
 from gradcli.derivation.notation.labels import ONE_HOT
 from gradcli.derivation.notation.parsed import Parsed, parsed
 from gradcli.derivation.notation.shapes import shape_of
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.whole import is_whole
-from gradcli.derivation.notation.written import bracketed
 
 RESERVED = frozenset({"torch", "np", "jax", "jnp", "math", "gradient", *keyword.kwlist, *dir(builtins)})
 NAME = "gradient"

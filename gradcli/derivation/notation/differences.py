@@ -13,6 +13,9 @@ Signed: TypeAlias = tuple[int, ast.expr]
 PRODUCTS = ast.Mult | ast.MatMult | ast.Div
 # Functions of several operands or of one that the sign of their first goes through.
 LINEAR = frozenset({"outer", "diag", "trace", "sum", "mean", "kron"})
+# Functions of one operand that its sign goes through, and that it makes no difference to.
+ODD = frozenset({"sign", "tanh", "sinh", "sin", "tan", "asin", "atan", "asinh", "atanh", "erf", "erfinv"})
+EVEN = frozenset({"abs", "cos", "cosh"})
 
 
 def one_way(trees: Sequence[ast.expr]) -> list[ast.expr]:
@@ -73,9 +76,13 @@ class _Turn:
             case ast.Subscript(value=value):
                 sign, rest = self.signed(value)
                 return sign, ast.Subscript(rest, node.slice, ast.Load())
-            case ast.Call(func=ast.Name(id=name), args=[first, *others]) if name in LINEAR:
+            case ast.Call(func=ast.Name(id=name), args=[first, *others]) if name in LINEAR | ODD | EVEN:
                 sign, rest = self.signed(first)
-                return sign, ast.Call(node.func, [rest, *map(self.whole, others)], node.keywords)
+                made = ast.Call(node.func, [rest, *map(self.whole, others)], node.keywords)
+                return 1 if name in EVEN else sign, made
+            case ast.Call(func=ast.Name(id="where"), args=[test, inner, ast.Constant(value=0) as zero]):
+                sign, rest = self.signed(inner)
+                return sign, ast.Call(node.func, [self.whole(test), rest, zero], [])
         return 1, self.inside(node)
 
     def added(self, node: ast.BinOp) -> Signed:

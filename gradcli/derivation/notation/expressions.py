@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.backends import MADE, TORCH, Backend
+from gradcli.derivation.notation.brackets import bracketed, with_parentheses
 from gradcli.derivation.notation.labels import LABELS, with_added_labels
 from gradcli.derivation.notation.numpy_helpers import with_order
 from gradcli.derivation.notation.parsed import (
@@ -29,7 +30,6 @@ from gradcli.derivation.notation.ranges import Letter, index_code, span, stop_of
 from gradcli.derivation.notation.shapes import literal_shape
 from gradcli.derivation.notation.unified import value as value_of
 from gradcli.derivation.notation.whole import FLOATS, with_floats
-from gradcli.derivation.notation.written import bracketed
 from gradcli.errors import NotSupportedError
 from gradcli.python_trees import expression_tree
 
@@ -92,6 +92,11 @@ class Emitter:
         """Return the argument that puts a new tensor where the others are."""
         return f", device={self.device}.device" if self.device else ""
 
+    @property
+    def ranks(self) -> dict[str, int]:
+        """Return the ranks of tensors, by the names that formulas have for them."""
+        return {name: len(self.shapes[own]) for name, own in self.names.items() if own in self.shapes}
+
     def is_number(self, node: ast.expr) -> bool:
         """Tell whether an expression is a number, whatever the tensors are: lengths are numbers."""
         return is_number(node, self.sizes)
@@ -104,7 +109,7 @@ class Emitter:
             case ast.Name():
                 return self._name(node)
             case ast.BinOp(left=left, op=operator, right=right):
-                return ast.BinOp(self.value(left), operator, self.value(right))
+                return with_parentheses(ast.BinOp(self.value(left), operator, self.value(right)), node, self.ranks)
             case ast.UnaryOp(op=sign, operand=inner):
                 return ast.UnaryOp(sign, self.value(inner))
             case ast.Call():
@@ -141,7 +146,7 @@ class Emitter:
         if name is None:
             return self._method(node)
         if name == FLOATS:
-            return self._floats(node.args[0])
+            return expression_tree(self._as_numbers(f"({ast.unparse(self.value(node.args[0]))})"))
         if name == "where":
             test, body, otherwise = node.args
             return self._choice(self.condition(test), body, otherwise)
@@ -153,9 +158,6 @@ class Emitter:
         if self.is_number(node):
             return ast.Call(expression_tree(f"math.{name}"), [self.value(argument) for argument in node.args], [])
         return self._function(node, name)
-
-    def _floats(self, node: ast.expr) -> ast.expr:
-        return expression_tree(self._as_numbers(f"({ast.unparse(self.value(node))})"))
 
     def _tensor(self, node: ast.Call, kind: str) -> ast.expr:
         own = "tensor" if self.backend is TORCH else "array"
@@ -243,8 +245,7 @@ class Emitter:
         """Return the one number or the other; two of Python's would come in another type than the tensors."""
         found = [self.value(body), self.value(otherwise)]
         if self.is_number(body) and self.is_number(otherwise):
-            text = ast.unparse(found[0])
-            module = self.backend.module
+            text, module = ast.unparse(found[0]), self.backend.module
             kind = "tensor" if self.backend is TORCH else "asarray"
             found[0] = expression_tree(f"{module}.{kind}({text}, dtype={self.like}.dtype{self.there})")
         found[1] = without_pole(test, found[1]) if self.backend is TORCH else found[1]

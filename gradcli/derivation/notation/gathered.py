@@ -6,9 +6,11 @@ import ast
 from collections.abc import Callable
 from typing import TypeGuard, cast
 
+from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import MATRIX, rank
 from gradcli.derivation.notation.shapes import Shapes, shape_of
-from gradcli.derivation.notation.written import symbols
+from gradcli.derivation.notation.stable_parts import factors, product
+from gradcli.derivation.notation.written import ENTRYWISE, symbols
 from gradcli.python_trees import expression_tree
 
 Signed = tuple[bool, ast.expr]
@@ -43,6 +45,16 @@ class _Upright(ast.NodeTransformer):
         if not isinstance(node.op, ast.MatMult):
             return node
         return ast.BinOp(self._turned(node.left), node.op, self._turned(node.right))
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        """Return the transpose of what is computed from transposes entry by entry as that of what is not."""
+        self.generic_visit(node)
+        inner = node.value
+        is_sum = isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Add | ast.Sub)
+        if node.attr != "T" or not (is_sum or (isinstance(inner, ast.Call) and callee(inner) in ENTRYWISE)):
+            return node
+        turned = self.across(inner)
+        return turned if ast.unparse(turned).count(".T") < ast.unparse(node).count(".T") - 1 else node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """Return a sum along an axis of a matrix that has as few transposes as it can."""
@@ -175,7 +187,23 @@ def _together(one: Signed, other: Signed) -> Signed | None:
         return sign, ast.BinOp(ast.BinOp(left.left, operator, right.left), left.op, left.right)
     if ast.unparse(left.left) == ast.unparse(right.left):
         return sign, ast.BinOp(left.left, left.op, ast.BinOp(left.right, operator, right.right))
-    return None
+    return None if isinstance(left.op, ast.MatMult) else _with_common(left, right, sign=sign, operator=operator)
+
+
+def _with_common(left: ast.expr, right: ast.expr, *, sign: bool, operator: ast.operator) -> Signed | None:
+    """Return two products entry by entry, a*b*c and d*b, as (a*c + d)*b; None if they have no such factor."""
+    one, other = factors(left), factors(right)
+    texts = [ast.unparse(factor) for factor in other]
+    common = [factor for factor in one if not isinstance(factor, ast.Constant) and ast.unparse(factor) in texts]
+    if not common:
+        return None
+    for factor in common:
+        one.remove(factor)
+        other.pop([ast.unparse(own) for own in other].index(ast.unparse(factor)))
+    rests = (product(rest) if rest else ast.Constant(1) for rest in (one, other))
+    first, second = rests
+    inside = ast.BinOp(first, operator, second)
+    return sign, product([*common, inside])
 
 
 def _transposed(node: ast.expr) -> ast.expr:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
+from gradcli.derivation.notation.brackets import compact
 from gradcli.derivation.notation.parsed import callee
-from gradcli.derivation.notation.written import compact, text_of
+from gradcli.derivation.notation.written import text_of
 from gradcli.python_trees import expression_tree
 
 NAME = "prod_of_others"

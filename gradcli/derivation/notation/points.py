@@ -9,8 +9,9 @@ import ast
 from collections.abc import Collection
 from functools import partial, reduce
 
+from gradcli.derivation.notation.brackets import compact
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
-from gradcli.derivation.notation.written import compact, text_of
+from gradcli.derivation.notation.written import text_of
 
 
 def without_points(text: str, leaves: Collection[str]) -> tuple[str, str | None]:

@@ -16,7 +16,24 @@ Shapes = Mapping[str, Sequence[int]]
 # The length of what a mask picks, which is not seen: it is that of what it is multiplied by.
 UNSEEN = 0
 ELEMENTWISE = frozenset(
-    {"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "softmax", "sin", "cos", "erf", "where", "maximum"}
+    {
+        *(
+            "exp",
+            "log",
+            "sqrt",
+            "abs",
+            "sign",
+            "tanh",
+            "sigmoid",
+            "softmax",
+            "log_softmax",
+            "sin",
+            "cos",
+            "erf",
+            "where",
+        ),
+        *("maximum", "minimum", "relu", "silu", "gelu", "softplus", "clamp", "log1p", "expm1", "tan", "sinh", "cosh"),
+    }
 )
 
 

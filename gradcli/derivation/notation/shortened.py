@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from math import prod
 
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.shapes import Shapes, shape_of
+from gradcli.derivation.notation.shortened_products import Flat, Symmetric, choice, less_one, quadratic, through_sign
 from gradcli.derivation.notation.shortened_quotients import Rule, nested, over_one_divisor
+from gradcli.derivation.notation.shortened_sums import number_outside, summed_along
 from gradcli.derivation.notation.stable_parts import (
     Signs,
     added,
@@ -29,42 +31,46 @@ from gradcli.derivation.notation.terms import call
 from gradcli.derivation.notation.triangles import triangle
 from gradcli.derivation.notation.written import symbols, text_of
 
+SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt,
+    ast.Gt: ast.Lt,
+    ast.LtE: ast.GtE,
+    ast.GtE: ast.LtE,
+}
 
-def shortened(text: str, shapes: Shapes, simplified: Callable[[str], str] = str) -> str:
+
+def shortened(
+    text: str, shapes: Shapes, simplified: Callable[[str], str] = str, symmetric: Collection[str] = ()
+) -> str:
     """Return a formula of a whole tensor with each of these rewritings that makes it no longer.
 
-    Both sides of a test are compared as one, which is `simplified`.
+    Both sides of a test are compared as one, which is `simplified`. `symmetric` are the names of symmetric matrices.
     """
     if parsed(text).indices is not None:
         return text
     ranks = {name: len(shape) for name, shape in shapes.items()}
     text = text_of(_Powers(ranks).visit(parsed(text).body))
-    rules: list[Rule] = [_tail(text), logistic, over_one_divisor, nested(ranks), _norms(text), _unit]
-    rules += [lambda node: _compared(node, simplified)]
+    rules: list[Rule] = [_tail(text), logistic, over_one_divisor, nested(ranks), _norms(text)]
+    rules += [
+        lambda node: _compared(node, simplified),
+        longer_side_first,
+        through_sign,
+        choice,
+        number_outside,
+        less_one,
+    ]
     for rule in (
         *rules,
         lambda node: _summed(node, shapes),
         lambda node: _total(node, shapes),
+        lambda node: summed_along(node, shapes),
         lambda node: triangle(node, shapes),
+        quadratic(text, ranks),
     ):
-        found = text_of(Signs().visit(_Flat().visit(_Rewritten(rule).visit(parsed(text).body))))
+        found = text_of(Signs().visit(Flat().visit(_Rewritten(rule).visit(parsed(text).body))))
         text = found if symbols(found) <= symbols(text) else text
-    return text_of(_OneDivisor().visit(_Powers(ranks).visit(parsed(text).body)))
-
-
-class _Flat(ast.NodeTransformer):
-    """Writes a*(b/c) as a*b/c, and a sign among factors in front of them."""
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Return a product or a quotient so."""
-        self.generic_visit(node)
-        match node:
-            case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as by, right=ast.UnaryOp(op=ast.USub(), operand=inner)):
-                whole = minus(ast.BinOp(left, by, inner))
-                return self.visit_BinOp(whole) if isinstance(whole, ast.BinOp) else whole
-            case ast.BinOp(left=left, op=ast.Mult(), right=ast.BinOp(left=above, op=ast.Div(), right=below)):
-                return ast.BinOp(self.visit_BinOp(ast.BinOp(left, ast.Mult(), above)), ast.Div(), below)
-        return node
+    whole = _OneDivisor().visit(_Powers(ranks).visit(parsed(text).body))
+    return text_of(Symmetric(symmetric, ranks).visit(whole))
 
 
 class _OneDivisor(ast.NodeTransformer):
@@ -157,18 +163,17 @@ def _compared(node: ast.expr, simplified: Callable[[str], str]) -> ast.expr | No
     return None
 
 
+def longer_side_first(node: ast.expr) -> ast.expr | None:
+    """Return abs(x) < c for c > abs(x)."""
+    match node:
+        case ast.Compare(left=ast.Name() as left, ops=[sign], comparators=[right]) if type(sign) in SWAPPED:
+            is_long = not isinstance(right, ast.Name | ast.Constant | ast.UnaryOp)
+            return ast.Compare(right, [SWAPPED[type(sign)]()], [left]) if is_long else None
+    return None
+
+
 def _opposite(node: ast.expr) -> list[tuple[int, ast.expr]]:
     return [(-sign, term) for sign, term in terms(node)]
-
-
-def _unit(node: ast.expr) -> ast.expr | None:
-    """Return eye(n) for one_hot(arange(n), n)."""
-    match node:
-        case ast.Call(
-            func=ast.Name(id="one_hot"), args=[ast.Call(func=ast.Name(id="arange"), args=[count]), classes]
-        ) if ast.unparse(count) == ast.unparse(classes):
-            return call("eye", count)
-    return None
 
 
 def _summed(node: ast.expr, shapes: Shapes) -> ast.expr | None:

@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from gradcli.derivation.notation.parsed import callee, names_read, parsed
+from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.stable_parts import added, factors, is_one, multiplied, over, product, terms
 
@@ -67,7 +67,7 @@ def _divided(above: ast.expr, below: Sequence[ast.expr]) -> ast.expr:
 
 
 def nested(ranks: dict[str, int]) -> Rule:
-    """Return a rule that writes sum(a/(u + v)) for sum(a/(u/v + 1))/v, of a number v."""
+    """Return a rule that writes sum(a/(u + v)) for sum(a/(u/v + 1))/v, of a number v, and so of a matrix product."""
 
     def rule(node: ast.expr) -> ast.expr | None:
         if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)):
@@ -75,16 +75,27 @@ def nested(ranks: dict[str, int]) -> Rule:
         above, below = _sides(node)
         several = factors(above)
         for place, one in enumerate(several):
-            inner = one.args[0] if isinstance(one, ast.Call) and callee(one) == "sum" and not one.keywords else one
+            inner, back = _linear_in(one)
             found = _spread(inner, [factor for factor in below if not rank(factor, ranks)])
             if found is not None:
                 value, taken = found
-                whole = ast.Call(ast.Name("sum"), [value], []) if inner is not one else value
+                whole = back(value)
                 rest = _without(below, Counter(map(ast.unparse, taken)))
                 return _divided(product([*several[:place], whole, *several[place + 1 :]]), rest)
         return None
 
     return rule
+
+
+def _linear_in(node: ast.expr) -> tuple[ast.expr, Callable[[ast.expr], ast.expr]]:
+    """Return what a sum is of, or a matrix product begins with, and what makes the whole of another; else itself."""
+    match node:
+        case ast.Call(func=ast.Name(id="sum") as function, args=[inner], keywords=[]):
+            return inner, lambda value: ast.Call(function, [value], [])
+        case ast.BinOp(left=left, op=ast.MatMult() as by, right=right):
+            inner, back = _linear_in(left)
+            return inner, lambda value: ast.BinOp(back(value), by, right)
+    return node, lambda value: value
 
 
 def _spread(node: ast.expr, numbers: Sequence[ast.expr]) -> tuple[ast.expr, list[ast.expr]] | None:

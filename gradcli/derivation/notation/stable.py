@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
+from gradcli.derivation.notation.brackets import compact
 from gradcli.derivation.notation.parsed import parsed
 from gradcli.derivation.notation.stable_logs import hypotenuse, log_of, logsumexp, softmax_of_all, softplus
 from gradcli.derivation.notation.stable_parts import Signs
@@ -18,7 +19,7 @@ from gradcli.derivation.notation.stable_squares import (
     over_squares,
     sum_of_quotient,
 )
-from gradcli.derivation.notation.written import compact, text_of
+from gradcli.derivation.notation.written import text_of
 from gradcli.python_trees import expression_tree
 
 OVERFLOWS, CANCELS = "overflows", "loses digits"

@@ -17,8 +17,8 @@ def minus(node: ast.expr) -> ast.expr:
             return inner
         case ast.BinOp(op=ast.Sub()):
             return added([(-sign, term) for sign, term in terms(node)])
-        case ast.BinOp(left=left, op=ast.Mult(), right=ast.BinOp(left=one, op=ast.Sub(), right=other)):
-            return ast.BinOp(left, ast.Mult(), ast.BinOp(other, ast.Sub(), one))
+        case ast.BinOp(left=left, op=ast.Mult(), right=ast.BinOp(op=ast.Sub()) as right):
+            return ast.BinOp(left, ast.Mult(), minus(right))
         case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
             return ast.BinOp(minus(left), op, right)
     return ast.UnaryOp(ast.USub(), node)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import permutations
 
+from gradcli.derivation.notation.brackets import bracketed, compact
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.shapes import Shapes
 from gradcli.derivation.notation.terms import Factor, Term, as_column, call, chain_of, collected, column_of, times
-from gradcli.python_trees import expression_tree
 
 # The functions that are computed entry by entry, whatever the axes are.
 ENTRYWISE = frozenset({"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "sin", "cos", "erf", "relu", "where"})
@@ -217,39 +217,14 @@ def symbols(text: str) -> int:
     return len(re.findall(r"\w+|\S", text))
 
 
-def bracketed(node: ast.AST) -> str:
-    """Return an expression as text, a quotient that a matrix product begins with in parentheses: `(1 / x) @ A`.
-
-    Python reads `1 / x @ A` from the left too, but not every reader does.
-    """
-    text = ast.unparse(node)
-    if "/" not in text or "@" not in text:
-        return text
-    return ast.unparse(_Quotients().visit(expression_tree(text)))
-
-
-class _Quotients(ast.NodeTransformer):
-    """Puts quotients that a matrix product begins with in parentheses."""
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Return a product with such a quotient as a name, which is written as it stands."""
-        self.generic_visit(node)
-        match node:
-            case ast.BinOp(left=ast.BinOp(op=ast.Div()) as quotient, op=ast.MatMult() as operator, right=right):
-                return ast.BinOp(ast.Name(f"({ast.unparse(quotient)})"), operator, right)
-        return node
+def difficulty(text: str) -> tuple[int, bool, bool, int, int]:
+    """Return how hard a formula is to read: of equally long ones the one with fewer products is easier."""
+    return symbols(text), " - mean(" not in text, "((" in text, text.count("@"), text.count("*")
 
 
 def text_of(node: ast.AST) -> str:
     """Return an expression as the text of a formula."""
     return compact(bracketed(node))
-
-
-def compact(text: str) -> str:
-    """Return an expression with the factors of a product close together."""
-    for sign in ("*", "/", "**"):
-        text = text.replace(f" {sign} ", sign)
-    return text
 
 
 def _without(term: Term, factor: Term) -> Term | None:

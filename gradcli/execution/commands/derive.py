@@ -10,11 +10,13 @@ from typing import Any
 
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
+from gradcli.derivation.notation.brackets import readable
 from gradcli.derivation.notation.code import LETTERS
 from gradcli.derivation.notation.latex import latex_of
 from gradcli.derivation.notation.mathml import mathml
 from gradcli.derivation.notation.parsed import parsed
 from gradcli.derivation.notation.plain import unicode
+from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import Entry
 from gradcli.errors import GradcliError, InputError, NotSupportedError
@@ -222,10 +224,10 @@ def _shown(
         wrt=target.label,
         order=here.settings.order,
         shape=target.shape,
-        formula=None if formula is None else formula.text,
+        formula=None if formula is None else readable(formula.text, _ranks(here)),
         latex=latex,
         mathml=None if latex is None else mathml(latex),
-        unicode=None if formula is None else unicode(formula.text),
+        unicode=None if formula is None else unicode(readable(formula.text, _ranks(here))),
         sympy=None if known is None else known.text,
         notation=None if tree is None else "matrix" if tree.indices is None else "index",
         names_latex=tuple(latex_name(name) for name in target.names),
@@ -252,7 +254,12 @@ def _where(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) 
     known = [target for target in wanted if target in forms]
     taken = {*arguments(here, moving=True), *here.settings.sizes, *here.trace.variables, *LETTERS, *"ijklmnpqr"}
     common = shared([forms[target].text for target in known], taken)
-    return Abbreviations(dict(common.parts), dict(zip((one.label for one in known), common.formulas, strict=True)))
+    ranks, parts = _ranks(here), dict[str, str]()
+    for name, part in common.parts:
+        parts[name] = readable(part, ranks)
+        ranks[name] = rank(parsed(part).body, ranks)
+    texts = (readable(text, ranks) for text in common.formulas)
+    return Abbreviations(parts, dict(zip((one.label for one in known), texts, strict=True)))
 
 
 def _ranks(here: Point) -> dict[str, int]:

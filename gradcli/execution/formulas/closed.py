@@ -255,7 +255,7 @@ def _form(formula: Formula, point: Point) -> Form:
     text = with_bounds(text)
     again = partial(simplified, shapes=shapes, orthogonal=assumed[0], symmetric=assumed[1])
     text = with_one_choice(text, ranks, again)
-    shorter = shortened(again(text), shapes, again)
+    shorter = shortened(again(text), shapes, again, assumed[1])
     exception = exception or (outside if "prod(" in shorter else None)
     whole = text if point.settings.to == "function" else shortened(text, shapes, again)
     text, code = shorter, formula.text if exception or parsed(formula.text).indices else whole

@@ -10,6 +10,7 @@ from functools import partial
 
 from gradcli.derivation.formulas import Formula, FormulaRequest
 from gradcli.derivation.notation.algebra import simplified
+from gradcli.derivation.notation.brackets import readable
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.shortened import shortened
 from gradcli.symbolic.write.formulas import formulas_in_time
@@ -49,7 +50,7 @@ def as_read(formula: Formula, shapes: Shapes) -> Formula:
     except (SyntaxError, ValueError):
         return formula
     again = partial(simplified, shapes=shapes)
-    found = shortened(again(text), shapes, again)
+    found = readable(shortened(again(text), shapes, again), {name: len(shape) for name, shape in shapes.items()})
     return formula if found == text else replace(formula, text=found, raw=text)
 
 

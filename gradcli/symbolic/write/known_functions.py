@@ -16,13 +16,22 @@ Logistic = sympy.Function("sigmoid", real=True)
 
 
 def in_known_functions(body: Expr) -> Expr:
-    """Return an expression in terms of sigmoids and of tangents, term by term where it is large."""
+    """Return an expression in terms of sigmoids and of tangents; where it is large, terms and long sums each apart."""
     if isinstance(body, Piecewise):
         return Piecewise(*((in_known_functions(branch.expr), branch.cond) for branch in body.args))
     if body.count_ops() > LARGE:
-        return sympy.Add(*[in_known_functions(term) for term in body.args]) if body.is_Add else body
+        return _part_by_part(body)
     logistic = _with_logistic(body)
     return _with_tangents(min(logistic, key=length) if logistic else body)
+
+
+def _part_by_part(body: Expr) -> Expr:
+    """Return a sum with its terms, and a product with its long sums and the rest of it, in terms of such functions."""
+    if body.is_Add:
+        return sympy.Add(*map(in_known_functions, body.args))
+    sums = [factor for factor in sympy.Mul.make_args(body) if factor.is_Add and factor.count_ops() > LARGE // 2]
+    rest = [factor for factor in sympy.Mul.make_args(body) if factor not in sums]
+    return sympy.Mul(*map(_part_by_part, sums), in_known_functions(sympy.Mul(*rest))) if sums else body
 
 
 def _with_tangents(body: Expr) -> Expr:
@@ -50,7 +59,7 @@ def _with_logistic(body: Expr) -> list[Expr]:
     powers: dict[Expr, Expr] = {}
     bound = bound_indices(body)
     for power in sorted(body.atoms(sympy.Pow), key=sympy.default_sort_key):
-        if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
+        if _is_of_logistic(power):
             one, other = power.base.args
             if one == 1 and _is_exponential(other) and other.free_symbols.isdisjoint(bound):
                 powers[power] = other
@@ -74,6 +83,12 @@ def _with_logistic(body: Expr) -> list[Expr]:
     apart = sympy.Add(*[_cancelled(term, [*names.values()]) for term in sympy.Add.make_args(rewritten)])
     ways = (apart, _cancelled(rewritten, [*names.values()]))
     return [_turned(way.xreplace(back).xreplace(back)) for way in ways]
+
+
+def _is_of_logistic(power: Expr) -> bool:
+    """Tell whether a power may be one of 1/(1 + v): by a negative whole number, or by what is no number."""
+    is_wanted = power.exp.is_negative if power.exp.is_Integer else not power.exp.is_number
+    return bool(is_wanted and power.base.is_Add and len(power.base.args) == 2)  # noqa: PLR2004
 
 
 def _cancelled(product: Expr, names: Sequence[Expr]) -> Expr:

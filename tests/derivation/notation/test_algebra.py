@@ -83,6 +83,9 @@ SIMPLE = [
     ("sum((X @ diag(v))*diag(w), dim=1)", "w*diagonal(X)*v"),
     ("X*(A - v/X)", "X*A - v"),
     ("v/(w*w)", "v/w**2"),
+    ("s*v*w - t*w*v", "v*w*(s - t)"),
+    ("exp(X @ w) @ X - v @ X", "(exp(X @ w) - v) @ X"),
+    ("Y @ where(X > 0, (X.T @ B.T + v[:, None] - A.T).T, 0)", "Y @ where(X > 0, B @ X + v - A, 0)"),
 ]
 
 
@@ -92,6 +95,7 @@ def value(text: str, parts: tuple[tuple[str, str], ...] = ()) -> torch.Tensor:
         name: getattr(torch, name) for name in ("det", "trace", "outer", "norm", "softmax", "mean", "diagonal")
     }
     names |= {"inv": torch.inverse, "matrix_power": torch.matrix_power, "diag": torch.diag, "sqrt": torch.sqrt}
+    names["exp"] = torch.exp
     names |= {"eye": lambda size: torch.eye(size, dtype=torch.float64), "sum": torch.sum, "where": torch.where}
     names |= {name: torch.randn(shape, dtype=torch.float64) for name, shape in SHAPES.items()}
     names["w3"] = names["v"]

@@ -16,7 +16,7 @@ SHAPES = {"x": (4,), "y": (4,), "X": (4, 3), "w": (3,), "grad_output": (4,)}
         ("2*x - 2*y", "2*(x - y)"),
         ("w*(X @ w/2 - y/2)[:, None]", "outer(X @ w - y, w)/2"),
         ("x/sqrt(sum(x**2))", "x/norm(x)"),
-        ("2*grad_output*x - 2*grad_output*y", "2*(grad_output*x - grad_output*y)"),
+        ("2*grad_output*x - 2*grad_output*y", "2*grad_output*(x - y)"),
         ("where(sum(x**2) == 0, 0, x/sqrt(sum(x**2)))", "where(x @ x == 0, 0, x/norm(x))"),
     ],
 )
