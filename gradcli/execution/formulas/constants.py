@@ -20,7 +20,8 @@ NAMED = frozenset({
     *("linalg.matrix_norm", "linalg.eigvalsh", "linalg.svdvals", "isnan", "linalg.pinv"),
 })  # fmt: skip
 # Those that are named by their calls whatever their numbers are: a mask of any size.
-SHAPED = frozenset({"tril", "triu", "eye"})
+SHAPED = frozenset({"tril", "triu", "eye", "outer"})
+RANGES = frozenset({"arange"})
 # Those of them that are whole numbers, or truth values.
 STEPPED = frozenset({"one_hot", "argmax", "argmin", "argsort", "nonzero", "isfinite", "isnan"})
 # What of others' entries is named so too.
@@ -129,6 +130,8 @@ def _argument(value: Any, names: Names) -> str | None:
         return None if nodes_in(value) else repr(value)
     if value in names:
         return names[value]
+    if value.origin is not None and value.origin[0].name in RANGES:
+        return _call(value, names)
     if is_given(value) and not value.tensor.is_floating_point() and 0 < value.tensor.numel() <= MOST_WRITTEN:
         return f"tensor({value.tensor.tolist()!r})"
     is_known = not value.edges and value.origin is not None and value.origin[0].name in OPERANDS

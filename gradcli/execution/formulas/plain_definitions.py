@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradcli.execution.formulas import choices, convolutions, picked_entries, selections, spectral, usual_points
+from gradcli.execution.formulas import (
+    choices,
+    convolutions,
+    fourier,
+    picked_entries,
+    selections,
+    spectral,
+    usual_points,
+)
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.ops.factorisations import UNIT_VECTORS, VECTORS
 from gradcli.ops.record import Kind
@@ -64,7 +72,8 @@ def is_called(call: TracedCall) -> bool:
     """Tell whether formulas call what a call returns by its name, and not by its definition."""
     name, given = call.op.name, _given(call)
     is_extreme = choices.is_extreme(name, given) or (name == "cdist" and choices.farthest(given) is not None)
-    return name in STANDING or is_extreme or spectral.is_defined(name, given)
+    is_spectrum = name in fourier.DEFINED and any(one.tensor.is_complex() for one in call.outputs)
+    return name in STANDING or is_spectrum or is_extreme or spectral.is_defined(name, given)
 
 
 def _is_usual(call: TracedCall) -> bool:
@@ -190,6 +199,7 @@ PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
     "special.i1e": _scaled_bessel("special.i1"),
     "masked_fill": lambda given: "where(mask, value, input)" if _is_masked(given) else None,
     "kthvalue": choices.kth,
+    **fourier.DEFINED,
     **{name: _first(choices.shared(name), along) for name, along in ALONG.items()},
     **{name: choices.shared(name) for name in choices.EXTREMES.keys() - ALONG.keys()},
 }
