@@ -28,7 +28,20 @@ STEPPED = frozenset({"one_hot", "argmax", "argmin", "argsort", "nonzero", "isfin
 MOVED = frozenset({"pad"})
 POOLS = frozenset({f"{kind}max_pool{axes}d" for kind in ("", "adaptive_") for axes in (1, 2, 3)})
 # What these are of may be made of what has a name by such calls.
-OPERANDS = NAMED | {"abs", "neg", "detach", "eq", "where", "ones", "linalg.eigh", "linalg.svd", *POOLS}
+OPERANDS = NAMED | {
+    "abs",
+    "neg",
+    "detach",
+    "eq",
+    "where",
+    "ones",
+    "linalg.eigh",
+    "linalg.svd",
+    "linalg.qr",
+    "linalg.lu",
+    "linalg.lu_factor",
+    *POOLS,
+}
 SIGNS = {"eq": "=="}
 # What has the shape of a tensor, and nothing else of it.
 ALIKE = frozenset({"ones_like", "zeros_like", "full_like"})

@@ -21,13 +21,12 @@ from gradcli.derivation.formulas import (
     WantedContribution,
 )
 from gradcli.derivation.messages import DerivativeRequest
-from gradcli.derivation.moves import AffineIndex
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.axes import axes_of
 from gradcli.execution.formulas.constants import STEPPED, constant, name_of, text_of
 from gradcli.execution.formulas.matrix_functions import matrix_functions, products_of
 from gradcli.execution.formulas.moves import moved, moving, read_of
-from gradcli.execution.formulas.operands import is_moved, made_of, named
+from gradcli.execution.formulas.operands import is_moved, made_of, named, read_by_constant
 from gradcli.execution.formulas.picks import Words, pick_of
 from gradcli.execution.formulas.picks import definition as definition_of_pick
 from gradcli.execution.formulas.plain_definitions import is_called
@@ -164,10 +163,9 @@ class _Graph:
             definition = self._picked(node) if read is None and move is None and self.has_texts else None
         elif node.edges:
             definition = self._primitive(node)
-        elif (held := self._held(node)) is not None:
-            read = AffineRead(self.numbers[held], tuple(AffineIndex(0, 1, axis) for axis in range(node.tensor.ndim)))
         else:
-            definition = self._constant(node)
+            read = self._constant_read(node)
+            definition = self._constant(node) if read is None else None
         inputs = tuple(self.numbers[edge.source] for edge in node.edges)
         shape = tuple(node.tensor.shape)
         name, is_shift, stands = self._called(node), node in self.shifts, self._stands(node)
@@ -278,12 +276,13 @@ class _Graph:
         given = [*nodes_in(bound)]
         return MatrixFunction(op.name, (self.numbers[given[0]],)) if op.name in STEPS and len(given) == 1 else None
 
-    def _held(self, node: Node) -> Node | None:
-        """Return the value that a definition takes as a constant; None of any other node."""
-        if not self.has_texts or node.origin is None or node.origin[0].name != "detach":
+    def _constant_read(self, node: Node) -> AffineRead | None:
+        """Return how a constant reads another value, which a definition holds or formulas may name; None of others."""
+        found = read_by_constant(node) if self.has_texts else None
+        if found is None or found.source not in self.numbers:
             return None
-        held: Node = node.origin[1]["input"]
-        return held
+        is_known = found.is_held or (node not in self.names and self._called(found.source) is not None)
+        return AffineRead(self.numbers[found.source], found.indices) if is_known else None
 
     def _made_by(self, node: Node) -> tuple[Op | None, Mapping[str, Any]]:
         if node.origin is not None:

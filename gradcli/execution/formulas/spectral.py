@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gradcli.execution.formulas import factors
+
 Arguments = Mapping[str, Any]
 MATRIX = 2
 # The bound of `pinverse`, of itself.
@@ -30,7 +32,9 @@ def eigenvalues(given: Arguments) -> str | None:
 
 def eigenpairs(given: Arguments) -> str | None:
     """Return `eigh` where nothing but the values is read."""
-    return f"{eigenvalues(given)}, v".replace("; ", "; (") + ")" if given.get(READ) == [True, False] else None
+    if given.get(READ) != [True, False]:
+        return factors.eigenvectors(given)
+    return f"{eigenvalues(given)}, v".replace("; ", "; (") + ")"
 
 
 def singular_values(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
@@ -116,6 +120,7 @@ def running(given: Arguments) -> str | None:
 
 
 DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
+    **factors.DEFINED,
     "linalg.eigvalsh": eigenvalues,
     "linalg.eigh": eigenpairs,
     "linalg.svdvals": singular_values,
