@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +36,11 @@ class Reading:
     """Whether it is that value, held constant."""
 
 
-def read_by_constant(node: Node) -> Reading | None:
-    """Return how a constant reads what it was made of, all of it; None of any other node."""
+def read_by_constant(node: Node, known: Container[Node]) -> Reading | None:
+    """Return how a constant reads what it was made of, all of it, a node that is `known`; None of any other node."""
     if node.edges or node.origin is None or not isinstance(source := node.origin[1].get("input"), Node):
+        return None
+    if source not in known:  # it stands for several tensors
         return None
     if node.origin[0].name == "detach":
         return Reading(source, tuple(AffineIndex(0, 1, axis) for axis in range(node.tensor.ndim)), is_held=True)

@@ -278,8 +278,8 @@ class _Graph:
 
     def _constant_read(self, node: Node) -> AffineRead | None:
         """Return how a constant reads another value, which a definition holds or formulas may name; None of others."""
-        found = read_by_constant(node) if self.has_texts else None
-        if found is None or found.source not in self.numbers:
+        found = read_by_constant(node, self.numbers) if self.has_texts else None
+        if found is None:
             return None
         is_known = found.is_held or (node not in self.names and self._called(found.source) is not None)
         return AffineRead(self.numbers[found.source], found.indices) if is_known else None
