@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 import gradcli
 
 MASK = "tensor([[True, False, True], [False, True, True]])"
-NAMES = {"F": F, "torch": torch, "linalg": torch.linalg, "tensor": torch.tensor}
+NAMES = {"F": functional, "torch": torch, "linalg": torch.linalg, "tensor": torch.tensor}
 Shapes = dict[str, tuple[int, ...]]
 PROGRAMS: list[tuple[str, Shapes]] = [
     ("F.conv_transpose1d(x, w, b, stride=2, padding=1, output_padding=1)", {"x": (2, 2, 4), "w": (2, 3, 3), "b": (3,)}),
