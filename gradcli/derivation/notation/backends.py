@@ -40,6 +40,11 @@ class Backend:
             raise NotSupportedError(f"{self.name} has no function for '{name}'")
         return found
 
+    def word(self, function: str, word: str | None) -> str | None:
+        """Return its name of one of a function's parameters."""
+        axis = "axes" if function in OF_AXES and self.module != "torch" else self.axis
+        return {"dim": axis, "keepdim": self.keep}.get(word or "", word)
+
     def made(self, name: str, given: Sequence[str], kind: str) -> str:
         """Return the call that makes a tensor of its lengths, of ones or zeros as a tuple where they are several."""
         is_tuple = name in {"ones", "zeros"} and len(given) > 1
@@ -47,6 +52,9 @@ class Backend:
         return f"{self.module}.{name}({lengths}, {kind})"
 
 
+# The transforms, and those of them along several axes.
+TRANSFORMS = tuple(f"fft.{kind}fft{axes}" for kind in ("", "i", "r", "ir") for axes in ("", "2", "n"))
+OF_AXES = frozenset(name for name in TRANSFORMS if name[-1] in "2n")
 # What is made of lengths alone, and of the number that fills it, under one name in all libraries.
 MADE = frozenset({"eye", "ones", "zeros", "full"})
 # What the table runs by kernels of its own.
@@ -71,6 +79,7 @@ ALIKE = (
     *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
     *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", "round"),
     *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to", "logaddexp", "prod"),
+    *("real", "imag"),
     *("stack", "tile", "cumsum", "cumprod", "quantile", "nansum", "nanmean"),
 )
 RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
@@ -80,6 +89,7 @@ RENAMED |= {"clamp_min": "maximum", "clamp_max": "minimum", "clamp": "clip"}
 FACTORISED = ("inv", "det", "pinv", "eigvalsh", "eigh", "svd", "qr", "cholesky")
 LINEAR = {name: f"linalg.{name}" for name in ("inv", "det", "pinv", "norm", "matrix_power", "slogdet")}
 LINEAR |= {f"linalg.{name}": f"linalg.{name}" for name in FACTORISED}
+LINEAR |= {name: name for name in (*TRANSFORMS, "fft.hfft", "fft.ihfft")}
 LINEAR |= {
     "cholesky": "linalg.cholesky",
     "qr": "linalg.qr",

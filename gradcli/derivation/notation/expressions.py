@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from gradcli.derivation.notation.backends import MADE, TORCH, Backend
 from gradcli.derivation.notation.brackets import bracketed, with_parentheses
@@ -151,17 +152,22 @@ class Emitter:
             test, body, otherwise = node.args
             return self._choice(self.condition(test), body, otherwise)
         if name in MADE:
-            given = [ast.unparse(self.value(argument)) for argument in node.args]
-            return expression_tree(self.backend.made(name, given, f"dtype={self.like}.dtype{self.there}"))
+            return self._made(name, node)
+        if name == "outer" and all(isinstance(one, ast.Call) and callee(one) == "arange" for one in node.args):
+            given = [self._made("arange", one) for one in node.args if isinstance(one, ast.Call)]
+            return ast.Call(expression_tree(self.backend.function(name)), given, [])
         if name == "tensor":
             return self._tensor(node, f", dtype={self.like}.dtype")
         if self.is_number(node):
             return ast.Call(expression_tree(f"math.{name}"), [self.value(argument) for argument in node.args], [])
         return self._function(node, name)
 
+    def _made(self, name: str, node: ast.Call) -> ast.expr:
+        given = [ast.unparse(self.value(argument)) for argument in node.args]
+        return expression_tree(self.backend.made(name, given, f"dtype={self.like}.dtype{self.there}"))
+
     def _tensor(self, node: ast.Call, kind: str) -> ast.expr:
-        own = "tensor" if self.backend is TORCH else "array"
-        return expression_tree(f"{self.backend.module}.{own}({ast.unparse(node.args[0])}{kind}{self.there})")
+        return expression_tree(f"{self.backend.function('tensor')}({ast.unparse(node.args[0])}{kind}{self.there})")
 
     def _whole(self, node: ast.expr) -> ast.expr:
         """Return labels or positions: numbers in a list stay integers."""
@@ -174,15 +180,13 @@ class Emitter:
         own = self.backend.function(name)
         if own.startswith("_"):
             self.helpers[name] = None
-        words = [ast.keyword(self._word(keyword.arg), self.value(keyword.value)) for keyword in node.keywords]
+        word = partial(self.backend.word, name)
+        words = [ast.keyword(word(keyword.arg), self.value(keyword.value)) for keyword in node.keywords]
         labels = LABELS.get(name)
         given = [self._whole(one) if place == labels else self.value(one) for place, one in enumerate(node.args)]
         made = ast.Call(expression_tree(own), given, words)
         is_whole = name == "one_hot" and self.backend is TORCH
         return expression_tree(self._as_numbers(ast.unparse(made))) if is_whole else made
-
-    def _word(self, word: str | None) -> str | None:
-        return {"dim": self.backend.axis, "keepdim": self.backend.keep}.get(word or "", word)
 
     def _method(self, node: ast.Call) -> ast.expr:
         """Return a call of a method: of tensors of PyTorch's there are all, of other libraries' one is known."""

@@ -68,10 +68,19 @@ def _most_worth(trees: Sequence[ast.expr], apart: Collection[str]) -> str | None
     counts = Counter(place for tree in trees for place in places.under(tree))
     nodes = [(places.nodes[place], count) for place, count in counts.items() if count > 1]
     nodes = [(node, count) for node, count in nodes if not isinstance(node, ast.Call) or callee(node) not in apart]
+    nodes = [(node, count) for node, count in nodes if not _is_of_places(node)]
     texts = {ast.unparse(node): (count, _smallest(node)) for node, count in nodes}
     worth = {text: (count - 1) * size for text, (count, least) in texts.items() if (size := symbols(text)) >= least}
     best = max(worth, key=lambda text: (worth[text], symbols(text)), default=None)
     return best if best is not None and worth[best] >= LEAST else None
+
+
+def _is_of_places(node: ast.AST) -> bool:
+    """Tell whether a part is a list of whole numbers: as labels or places they are no real numbers, which parts are."""
+    if not isinstance(node, ast.Call) or callee(node) != "tensor":
+        return False
+    values = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+    return all(isinstance(value, int) for value in values)
 
 
 def _smallest(node: ast.AST) -> int:

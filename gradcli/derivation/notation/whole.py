@@ -13,7 +13,7 @@ from gradcli.python_trees import expression_tree
 
 FLOATS = "floats"
 """What a formula is given in which whole numbers are to be real ones."""
-PLACES = frozenset({"argsort", "argmax", "argmin", "nonzero"})
+PLACES = frozenset({"argsort", "argmax", "argmin", "nonzero", "arange"})
 # What keeps the type of entries, or makes the common type of all that it is given.
 KEEPING = frozenset(
     {

@@ -196,8 +196,6 @@ def closed_forms(
         is_whole = point.settings.to == "function" if everywhere is None else everywhere
         is_once = all(len(target.by) == 1 and target.product != "hvp" for target in wanted)
         decomposition = decompose(plain(point.trace, everywhere=is_whole, once=is_once))
-    if decomposition.is_complex:
-        return {}
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
     places = {target: [numbers[decomposition.nodes[traced]] for traced in target.by] for target in wanted}
     is_first = all(target.product in {"", "jvp"} for target in wanted)

@@ -12,7 +12,16 @@ from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.closed import Form, Target, given_upstream
 from gradcli.execution.formulas.executed import executed, is_there
 from gradcli.execution.formulas.points import Point
-from gradcli.execution.formulas.verified import RUN, arguments, code_at, difference, expected, fitted
+from gradcli.execution.formulas.verified import (
+    RUN,
+    SIGNS,
+    arguments,
+    code_at,
+    difference,
+    expected,
+    fitted,
+    has_other_signs,
+)
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.report.derivation import Derivation
 from gradcli.tolerance import CLOSENESS
@@ -36,6 +45,7 @@ def codes_of(
         with suppress(NotSupportedError):
             found[to] = code_at(here, to, asked, moving=wanted[0].is_moving, held=held)
     denied = {to: DENIED.format(to) for to, code in found.items() if is_denied(here, to, code, wanted)}
+    denied |= {to: SIGNS.format(to) for to in BACKENDS if has_other_signs(here, to)}
     return {to: code for to, code in found.items() if to not in denied}, denied
 
 

@@ -20,15 +20,17 @@ NAMED = frozenset({
     *("linalg.matrix_norm", "linalg.eigvalsh", "linalg.svdvals", "isnan", "linalg.pinv"),
 })  # fmt: skip
 # Those that are named by their calls whatever their numbers are: a mask of any size.
-SHAPED = frozenset({"tril", "triu", "eye"})
+SHAPED = frozenset({"tril", "triu", "eye", "outer", "arange"})
+RANGES = frozenset({"arange"})
 # Those of them that are whole numbers, or truth values.
 STEPPED = frozenset({"one_hot", "argmax", "argmin", "argsort", "nonzero", "isfinite", "isnan"})
 # What of others' entries is named so too.
 MOVED = frozenset({"pad"})
 POOLS = frozenset({f"{kind}max_pool{axes}d" for kind in ("", "adaptive_") for axes in (1, 2, 3)})
+FACTORS = frozenset({"linalg.eigh", "linalg.svd", "linalg.qr", "linalg.lu", "linalg.lu_factor"})
 # What these are of may be made of what has a name by such calls.
-OPERANDS = NAMED | {"abs", "neg", "detach", "eq", "where", "ones", "linalg.eigh", "linalg.svd", *POOLS}
-SIGNS = {"eq": "=="}
+OPERANDS = NAMED | FACTORS | {*("abs", "neg", "detach", "eq", "ne", "where", "ones"), *POOLS}
+SIGNS = {"eq": "==", "ne": "!="}
 # What has the shape of a tensor, and nothing else of it.
 ALIKE = frozenset({"ones_like", "zeros_like", "full_like"})
 # What formulas call them where that is another name.
@@ -76,6 +78,9 @@ def is_given(node: Node) -> bool:
 def _call(node: Node, names: Names) -> str | None:
     """Return the call that made a node; None if one of its operands has no name, or the text would be long."""
     op, bound = node.origin
+    is_small = 0 < node.tensor.numel() <= MOST_WRITTEN
+    if op.name == "getitem" and is_small and is_given(node) and not node.tensor.is_floating_point():
+        return f"tensor({node.tensor.tolist()!r})"
     if op.name == "getitem":
         return _reading(bound["input"], bound["index"], names)
     variadic = {parameter.name for parameter in parse_signature(op.signature) if parameter.variadic}
@@ -129,6 +134,8 @@ def _argument(value: Any, names: Names) -> str | None:
         return None if nodes_in(value) else repr(value)
     if value in names:
         return names[value]
+    if value.origin is not None and value.origin[0].name in RANGES:
+        return _call(value, names)
     if is_given(value) and not value.tensor.is_floating_point() and 0 < value.tensor.numel() <= MOST_WRITTEN:
         return f"tensor({value.tensor.tolist()!r})"
     is_known = not value.edges and value.origin is not None and value.origin[0].name in OPERANDS

@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradcli.execution.formulas import choices, convolutions, picked_entries, selections, spectral, usual_points
+from gradcli.execution.formulas import (
+    choices,
+    convolutions,
+    fourier,
+    masked,
+    picked_entries,
+    selections,
+    spectral,
+    usual_points,
+)
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.ops.factorisations import UNIT_VECTORS, VECTORS
 from gradcli.ops.record import Kind
@@ -64,7 +73,8 @@ def is_called(call: TracedCall) -> bool:
     """Tell whether formulas call what a call returns by its name, and not by its definition."""
     name, given = call.op.name, _given(call)
     is_extreme = choices.is_extreme(name, given) or (name == "cdist" and choices.farthest(given) is not None)
-    return name in STANDING or is_extreme or spectral.is_defined(name, given)
+    is_spectrum = name in fourier.DEFINED and any(one.tensor.is_complex() for one in call.outputs)
+    return name in STANDING or is_spectrum or is_extreme or spectral.is_defined(name, given)
 
 
 def _is_usual(call: TracedCall) -> bool:
@@ -122,6 +132,16 @@ def _cross_entropy(given: Arguments) -> str | None:
     return None if text is None else f"logs = log_softmax(input, {axis})\n{text}"
 
 
+def _linear_cross_entropy(given: Arguments) -> str | None:
+    """Return the cross entropy of a linear layer's scores, of one sort of classes."""
+    left_out = -100 if given["ignore_index"] is None else given["ignore_index"]
+    text = selections.picked({**given, "ignore_index": left_out})
+    if text is None or given["input"].tensor.ndim != 2 or given["linear_weight"].tensor.ndim != 2:  # noqa: PLR2004
+        return None
+    scores = "input @ linear_weight.T" + ("" if given["linear_bias"] is None else " + linear_bias")
+    return f"logs = log_softmax({scores}, 1)\n{text.replace('input.shape[1]', 'linear_weight.shape[0]')}"
+
+
 def _nll(given: Arguments) -> str | None:
     text = selections.picked(given)
     return None if text is None else f"logs = input\n{text}"
@@ -150,6 +170,11 @@ def _softplus(given: Arguments) -> str | None:
 
 def _mish(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
     return "input*tanh(log(1 + exp(input)))"
+
+
+def _corrcoef(given: Arguments) -> str | None:
+    lines = ["d = input - mean(input, 1, True)", "u = d/sqrt(sum(d*d, 1, True))", "u @ mT(u)"]
+    return "\n".join(lines) if given["input"].tensor.ndim == 2 else None  # noqa: PLR2004 (variables by their samples)
 
 
 def _scaled_bessel(function: str) -> Callable[[Arguments], str | None]:
@@ -190,6 +215,9 @@ PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
     "special.i1e": _scaled_bessel("special.i1"),
     "masked_fill": lambda given: "where(mask, value, input)" if _is_masked(given) else None,
     "kthvalue": choices.kth,
+    "corrcoef": _corrcoef,
+    "linalg.vander": lambda _: "unsqueeze(x, -1)**arange(x.shape[-1] if N is None else N)",
+    **fourier.DEFINED,
     **{name: _first(choices.shared(name), along) for name, along in ALONG.items()},
     **{name: choices.shared(name) for name in choices.EXTREMES.keys() - ALONG.keys()},
 }
@@ -213,7 +241,9 @@ INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
     "embedding_bag": selections.bagged,
     "multi_margin_loss": selections.margins,
     "cdist": choices.farthest,
-    "conv_transpose1d": convolutions.transposed,
+    **convolutions.TRANSPOSED,
+    **masked.DEFINED,
+    "linear_cross_entropy": _linear_cross_entropy,
     **{name: _first(choices.single(name), *([ALONG[name]] if name in ALONG else [])) for name in choices.EXTREMES},
 }
 # These are differentiated twice: what they are made of has a derivative of its own.
@@ -242,6 +272,7 @@ def _divided(name: str) -> Callable[[Arguments], str]:
 CASES: Mapping[str, Callable[[Arguments], str]] = {
     "cosine_similarity": _divided("cosine_similarity"),
     "normalize": _divided("normalize"),
+    "masked.normalize": _divided("masked.normalize"),
     "binary_cross_entropy": lambda _: "where a logarithm is below -100, binary_cross_entropy takes -100",
     "softplus": _linear,
     "sinc": lambda given: f"where {_name(given['input'])} is near 0, sinc is its series",
@@ -251,5 +282,7 @@ CASES: Mapping[str, Callable[[Arguments], str]] = {
     "pinverse": lambda given: f"where {_name(given['input'])} is not of full rank",
     "copysign": lambda given: f"where {_name(given['other'])} is 0, which has a sign too",
     "aminmax": choices.tied("aminmax"),
+    "masked.amax": choices.tied("masked.amax"),
+    "masked.amin": choices.tied("masked.amin"),
     **{name: choices.tied(name) for name in choices.EXTREMES},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradcli.execution.formulas.operands import made_of
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.nodes import Node, nodes_in, parts
 
@@ -31,6 +32,7 @@ def read_by(decomposition: Decomposition) -> set[Node]:
         if node not in read:
             read.add(node)
             given = [known[traced] for traced in calls[node].inputs if traced in known] if node in calls else []
-            made_of = [*nodes_in(node.origin[1] if node.origin is not None else ()), *given]
-            waiting += [*node.sources, *(part for one in made_of for part in parts(one))]
+            origin = made_of(node)
+            made = [*nodes_in(() if origin is None else origin[1]), *given]
+            waiting += [*node.sources, *(part for one in made for part in parts(one))]
     return read

@@ -21,12 +21,12 @@ from gradcli.derivation.formulas import (
     WantedContribution,
 )
 from gradcli.derivation.messages import DerivativeRequest
-from gradcli.derivation.moves import AffineIndex
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.axes import axes_of
 from gradcli.execution.formulas.constants import STEPPED, constant, name_of, text_of
 from gradcli.execution.formulas.matrix_functions import matrix_functions, products_of
 from gradcli.execution.formulas.moves import moved, moving, read_of
+from gradcli.execution.formulas.operands import is_moved, made_of, named, read_by_constant
 from gradcli.execution.formulas.picks import Words, pick_of
 from gradcli.execution.formulas.picks import definition as definition_of_pick
 from gradcli.execution.formulas.plain_definitions import is_called
@@ -36,6 +36,7 @@ from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.layout import Layout
+from gradcli.execution.reference.movement import holds_numbers
 from gradcli.execution.reference.nodes import Node, nodes_in
 from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
@@ -43,8 +44,6 @@ from gradcli.ops.signature import defaults
 
 # The places, counted in a flattened tensor, that indices along one of its axes mean.
 POSITIONS = "_positions"
-# What adds entries up at such places.
-SUMMED_INTO = "_summed_into"
 # The step functions that sympy has no word for.
 STEPS = frozenset({"trunc"})
 # For all formulas of a program.
@@ -81,7 +80,11 @@ def as_request(
     With `matrices`, inverses, determinants and exponentials of matrices have their closed derivatives; with `products`
     those of all entries, or along an axis, too.
     """
-    tape_names = {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
+    tape_names = {
+        node: called
+        for traced, name in reversed([*names.items()])
+        for node, called in named(decomposition.nodes[traced], name)
+    }
     graph = _Graph(decomposition, tape_names, matrices=matrices, products=products)
     read = read_by(decomposition)
     return FormulaRequest(
@@ -111,39 +114,38 @@ class _Graph:
         self.matrices = matrix_functions(decomposition, self.numbers) if matrices else {}
         self.matrices |= products_of(decomposition, self.numbers) if products else {}
         self.calls: dict[Node, TracedCall] = {
-            decomposition.nodes[output]: group.call for group in decomposition.calls for output in group.call.outputs
+            part: group.call for group in decomposition.calls for part in decomposition.parts(group.call.outputs)
         }
 
         # What has no definition is no constant: nothing is known of the gradients of what it was given.
         self.gaps = {
-            decomposition.nodes[output]: self._given(group.call)
+            part: self._given(group.call)
             for group in decomposition.calls
             if group.error is not None
-            for output in group.call.outputs
+            for part in decomposition.parts(group.call.outputs)
         }
         self.shifts, self.compared = shifts(decomposition), compared(decomposition)
         self.picking = {
-            decomposition.nodes[output]
+            part
             for group in decomposition.calls
             if is_called(group.call) or any(self._is_pick(node) for node in group.nodes)
-            for output in group.call.outputs
+            for part in decomposition.parts(group.call.outputs)
         }
 
     def _is_pick(self, node: Node) -> bool:
         """Tell whether the data says which entries a node reads."""
-        return bool(node.edges) and node.origin is not None and _moves(node.origin[0]) and not self._is_fixed(node)
+        return is_moved(node) and not self._is_fixed(node)
 
     def _given(self, call: TracedCall) -> tuple[int, ...]:
-        known = self.decomposition.nodes
-        return tuple(self.numbers[known[traced]] for traced in call.inputs if traced in known)
+        known = [traced for traced in call.inputs if traced in self.decomposition.nodes]
+        return tuple(self.numbers[part] for part in self.decomposition.parts(known))
 
     def call(self, call: TracedCall, nodes: Sequence[Node]) -> CallNodes:
         """Return one call, and the nodes of its definition."""
-        known = self.decomposition.nodes
         return CallNodes(
             nodes=tuple(self.numbers[node] for node in nodes),
             inputs=self._given(call),
-            outputs=tuple(self.numbers[known[output]] for output in call.outputs),
+            outputs=tuple(self.numbers[part] for part in self.decomposition.parts(call.outputs)),
         )
 
     def node(self, node: Node) -> FormulaNode:
@@ -155,23 +157,19 @@ class _Graph:
             shape, inputs = tuple(node.tensor.shape), matrix.operands if node.edges else ()
             return FormulaNode(shape, self.names.get(node), inputs, matrix=matrix)
         definition = read = move = None
-        is_movement = node.edges and node.origin is not None and _moves(node.origin[0])
-        if is_movement:
+        if is_moved(node):
             read = self._read(node)
             move = moved(node, self.numbers) if read is None and self.has_texts and self._is_fixed(node) else None
             definition = self._picked(node) if read is None and move is None and self.has_texts else None
         elif node.edges:
             definition = self._primitive(node)
-        elif (held := self._held(node)) is not None:
-            read = AffineRead(self.numbers[held], tuple(AffineIndex(0, 1, axis) for axis in range(node.tensor.ndim)))
         else:
-            definition = self._constant(node)
+            read = self._constant_read(node)
+            definition = self._constant(node) if read is None else None
         inputs = tuple(self.numbers[edge.source] for edge in node.edges)
         shape = tuple(node.tensor.shape)
-        name, is_shift = self._number(node) or self.names.get(node) or self._text(node), node in self.shifts
-        return FormulaNode(
-            shape, name, inputs, definition, read, is_shift, None, move, self._stands(node), self._is_step(node)
-        )
+        name, is_shift, stands = self._called(node), node in self.shifts, self._stands(node)
+        return FormulaNode(shape, name, inputs, definition, read, is_shift, None, move, stands, self._is_step(node))
 
     def _is_step(self, node: Node) -> bool:
         """Tell whether a constant of a definition is one that nothing but a jump changes, or that is only compared."""
@@ -197,11 +195,9 @@ class _Graph:
 
     def _primitive(self, node: Node) -> NodeDefinition | None:
         request = node.edges[0].request
-        # A part of a complex value has no origin: formulas are written of real values.
-        if node.origin is None or request.unknown is not None:
+        if made_of(node) is None or request.unknown is not None:
             return None
-        _, operands = node.origin
-        return self._defined(node.edges[0].layout, request, operands)
+        return self._defined(node.edges[0].layout, request, made_of(node)[1])
 
     def _defined(
         self, shown: Layout, request: DerivativeRequest, operands: Mapping[str, Node]
@@ -227,7 +223,7 @@ class _Graph:
         The numbers that an op moves cannot say where they go; only indices and masks among its arguments can, and do
         not where the program spells them out.
         """
-        others = [one for one in nodes_in(node.origin[1]) if not one.tensor.is_floating_point()]
+        others = [one for one in nodes_in(made_of(node)[1]) if not holds_numbers(one)]
         return all(self._is_spelled(one) for one in others)
 
     def _is_spelled(self, node: Node) -> bool:
@@ -256,6 +252,12 @@ class _Graph:
         )
         return self._defined(shown, request, operands)
 
+    def _called(self, node: Node) -> str | None:
+        """Return what formulas may call a node."""
+        is_literal = not node.edges and node.origin is None and node not in self.names and not node.tensor.ndim
+        own = constant(float(node.tensor)) if is_literal else None
+        return own or self._number(node) or self.names.get(node) or self._text(node)
+
     def _number(self, node: Node) -> str | None:
         """Return the number that all entries of a tensor are which the program spells out; None of any other node."""
         is_spelled = self.has_texts and node.tensor.is_floating_point() and self._is_spelled(node)
@@ -274,12 +276,13 @@ class _Graph:
         given = [*nodes_in(bound)]
         return MatrixFunction(op.name, (self.numbers[given[0]],)) if op.name in STEPS and len(given) == 1 else None
 
-    def _held(self, node: Node) -> Node | None:
-        """Return the value that a definition takes as a constant; None of any other node."""
-        if not self.has_texts or node.origin is None or node.origin[0].name != "detach":
+    def _constant_read(self, node: Node) -> AffineRead | None:
+        """Return how a constant reads another value, which a definition holds or formulas may name; None of others."""
+        found = read_by_constant(node, self.numbers) if self.has_texts else None
+        if found is None:
             return None
-        held: Node = node.origin[1]["input"]
-        return held
+        is_known = found.is_held or (node not in self.names and self._called(found.source) is not None)
+        return AffineRead(self.numbers[found.source], found.indices) if is_known else None
 
     def _made_by(self, node: Node) -> tuple[Op | None, Mapping[str, Any]]:
         if node.origin is not None:
@@ -289,10 +292,6 @@ class _Graph:
             return None, {}
         bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
         return call.op, {**defaults(call.op.signature), **bound}
-
-
-def _moves(op: Op) -> bool:
-    return op.kind is Kind.MOVEMENT or op.name == SUMMED_INTO
 
 
 def _constant_formula(op: Op) -> str | None:

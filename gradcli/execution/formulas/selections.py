@@ -107,6 +107,8 @@ def taken(given: Arguments) -> str | None:
 def bagged(given: Arguments) -> str | None:
     """Return `embedding_bag` of bags of one length, a row of indices each."""
     index, table = given["input"], given["weight"]
+    if isinstance(given["offsets"], TracedTensor):
+        return _bagged_by_offsets(given)
     is_plain = given["offsets"] is None and given["padding_idx"] is None and given["max_norm"] is None
     if not is_plain or given["scale_grad_by_freq"] or not isinstance(index, TracedTensor) or not _is_of_labels(index):
         return None
@@ -119,6 +121,23 @@ def bagged(given: Arguments) -> str | None:
         "mean": "sum(weight[input], 1)/input.shape[1]",
         "max": "k = argmax(detach(weight)[input], 1); squeeze(gather(weight[input], 1, unsqueeze(k, 1)), 1)",
     }[given["mode"]]
+
+
+def _bagged_by_offsets(given: Arguments) -> str | None:
+    """Return `embedding_bag` of bags that begin at places which the program spells out."""
+    index, offsets = given["input"], given["offsets"]
+    is_plain = given["padding_idx"] is None and given["max_norm"] is None and not given["scale_grad_by_freq"]
+    is_known = is_plain and offsets in given[SPELLED] and given["mode"] != "max" and _is_of_labels(index)
+    if not is_known or bool((index.tensor < 0).any()):
+        return None
+    starts = offsets.tensor.tolist()
+    ends = [*starts[1:], index.tensor.numel()]
+    bags = [*zip(starts, ends, strict=True)][: len(starts) - bool(given["include_last_offset"])]
+    share = {start: 1 / max(end - start, 1) if given["mode"] == "mean" else 1.0 for start, end in bags}
+    rows = [[share[start] * (start <= place < end) for place in range(index.tensor.numel())] for start, end in bags]
+    weights = "" if given["per_sample_weights"] is None else "per_sample_weights, "
+    equation = '"bi,ir,rd->bd"' if not weights else '"bi,i,ir,rd->bd"'
+    return f"einsum({equation}, tensor({rows}), {weights}one_hot(input, weight.shape[0])*1.0, weight)"
 
 
 def margins(given: Arguments) -> str | None:

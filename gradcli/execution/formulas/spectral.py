@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gradcli.execution.formulas import factors
+
 Arguments = Mapping[str, Any]
 MATRIX = 2
 # The bound of `pinverse`, of itself.
@@ -30,7 +32,9 @@ def eigenvalues(given: Arguments) -> str | None:
 
 def eigenpairs(given: Arguments) -> str | None:
     """Return `eigh` where nothing but the values is read."""
-    return f"{eigenvalues(given)}, v".replace("; ", "; (") + ")" if given.get(READ) == [True, False] else None
+    if given.get(READ) != [True, False]:
+        return factors.eigenvectors(given)
+    return f"{eigenvalues(given)}, v".replace("; ", "; (") + ")"
 
 
 def singular_values(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
@@ -88,9 +92,10 @@ def cholesky(given: Arguments) -> str | None:
     factor = f"c = linalg.cholesky(detach({name}){', upper=True' if upper else ''}); b = linalg.inv(c)"
     places = "...ji,...jk,...kl->...il" if upper else "...ij,...jk,...lk->...il"
     half = f'm = einsum("{places}", b, {name} - detach({name}), b)/2; n = m.shape[-1]'
+    whole = "c + c @ (m*tril(ones(n, n)) + mT(m)*tril(ones(n, n), -1))"
     if upper:
-        return f"{factor}; {half}; c + (m*triu(ones(n, n)) + mT(m)*triu(ones(n, n), 1)) @ c"
-    return f"{factor}; {half}; c + c @ (m*tril(ones(n, n)) + mT(m)*tril(ones(n, n), -1))"
+        whole = "c + (m*triu(ones(n, n)) + mT(m)*triu(ones(n, n), 1)) @ c"
+    return f"{factor}; {half}; ({whole}, _info(A))" if "check_errors" in given else f"{factor}; {half}; {whole}"
 
 
 def pseudo_inverse(given: Arguments) -> str | None:
@@ -116,6 +121,7 @@ def running(given: Arguments) -> str | None:
 
 
 DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
+    **factors.DEFINED,
     "linalg.eigvalsh": eigenvalues,
     "linalg.eigh": eigenpairs,
     "linalg.svdvals": singular_values,
@@ -125,6 +131,7 @@ DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
     "linalg.cond": condition,
     "linalg.cholesky": cholesky,
     "cholesky": cholesky,
+    "linalg.cholesky_ex": cholesky,
 }
 # Of these the code says all: it calls what it is made of, which is differentiated by PyTorch.
 EVERYWHERE: Mapping[str, Callable[[Arguments], str | None]] = {

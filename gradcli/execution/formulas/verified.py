@@ -25,6 +25,7 @@ from gradcli.execution.formulas.executed import executed, is_there
 from gradcli.execution.formulas.expected import expected
 from gradcli.execution.formulas.points import Point, in_single_precision
 from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.trace import traced_in
 from gradcli.report.derivation import Checked
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import CLOSENESS
@@ -83,6 +84,22 @@ def shapes_of(point: Point, *, moving: bool = False) -> dict[str, tuple[int, ...
     return {name: tuple(value.shape) for name, value in arguments(point, moving=moving).items()}
 
 
+# Formulas name the vectors, and what is read of them need not be the same for both signs.
+SIGNS = "there is no code for {}: it may choose other signs of the vectors than PyTorch"
+
+
+def has_other_signs(point: Point, to: str) -> bool:
+    """Tell whether a program reads vectors whose signs a library may choose otherwise than PyTorch does."""
+    read = {point.output, *(traced for call in point.trace.calls for traced in call.inputs)}
+    signed = {
+        output
+        for call in point.trace.calls
+        for place, output in enumerate(traced_in(call.result))
+        if place in call.op.signs
+    }
+    return to != "torch" and not signed.isdisjoint(read)
+
+
 def code_at(
     point: Point,
     to: str,
@@ -92,6 +109,8 @@ def code_at(
     held: Mapping[str, Sequence[Any]] | None = None,
 ) -> str:
     """Return the source of what is wanted at a point, for a library; NotSupportedError where it lacks a function."""
+    if has_other_signs(point, to):
+        raise NotSupportedError(SIGNS.format(to))
     given = arguments(point, moving=moving)
     integers = frozenset(name for name, value in given.items() if not (value.is_floating_point() or value.is_complex()))
     shapes = {name: tuple(value.shape) for name, value in given.items()}

@@ -50,6 +50,8 @@ class Node:
     blocked: tuple[Node, ...] = ()
     support: Callable[[], Tensor] | None = None
     """Where it is not a structural zero; None for everywhere."""
+    of_parts: Any = field(default=None)
+    """The op and the operands that made it, where there are parts of complex values among them, or it is one."""
 
     @property
     def sources(self) -> Iterator[Node]:

@@ -218,6 +218,7 @@ class Tape:
         axes = tuple(shown.axes.items())
         signature = DerivativeRequest(shown.formula, axes, numbers, shown.out, wrt, unknown, part=part)
         made = self.defined(Definition(signature, shown, wrt), operands, result)
+        made.of_parts = (op, operands) if part else None
         return made if part else made_by(made, op, operands)
 
     def defined(self, definition: Definition, operands: Mapping[str, Node], result: Tensor) -> Node:
@@ -293,6 +294,7 @@ def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
 
 def moved_by(node: Any, op: Op, call: BoundCall, bound: Mapping[str, Any], place: int) -> None:
     """Note on one of the results of an op that moves data which it is, and where it is made of data."""
-    made_by(node, op, bound)
-    if isinstance(node, Node):
+    if isinstance(node, ComplexNode):
+        node.real.of_parts = node.imag.of_parts = (op, bound)
+    elif made_by(node, op, bound) is node:
         node.support = partial(supports.of_moved, op, call, place)

@@ -33,6 +33,8 @@ from gradcli.symbolic.write.tidy import beside_points, merge_branches
 NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 # A unit matrix.
 UNIT = re.compile(r"eye\(\d+\)")
+# The products of two numbers each.
+GRID = re.compile(r"outer\(arange\(\d+\), arange\(\d+\)\)")
 LARGEST = 300  # operations in one expression; what is larger is not a formula to read
 
 
@@ -115,6 +117,9 @@ class Composition:
             raise NoFormulaError
         if NUMBER.fullmatch(node.name):
             return Template(self.scope.fresh(node.shape), with_constants(sympy.Rational(node.name)))
+        if self.is_spelled and GRID.fullmatch(node.name):
+            symbols = self.scope.fresh(node.shape)
+            return Template(symbols, sympy.Mul(*symbols))
         if UNIT.fullmatch(node.name):
             symbols = self.scope.fresh(node.shape)
             return Template(symbols, sympy.KroneckerDelta(*symbols))

@@ -71,7 +71,8 @@ def test_a_second_derivative_is_none_of_constant_factors(program: str) -> None:
 
 
 def test_vectors_that_are_read_have_a_gradient_of_their_own() -> None:
-    assert gradcli.derive("w, v = linalg.eigh(A); v @ w", SQUARE)["A"].formula is None
+    found = gradcli.derive("w, v = linalg.eigh(A); v @ w", SQUARE)
+    assert (found.verdict, found["A"].formula is None) == ("match", False)
 
 
 FUNCTIONS = [
@@ -91,3 +92,41 @@ def test_a_function_is_for_all_lengths_and_has_a_jvp(program: str, shape: tuple[
 def test_the_tangent_is_that_of_the_factors() -> None:
     found = gradcli.derive("linalg.eigvalsh(A)", SQUARE, product="jvp")["A"]
     assert found.checked.verdict == "match"
+
+
+# Of vectors the gradient is that of PyTorch's signs: NumPy may choose others.
+FACTORS = [
+    ("linalg.eigh(A)[1]", (3, 3), False),
+    ("linalg.svd(A, full_matrices=False)[0]", (4, 3), False),
+    ("linalg.svd(A, full_matrices=False)[2]", (3, 4), False),
+    ("torch.svd(A)[2]", (3, 2), False),
+    ("linalg.qr(A)[0]", (4, 3), True),
+    ("linalg.qr(A)[1]", (2, 3), True),
+    ("linalg.lstsq(A, torch.ones(2, 1, dtype=torch.float64))[0]", (2, 3), True),
+]
+
+
+@pytest.mark.parametrize(("program", "shape", "is_of_numpy"), FACTORS)
+def test_the_code_of_factors_is_what_autograd_says(program: str, shape: tuple[int, int], is_of_numpy: bool) -> None:
+    torch.manual_seed(4)
+    leaf = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    output = eval(program, {"linalg": torch.linalg, "torch": torch, "A": leaf})  # noqa: S307
+    upstream = torch.randn_like(output)
+    (reference,) = torch.autograd.grad(output, leaf, upstream)
+    found = gradcli.derive(program, {"A": shape})
+    space: dict[str, Any] = {}
+    exec(found.code("torch"), space)  # noqa: S102 (what is tested)
+    assert torch.allclose(space["gradient"](leaf.detach(), upstream), reference, rtol=1e-9, atol=1e-11)
+    assert ("numpy" in found.codes) is is_of_numpy
+
+
+@pytest.mark.parametrize("program", ["linalg.lu(A)[1]", "linalg.lu(A).U", "linalg.lu_factor(A).LU"])
+def test_triangular_factors_have_a_gradient(program: str) -> None:
+    found = gradcli.derive(program, SQUARE)
+    assert (found.verdict, found["A"].formula is None) == ("match", False)
+
+
+def test_least_squares_are_those_of_the_pseudo_inverse() -> None:
+    found = gradcli.derive("linalg.lstsq(A, B).solution", {"A": (4, 2), "B": (4, 3)})
+    assert dict(found.where.formulas)["B"] == "s.T @ g"
+    assert (dict(found.where.parts), found.verdict) == ({"s": "linalg.pinv(A)"}, "match")
