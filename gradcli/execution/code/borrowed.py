@@ -1,4 +1,4 @@
-"""What code has beside its inputs, and runs change: buffers, and leaves from elsewhere."""
+"""What code has beside its inputs, and runs change: buffers, leaves from elsewhere, and what it keeps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from gradcli.execution.code.kept import Kept
 from gradcli.execution.forward.dtypes import DTYPES, converted
 from gradcli.settings import Settings
 
@@ -18,7 +19,8 @@ from gradcli.settings import Settings
 class Borrowed:
     """Buffers as they were before their module's first run, and leaves that were not given, with their `.grad`."""
 
-    def __init__(self, root: nn.Module | None = None) -> None:
+    def __init__(self, root: nn.Module | None = None, kept: Kept | None = None) -> None:
+        self._kept = kept
         self._buffers: WeakKeyDictionary[nn.Module, dict[str, Tensor]] = WeakKeyDictionary()
         self.is_known = root is not None
         """Whether all modules are known: what compiles code would see the hook."""
@@ -34,6 +36,8 @@ class Borrowed:
 
         They compute in the precision of the check from then on.
         """
+        if self._kept is not None:
+            self._kept.has_run = True
         if self.is_known:
             yield
             return
@@ -70,8 +74,17 @@ class Borrowed:
         held = {path: self._buffers.get(module, {}) for path, module in root.named_modules()}
         return {f"{path}.{name}" if path else name: value for path, own in held.items() for name, value in own.items()}
 
+    def begin(self) -> None:
+        """Let what the code keeps in other places than buffers be as it was."""
+        if self._kept is not None:
+            self._kept.restore()
+
     def reset(self) -> None:
-        """Let buffers be as they were."""
+        """Let buffers be as they were, and what the code keeps."""
+        self.begin()
+        self._reset_buffers()
+
+    def _reset_buffers(self) -> None:
         known = [(module, held) for module, held in self._buffers.items() if held]
         if not known:
             return
@@ -95,7 +108,9 @@ class Borrowed:
         try:
             yield
         finally:
-            self.reset()
+            self._reset_buffers()
+            if self._kept is not None:
+                self._kept.give_back()
             for leaf, value, _ in self._leaves.values():
                 leaf.data, leaf.grad = value, None
             for tensor, value in self._converted:

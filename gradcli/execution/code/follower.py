@@ -37,6 +37,7 @@ from gradcli.execution.forward.call_kinds import (
     CONVERSIONS,
     DIFFERENTIATING,
     HOOKING,
+    SET_DATA,
     is_question,
     may_write,
 )
@@ -84,7 +85,7 @@ class Follower(Guarded):
     def _seen(self, call: MadeCall) -> Any:
         """Run one call of the code, follow it, and note what it has written to."""
         result = self._followed(call)
-        self.writes.note(call, result, lambda: place_of(user_frame()))
+        self.writes.note(call, result, lambda: place_of(user_frame()), self.steps.is_begun)
         return result
 
     def _followed(self, call: MadeCall) -> Any:
@@ -100,7 +101,7 @@ class Follower(Guarded):
         if wanted and call.short in HOOKING:
             with self.paused():
                 return hooked(self.observer, self.steps.traced(wanted[0]), call.run())
-        if not wanted or not torch.is_grad_enabled():
+        if not wanted or not torch.is_grad_enabled() or call.name == SET_DATA:
             self.steps.values.keep(may_write(call))
             return self.constants.pass_on(call)
         return self._follow(call)

@@ -15,6 +15,7 @@ from gradcli.execution.code.borrowed import Borrowed
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.gathered import gathered
 from gradcli.execution.code.integers import with_integers
+from gradcli.execution.code.kept import Kept
 from gradcli.execution.code.lazy import has_lazy, initialize
 from gradcli.execution.code.outputs import output_of
 from gradcli.execution.code.pure import pure
@@ -34,6 +35,8 @@ from gradcli.settings import Settings
 
 # What an entry of a parameter may take in a check: its value, its gradients, and a step of a derivative.
 BYTES = 64
+# What a module keeps from one call to the next is part of what these commands show.
+GOING_ON = frozenset({"accumulate"})
 # How PyTorch refuses operands of two dtypes, or of one that it has not got for them.
 TWO_PRECISIONS = (
     "expects float",
@@ -65,7 +68,8 @@ class CodeProgram:
         module = target.module
         if module is not None and has_lazy(module):
             initialize(module, lambda: CodeProgram(target).first_run(settings))
-        return CodeProgram(target, Borrowed(module))
+        kept = None if settings.command in GOING_ON else Kept(target.call)
+        return CodeProgram(target, Borrowed(module, kept))
 
     @property
     def source(self) -> str:

@@ -48,6 +48,7 @@ def pure(code: Callee, settings: Settings, trace: Trace, leaves: Sequence[Traced
 
     def program(*tensors: Tensor) -> Tensor:
         values = {**given, **{leaf.text: tensor for leaf, tensor in zip(leaves, tensors, strict=True)}}
+        code.borrowed.begin()
         with as_written():
             returned = _holding(code, values).call(values, settings)
         output = output_of(returned, trace.ran.path)[1]

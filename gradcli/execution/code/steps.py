@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from collections.abc import Iterable, Sequence
 from types import FrameType
@@ -19,7 +20,7 @@ from gradcli.execution.forward.aliasing import Patch, StorageView, overlap
 from gradcli.execution.forward.calls import NOWHERE, text_of
 from gradcli.execution.forward.equivalents import entry
 from gradcli.execution.forward.followed import Followed, Step, edge_of
-from gradcli.execution.forward.graph import edges_behind
+from gradcli.execution.forward.graph import age, edges_behind
 from gradcli.execution.forward.kinds import dense
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.shared import shared
@@ -30,6 +31,7 @@ from gradcli.ops.record import Kind, Op
 Entry = tuple[Op, BoundCall]
 DRAWS = "it draws random numbers, of which no difference quotients can be taken, for at other values it draws others"
 UNSEEN = "what made a tensor here was not seen"
+EARLIER = "the code reads a tensor that was computed before it ran, which difference quotients take for a constant"
 
 
 class Steps:
@@ -43,6 +45,8 @@ class Steps:
         """Where the code is."""
         self.number = 0
         """Of the last step."""
+        self._begun = _now()
+        """The age of what autograd notes when the code begins."""
         self._read: weakref.WeakSet[Followed] = weakref.WeakSet()
         """What steps have read."""
 
@@ -101,7 +105,7 @@ class Steps:
         """
         if self.values.is_unchanged(tensor, known):
             return known
-        if known.is_leaf and known.real is None and known not in self._read:
+        if not self._is_begun(known):
             known.tensor = value_of(tensor)  # before it had what memory happens to hold, which may be of any size
             self.values.know(tensor, known)
             return known
@@ -109,6 +113,14 @@ class Steps:
         new = self.settle(tensor, self.apply("add", known, shift))
         new.is_ambiguous = True  # where it is, autograd has the gradient of the old one
         return new
+
+    def is_begun(self, tensor: Tensor) -> bool:
+        """Return whether a tensor has a value for autograd: it is no leaf that the code makes, and has yet to read."""
+        known = self.values.stale(tensor)
+        return not tensor.is_leaf if known is None else self._is_begun(known)
+
+    def _is_begun(self, value: Followed) -> bool:
+        return not value.is_leaf or value.real is not None or value in self._read
 
     def _viewed(self, tensor: Tensor, base: Tensor) -> Followed:
         """Return a view's value as entries of its base's."""
@@ -119,7 +131,9 @@ class Steps:
     def _unseen(self, tensor: Tensor, edge: GradientEdge) -> Followed:
         """Return a value of which only autograd's graph says what it was made of."""
         found = Followed(value_of(tensor), None, "(...)", edge=edge)
-        self.note([gap(UNSEEN, self._behind(edge.node), found)], [found])
+        is_earlier = age(edge.node) < self._begun
+        missing = gap(EARLIER if is_earlier else UNSEEN, self._behind(edge.node), found)
+        self.note([dataclasses.replace(missing, draws=is_earlier)], [found])
         self.values.know(tensor, found)
         return found
 
@@ -204,6 +218,12 @@ class Steps:
         for value in shared([(value, value.edge) for value in made if value.edge is not None], self.values.at):
             value.is_ambiguous = True
         return step
+
+
+def _now() -> int:
+    """Return the age of a node that autograd notes now."""
+    with torch._C.DisableTorchFunction(), torch.enable_grad():  # noqa: SLF001 (it is no call of the code's)
+        return age(torch.zeros((), requires_grad=True).clone().grad_fn)
 
 
 def gap(reason: str, inputs: Sequence[TracedTensor], result: Any, *, draws: bool = False) -> TracedCall:

@@ -11,6 +11,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.comparison.failing import failing_part, suspected
+from gradcli.execution.forward.followed import Ran
 from gradcli.execution.forward.overwriting import Write
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.source import Source
@@ -183,19 +184,25 @@ def _with_constants(run: Run, found: TensorReport) -> TensorReport:
     That code wrote past autograd, which takes what that changes for constant, is said beside the verdict.
     """
     ran = run.trace.ran
-    if ran is None or not (ran.constants or ran.unseen) or found.verdict not in EXPLAINED:
+    if ran is None or not (ran.constants or ran.unseen) or not _is_explained(found, ran):
         return found
     others = tuple(note for note in found.notes if note not in ELSE)  # this is why difference quotients are others
     if not ran.constants:
         notes = noted(NoteKind.SCOPE, _past(ran.unseen[0])) if found.kind == "leaf" else ()
-        return dataclasses.replace(found, notes=(*notes, *others))
+        verdict = Verdict.UNDECIDED if found.dissenter == "symbolic" else found.verdict
+        return dataclasses.replace(found, verdict=verdict, notes=(*notes, *others))
     notes = noted(NoteKind.SCOPE, f"{ran.constants[0].said()}: {LEFT}")
     return dataclasses.replace(found, verdict=Verdict.UNDECIDED, notes=(*notes, *others))
 
 
+def _is_explained(found: TensorReport, ran: Ran) -> bool:
+    """Return whether what code took for a constant may be why it is so; a mismatch only if that was written over."""
+    return found.verdict in EXPLAINED or (found.verdict is Verdict.MISMATCH and bool(ran.unseen) and not ran.constants)
+
+
 def _past(write: Write) -> str:
     where = "" if write.place is None else f" at {write.place.file}:{write.place.line}"
-    return f"`{write.text}`{where} writes through {write.past}, past autograd, which takes the change for a constant"
+    return f"`{write.text}`{where} writes {write.past}, past autograd, which takes the change for a constant"
 
 
 def _with_claim(found: TensorReport, claim: Claim) -> TensorReport:

@@ -248,3 +248,11 @@ def _largest(addresses: Tensor) -> int:
 
 def _kind(layout: StorageView) -> str:
     return str(layout.dtype).removeprefix("torch.")
+
+
+def is_graph_leaf(tensor: Tensor) -> bool:
+    """Return whether a tensor is a leaf that requires grad; a view that `no_grad` made and wrote to is none."""
+    try:
+        return tensor.requires_grad and tensor.is_leaf
+    except RuntimeError:  # PyTorch does not say so of such a view
+        return False

@@ -57,7 +57,7 @@ def is_question(call: MadeCall) -> bool:
 
 def may_write(call: MadeCall) -> list[Tensor]:
     """Return the tensors that a call may write to."""
-    in_place = call.is_in_place or call.keywords.get("inplace") is True
+    in_place = call.is_in_place or call.name == SET_DATA or call.keywords.get("inplace") is True
     if call.short in WRITING or "out" in call.keywords or any(argument is True for argument in call.args):
         return call.tensors
     return call.tensors[:1] if in_place else []

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import storage_of
+from gradcli.execution.forward.call_kinds import SET_DATA
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.graph import age, reachable
 from gradcli.execution.forward.twins import versions
@@ -27,11 +29,13 @@ COUNTED = re.compile(r"\[[\w.]+ \[([\d, ]*)\]\].*?is at version (\d+); expected 
 # What a node saves, as it is kept; and as it is handed out, a Function's all at once.
 KEPT, SAVED, OF_FUNCTION = "_raw_saved_", "_saved_", "saved_tensors"
 MOST_KEPT = 2_000
-# What gives a tensor's memory without its history; `.data` counts the writes to it apart.
-DATA = "`.data`"
+# How a tensor's memory is written to without its history; `.data` counts the writes to it apart.
+DATA = "through `.data`"
+UNRECORDED = "under `no_grad`"
 # What is named like a write, and writes to no memory.
 FLAGGING = frozenset({"requires_grad_", "rename_", "share_memory_"})
-HIDING = {"data.__get__": DATA, "detach": "`detach()`"}
+HIDING = {"data.__get__": DATA, "detach": "through `detach()`"}
+HIDING_NAMES = frozenset({"__get__", "detach"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Write:
     text: str
     place: SourcePlace | None
     past: str | None = None
-    """What it wrote through that autograd does not see it by: `.data`, `detach()`."""
+    """How it wrote so that autograd does not see it: through `.data` or `detach()`, or under `no_grad`."""
 
 
 @dataclass(slots=True)
@@ -54,27 +58,49 @@ class Writes:
     _past: WeakIdKeyDictionary = field(default_factory=WeakIdKeyDictionary)
     """What was taken out of autograd's sight, of what is no leaf, and views of it."""
 
-    def note(self, call: MadeCall, result: Any, place: Callable[[], SourcePlace | None]) -> None:
-        """Note what a call that has run is named for writing to, and what it takes out of autograd's sight."""
-        self._mark(call, result)
-        writes = (call.is_in_place and call.short not in FLAGGING) or call.short == "__setitem__"
+    def note(
+        self,
+        call: MadeCall,
+        result: Any,
+        place: Callable[[], SourcePlace | None],
+        is_begun: Callable[[Tensor], bool] = lambda tensor: not tensor.is_leaf,
+    ) -> None:
+        """Note what a call that has run is named for writing to, and what it takes out of autograd's sight.
+
+        `is_begun` tells tensors that had a value for autograd before; what is written to a new leaf is its first one.
+        """
+        self._mark(call, result, is_begun)
+        is_set = call.name == SET_DATA
+        writes = (call.is_in_place and call.short not in FLAGGING) or call.short == "__setitem__" or is_set
         first = tree.tensors(call.args[:1]) if writes else []
         written = [*first, *call.outs]
         where = place() if written else None
         for tensor, version in zip(written, versions(written), strict=True):
-            past = self._past.get(tensor) if len(self._past) else None
-            self.found.append(Write(storage_of(tensor), version, call.short, where, past))
+            past = DATA if is_set and is_begun(tensor) else self._past.get(tensor)
+            if past is None and not torch.is_grad_enabled() and _is_followed(tensor, is_begun):
+                past = UNRECORDED
+            self.found.append(Write(storage_of(tensor), version, "data" if is_set else call.short, where, past))
 
-    def _mark(self, call: MadeCall, result: Any) -> None:
+    def _mark(self, call: MadeCall, result: Any, is_begun: Callable[[Tensor], bool]) -> None:
         first = call.first
-        if first is None or not (len(self._past) or call.short in {"__get__", "detach"}):
+        if first is None or not (len(self._past) or call.short in HIDING_NAMES or not torch.is_grad_enabled()):
             return
-        is_seen = first.requires_grad and not first.is_leaf
-        past = HIDING.get(call.name.removeprefix("torch.Tensor.")) if is_seen else self._past.get(first)
+        past = self._past.get(first)
+        if past is None and _is_followed(first, is_begun):
+            unrecorded = None if torch.is_grad_enabled() else UNRECORDED
+            past = HIDING.get(call.name.removeprefix("torch.Tensor."), unrecorded)
         if past is not None:
             for tensor in tree.tensors(result):
                 if tensor is not first and storage_of(tensor) == storage_of(first):
                     self._past[tensor] = past
+
+
+def _is_followed(tensor: Tensor, is_begun: Callable[[Tensor], bool]) -> bool:
+    """Return whether autograd follows a tensor; PyTorch does not say of a view that `no_grad` made and wrote to."""
+    try:
+        return tensor.requires_grad and is_begun(tensor)
+    except RuntimeError:
+        return False
 
 
 def culprit(message: str, roots: Iterable[Any], writes: Sequence[Write]) -> Write | None:

@@ -102,6 +102,55 @@ def through_a_view_of_what_is_detached(x: Tensor) -> Tensor:
     return y.sum()
 
 
+def under_no_grad(x: Tensor) -> Tensor:
+    y = x * 2
+    with torch.no_grad():
+        y.mul_(3)
+    return (y * y).sum()
+
+
+def of_its_input(x: Tensor) -> Tensor:
+    with torch.no_grad():
+        x.mul_(3)
+    return (x * x).sum()
+
+
+def through_a_view_made_there(x: Tensor) -> Tensor:
+    y = x * 2
+    with torch.no_grad():
+        entry = y[1:]
+        entry.mul_(3)
+        entry.add_(0)
+    return (y * y).sum()
+
+
+def of_a_constant(x: Tensor) -> Tensor:
+    y = x * 2
+    with torch.no_grad():
+        y.sub_(y.mean())
+    return (y * y).sum()
+
+
+def what_backward_reads(x: Tensor) -> Tensor:
+    y = x.exp()
+    y.data.mul_(2)
+    return y.sum()
+
+
+def other_data(x: Tensor) -> Tensor:
+    y = x * 2
+    y.data = y.data * 3
+    return (y * y).sum()
+
+
+def to_a_new_leaf(x: Tensor) -> Tensor:
+    w = torch.empty(2, dtype=x.dtype, requires_grad=True)
+    with torch.no_grad():
+        w.view_as(x).copy_(x)
+        w.mul_(3)
+    return (w * x).sum()
+
+
 def to_a_copy(x: Tensor) -> Tensor:
     y = x * 2
     y.detach().clone().mul_(3)
@@ -109,19 +158,47 @@ def to_a_copy(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("function", "verdict", "through"),
+    ("function", "verdict", "line", "past"),
     [
-        (through_data, "undecided", "`.data`"),
-        (through_a_view_of_what_is_detached, "match", "`detach()`"),
-        (to_a_copy, "match", None),
+        (through_data, "undecided", 2, "through `.data`"),
+        (other_data, "undecided", 2, "through `.data`"),
+        (what_backward_reads, "undecided", 2, "through `.data`"),
+        (through_a_view_of_what_is_detached, "undecided", 2, "through `detach()`"),
+        (under_no_grad, "undecided", 3, "under `no_grad`"),
+        (of_its_input, "undecided", 2, "under `no_grad`"),
+        (through_a_view_made_there, "undecided", 4, "under `no_grad`"),
+        (of_a_constant, "match", 3, "under `no_grad`"),
+        (to_a_new_leaf, "match", 3, None),
+        (to_a_copy, "match", 2, None),
     ],
 )
-def test_a_write_past_autograd_is_told(function: Callable[[Tensor], Tensor], verdict: str, through: str | None) -> None:
+def test_a_write_past_autograd_is_told(
+    function: Callable[[Tensor], Tensor], verdict: str, line: int, past: str | None
+) -> None:
     found = checked(function, "symbolic", "finite-difference")
-    place = f"test_constants.py:{function.__code__.co_firstlineno + 2}"
+    place = f"test_constants.py:{function.__code__.co_firstlineno + line}"
     assert found.verdict == verdict
-    assert (f"{place} writes through {through}, past autograd" in str(found.note)) == (through is not None)
+    assert (f"{place} writes {past}, past autograd" in str(found.note)) == (past is not None)
     assert "forward may not compute" not in str(found.note)
+
+
+@pytest.mark.parametrize(
+    ("function", "autograd", "derivative"),
+    [
+        (through_data, lambda x: 24 * x, lambda x: 72 * x),
+        (under_no_grad, lambda x: 24 * x, lambda x: 72 * x),
+        (of_its_input, lambda x: 6 * x, lambda x: 18 * x),
+        (through_a_view_made_there, lambda x: 24 * x, lambda x: 72 * x),
+        (other_data, lambda x: 24 * x, lambda x: 0 * x),  # what is made of `.data` is a constant
+    ],
+)
+def test_finite_differences_are_those_of_what_is_written(
+    function: Callable[[Tensor], Tensor], autograd: Callable[[float], float], derivative: Callable[[float], float]
+) -> None:
+    found = checked(function, "symbolic", "finite-difference")
+    assert found.witnesses is not None
+    error = found.witnesses["finite-difference"].max_abs_error
+    assert error == pytest.approx(abs(autograd(2.0) - derivative(2.0)), rel=1e-6)
 
 
 def test_that_requires_grad_is_set_is_no_write_past_autograd() -> None:

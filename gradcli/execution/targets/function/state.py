@@ -36,10 +36,7 @@ class Holder:
 
     def is_changed(self) -> bool:
         """Return whether it holds anything else than it did."""
-        now = _content(self.owner)
-        if isinstance(now, Mapping):
-            return now.keys() != self.content.keys() or any(now[key] is not self.content[key] for key in now)
-        return len(now) != len(self.content) or any(one is not two for one, two in zip(now, self.content, strict=True))
+        return not _is_same(_content(self.owner), self.content)
 
     def changed_names(self) -> list[str]:
         """Return what in it is another thing than it was, as it is written."""
@@ -51,12 +48,16 @@ class Holder:
 
     def restore(self) -> None:
         """Let it hold what it did."""
+        self.hold(self.content)
+
+    def hold(self, content: Any) -> None:
+        """Let it hold something else."""
         if isinstance(self.owner, type):
-            for key, value in self.content.items():
+            for key, value in content.items():
                 if vars(self.owner).get(key, self) is not value:
                     setattr(self.owner, key, value)
-        elif self.is_changed():
-            _refill(self.owner, self.content)
+        elif not _is_same(_content(self.owner), content):
+            _refill(self.owner, content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class KeptState:
             self._restore()
             yield
             return
-        before = _Shot.of(function)
+        before = Shot.of(function)
         yield
         self._seen = True
         self._keep(before)
@@ -115,7 +116,7 @@ class KeptState:
         finally:
             self._goes_on = outer
 
-    def _keep(self, before: _Shot) -> None:
+    def _keep(self, before: Shot) -> None:
         changed = [holder for holder in before.holders if holder.is_changed()]
         written = [(name, tensor) for name, tensor, version in before.tensors if tensor._version != version]  # noqa: SLF001
         self.sources = [source for source in before.sources if source.is_changed()]
@@ -125,7 +126,7 @@ class KeptState:
             *(source.name for source in self.sources),
         ]
         self.sources = [Source(item.name, item.owner, _state_of(item.owner)) for item in self.sources]
-        after = _Shot()
+        after = Shot()
         for holder in changed:
             after.add(holder.name, holder.owner)
         self.holders = after.holders
@@ -144,7 +145,7 @@ class KeptState:
 
 
 @dataclass(slots=True)
-class _Shot:
+class Shot:
     """All that a Function could keep something in, as it is now."""
 
     holders: list[Holder] = field(default_factory=list)
@@ -153,10 +154,22 @@ class _Shot:
     _known: set[int] = field(default_factory=set)
 
     @staticmethod
-    def of(function: type) -> _Shot:
-        shot = _Shot()
+    def of(function: type) -> Shot:
+        """Return what a Function could keep something in."""
+        shot = Shot()
         for name, owner in _roots(function):
             shot.add(name, owner)
+        return shot
+
+    @staticmethod
+    def of_code(code: Any) -> Shot:
+        """Return the same of a module, or of what a function reaches by name."""
+        shot, plain = Shot(), getattr(code, "__func__", code)
+        if isinstance(code, torch.nn.Module):
+            shot.add(type(code).__name__, code)
+        elif isinstance(plain, types.FunctionType) and _is_own(plain.__code__.co_filename):
+            for name, value in _reached(plain):
+                shot.add(name, value)
         return shot
 
     def add(self, name: str, value: Any) -> None:
@@ -182,13 +195,17 @@ def _roots(function: type) -> Iterator[tuple[str, Any]]:
     yield from ((kind.__name__, kind) for kind in function.__mro__ if _is_users(kind))
     for method in METHODS:
         code = getattr(function, method, None)
-        if not isinstance(code, types.FunctionType) or not is_own(code.__code__.co_filename):
-            continue
-        for name, value in list(code.__globals__.items()):
-            if not _is_dunder(name) and not isinstance(value, types.ModuleType):
-                yield name, value
-        for name, cell in zip(code.__code__.co_freevars, code.__closure__ or (), strict=True):
-            yield name, _of_cell(cell)
+        if isinstance(code, types.FunctionType) and is_own(code.__code__.co_filename):
+            yield from _reached(code)
+
+
+def _reached(code: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield the globals of a function's file, and what it closes over."""
+    for name, value in list(code.__globals__.items()):
+        if not _is_dunder(name) and not isinstance(value, types.ModuleType):
+            yield name, value
+    for name, cell in zip(code.__code__.co_freevars, code.__closure__ or (), strict=True):
+        yield name, _of_cell(cell)
 
 
 def _of_cell(cell: types.CellType) -> Any:
@@ -220,6 +237,12 @@ def _content(value: Any) -> Any:
     if isinstance(value, torch.nn.Module | types.SimpleNamespace) or _is_users(type(value)):
         return dict(vars(value)) if hasattr(value, "__dict__") else None
     return None
+
+
+def _is_same(now: Any, content: Any) -> bool:
+    if isinstance(now, Mapping):
+        return now.keys() == content.keys() and all(now[key] is content[key] for key in now)
+    return len(now) == len(content) and all(one is two for one, two in zip(now, content, strict=True))
 
 
 def _refill(owner: Any, content: Any) -> None:
