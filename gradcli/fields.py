@@ -70,7 +70,7 @@ def check_fields(record: object) -> None:
     """
     for name, check, default in _checks(type(record)):  # type: ignore[arg-type]  # a class is hashable
         value = getattr(record, name)
-        if value is default or (not value and type(value) is type(default) is dict):
+        if value is default or (type(value) is type(default) is dict and not value):
             continue
         try:
             object.__setattr__(record, name, check(value))
