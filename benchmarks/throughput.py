@@ -8,6 +8,7 @@ Both sides run on as many processes, in turn, and compare every entry of every g
 from __future__ import annotations
 
 import argparse
+import compileall
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 import torch
 from sides import point
 
+import gradcli
 from gradcli.settings import Settings
 from gradcli.suite.given import Given
 from gradcli.suite.read import read_suite
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("-j", type=int, default=2, help="processes of each side")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # PyTorch's, of what is deprecated
+    compileall.compile_dir(Path(gradcli.__file__).parent, quiet=1)  # as pip does with what it installs
     checks = read_suite(options.suite, Given(Settings(command="check")))
     with tempfile.TemporaryDirectory() as folder:
         tests = write_tests(Path(folder), {check.name: (check.program, check.settings) for check in checks})

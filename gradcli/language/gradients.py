@@ -117,14 +117,15 @@ class _Kept(ast.NodeTransformer):
         return made
 
 
-def find_inner(body: Sequence[ast.stmt], source: Source, *, output: ast.stmt | None = None) -> None:
+def find_inner(body: Sequence[ast.stmt], source: Source, *, is_program: bool = False) -> None:
     """Note the gradients in a block that have a graph, and that the program differentiates or returns further on.
 
-    `output` is the statement in it that computes the program's output. A function or a loop is looked into when its own
-    block is read.
+    The last statement of a whole program computes its output. A function or a loop is looked into when its own block is
+    read.
     """
     if not source.mentions(DIFFERENTIATING | {"vmap"}):
         return
+    output = last_computed(body) if is_program else None
     for node, is_used in _used(body, source, output):
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.If, ast.Try)):
             _find_inner(node, source, is_used=is_used, is_output=node is output)

@@ -73,9 +73,6 @@ def postorder(expression: SyntaxNode, *, opaque: tuple[type, ...] = ()) -> Itera
 
 def first_of(node: Expression) -> Expression | None:
     """Return the child that is evaluated first, of a node that can be deep in it."""
-    match node:
-        case Call(arguments=(first, *_)):
-            return first
-        case Attribute() | Index():
-            return node.value
-    return None
+    if isinstance(node, Call):
+        return node.arguments[0] if node.arguments else None
+    return node.value if isinstance(node, (Attribute, Index)) else None

@@ -13,7 +13,7 @@ from gradcli.language.desugared import desugared
 from gradcli.language.differentiation import build_differentiate, find_call, in_a_loop, note_what_follows
 from gradcli.language.expressions import translate
 from gradcli.language.fills import build_fill
-from gradcli.language.gradients import find_inner, last_computed
+from gradcli.language.gradients import find_inner
 from gradcli.language.loops import build_pattern, is_range
 from gradcli.language.names import check_target
 from gradcli.language.operators import operator_of
@@ -55,7 +55,7 @@ def build_block(body: list[ast.stmt], source: Source, *, is_program: bool = Fals
     if source.definition:
         return _build(body, source)
     body = desugared(body)
-    find_inner(body, source, output=last_computed(body) if is_program else None)
+    find_inner(body, source, is_program=is_program)
     return _build(body, source)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from gradcli.errors import GradcliError
 
 SUMMARY = "summary"
-PLAIN = frozenset({str, int, bool})  # types of values that are JSON as they are
+PLAIN = frozenset({str, int, bool, type(None)})  # types of values that are JSON as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,9 @@ def _entries_of(kind: Any) -> list[tuple[str, tuple[str, ...], bool, bool]]:
 
 def bounded(items: Iterable[tuple[str, Any]], most: int | None) -> Iterator[tuple[str, Any]]:
     """Yield the items of a record; a tensor of more entries than `most` as None, and last what such are like."""
+    if most is None:
+        yield from items
+        return
     left_out: dict[str, Summary] = {}
     for name, value in items:
         is_large = _is_large(value, most)
@@ -112,11 +115,10 @@ def jsonable(value: Any, most: int | None = None) -> Any:
     Of a tensor of more entries than `most` the entries are left out, and what it is like stands in `summary`; of one
     that is not a field of a record, in its place.
     """
-    if value is None or type(value) in PLAIN:  # most are
+    if type(value) in PLAIN:
         return value
     if hasattr(value, "__dataclass_fields__"):
-        items = present(value) if most is None else bounded(present(value), most)
-        return {name: jsonable(item, most) for name, item in items}
+        return jsonable_items(bounded(present(value), most), most)
     if _is_large(value, most):
         return jsonable(Summary.of(value))
     if isinstance(value, float):
@@ -126,13 +128,18 @@ def jsonable(value: Any, most: int | None = None) -> Any:
     if isinstance(value, complex):
         return {"real": _finite(value.real), "imag": _finite(value.imag)}
     if isinstance(value, dict):
-        return {str(key): jsonable(item, most) for key, item in value.items()}
+        return jsonable_items(((str(key), item) for key, item in value.items()), most)
     if hasattr(value, "tolist"):
         return _entries(value)
     if isinstance(value, list | tuple):
-        return [jsonable(item, most) for item in value]
+        return [item if type(item) in PLAIN else jsonable(item, most) for item in value]
     msg = f"a report cannot hold {type(value).__name__}"
     raise GradcliError(msg)
+
+
+def jsonable_items(items: Iterable[tuple[str, Any]], most: int | None) -> dict[str, Any]:
+    """Return the items of a record as strict JSON data, as `jsonable` does; most are plain, and need no call."""
+    return {name: item if type(item) in PLAIN else jsonable(item, most) for name, item in items}
 
 
 def _entries(tensor: Any) -> Any:

@@ -25,7 +25,7 @@ from gradcli.report.jvp import JvpDetails
 from gradcli.report.notes import Noted, Notes
 from gradcli.report.page import PageDetails
 from gradcli.report.plot import PlotDetails
-from gradcli.report.records import bounded, jsonable, merged, optional, present, shown_as
+from gradcli.report.records import bounded, jsonable, jsonable_items, merged, optional, present, shown_as
 from gradcli.report.run import RunDetails
 from gradcli.report.trace import TraceDetails
 from gradcli.report.verdict import Verdict, worst
@@ -211,7 +211,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data; NaN and infinities become strings."""
-        return {name: jsonable(value, self.extent.max_entries) for name, value in self.fields()}
+        return jsonable_items(self.fields(), self.extent.max_entries)
 
     def fields(self) -> Iterator[tuple[str, Any]]:
         """Yield the fields as they are, in the order of the JSON: the schema first, the verdict last."""

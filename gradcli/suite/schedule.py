@@ -19,7 +19,7 @@ from gradcli.suite.work import Check, Found, Job, carry_out, in_turn, longest, p
 # Tasks that are handed out for each that runs, so that no process waits for work.
 AHEAD = 2
 # Checks of a task: handing one out takes as long as a third of a small program's check.
-MOST_AT_ONCE = 16
+MOST_AT_ONCE = 32
 # Seconds for a process to start, or to end a check whose time is up: beyond them it was stopped, and is given up.
 SECONDS_OF_SILENCE = 60.0
 DIED = "no verdict: the process that carried it out died, and so did a second one that tried it again"

@@ -37,7 +37,9 @@ RUN: Mapping[Kind, Callable[[str, Settings], Report]] = {
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
 GRACE = 5.0
 # Seconds after which a process begins no further check before it has told of those that it has carried out.
-SECONDS_IN_TURN = 0.05
+SECONDS_IN_TURN = 0.1
+# New objects after which Python looks for garbage: a check leaves none in cycles, and some that are kept.
+COLLECTS_AFTER = 1 << 16
 ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads; the symbolic worker is one
 
 
@@ -70,6 +72,7 @@ def start_worker() -> None:
     """Prepare a process of the local pool: Ctrl-C is its parent's business, and it does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+    gc.set_threshold(COLLECTS_AFTER)
     warnings.simplefilter("ignore")  # PyTorch's: a run of that check alone shows them
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,5 +1,6 @@
 """Several checks handed to a process at once: it tells of them before long, and none is lost or done twice."""
 
+import gc
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 from gradcli.settings import Settings
+from gradcli.suite import work
+from gradcli.suite.check import SuiteCheck
 from gradcli.suite.executors import ExecutorFactory
 from gradcli.suite.schedule import MOST_AT_ONCE, outcomes_of
 from gradcli.suite.work import SECONDS_IN_TURN, Job, in_turn
@@ -81,3 +84,12 @@ def test_checks_with_other_time_limits_have_a_turn_of_their_own() -> None:
     assert len(list(outcomes_of(JOB, several * 8, ExecutorFactory(1, Noting)))) == 32
     assert all(len({limits[number] for number in numbers}) == 1 for numbers in handed)
     assert max(map(len, handed)) > 1
+
+
+def test_a_check_leaves_no_garbage_in_cycles() -> None:
+    settings = Settings(command="check", shapes={None: (4,)}, witnesses=("symbolic",))
+    check = SuiteCheck("softmax", "(softmax(x, 0)*maximum(x, y)).sum()", settings)
+    assert work.carry_out(check).passed
+    gc.collect()
+    assert work.carry_out(check).passed
+    assert gc.collect() == 0  # worker processes look for it after many checks only

@@ -7,7 +7,6 @@ otherwise than planned (a shape, an error of PyTorch's) gives the plan up: the p
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import partial
@@ -165,8 +164,8 @@ class Plan:
 class Plans:
     """The plans of this process, those that were used last; one thread checks at a time."""
 
-    known: OrderedDict[Hashable, tuple[Program, Plan | None]] = field(default_factory=OrderedDict)
-    """By the program and the kinds of its leaves; None where it has run once."""
+    known: dict[Hashable, tuple[Program, Plan | None]] = field(default_factory=dict)
+    """By the program and the kinds of its leaves, the last used last; None where it has run once."""
 
     def trace_of(
         self, program: Program, settings: Settings, leaves: Mapping[str, Tensor], run: Callable[[], Trace]
@@ -190,7 +189,7 @@ class Plans:
         sizes = [0 if plan is None else plan.ops for _, plan in self.known.values()]
         while len(sizes) > MOST or (sum(sizes) > MOST_OPS and len(sizes) > 1):
             del sizes[0]
-            self.known.popitem(last=False)
+            del self.known[next(iter(self.known))]
 
 
 def _key(program: Program, settings: Settings, leaves: Mapping[str, Tensor]) -> Hashable:
