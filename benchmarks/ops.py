@@ -57,6 +57,47 @@ MOST, MOST_OF_ALL = (0.02, 8.0), (0.05, 40.0)
 # A tolerance that everything is within, so that nothing is left to explain.
 ANYTHING = 1e100
 
+# Examples that take the place of an op's own: the product of many random matrices 1 - t v vᵀ overflows, that of
+# reflections is orthogonal.
+REFLECTIONS = "v = tril(a/20, -1); t = 2/(1 + (v*v).sum(0)); "
+EXAMPLES = {
+    "linalg.householder_product": (REFLECTIONS + "torch.linalg.householder_product(v, t) | a=4x3",),
+    "ormqr": (REFLECTIONS + "torch.ormqr(v, t, b) | a=4x3 b=4x2",),
+}
+
+# Why rows may be beyond a bound, or grow faster than PyTorch.
+PREFIXES = (
+    "its definition has no division, so that entries may be 0: a tree of 2 log2(n) levels of short calls; a product of "
+    "so many numbers underflows, so that the definition is run again with other last bits"
+)
+VECTORS = (
+    "a pair of singular vectors is the solution of a system of m + n + 1 unknowns, solved to the last digits, and once "
+    "more for what rounding moves; PyTorch divides by differences of singular values"
+)
+COMPLEX_VECTORS = (
+    "a complex eigenvector is a real one of twice the length, and its adjoint solves systems of 2n + 2 unknowns in a "
+    "complex basis"
+)
+TRANSFORM = (
+    "its definition is a sum: a length with a large prime factor p takes p products an entry (829 in the second size "
+    "of irfft2), where PyTorch's time depends little on it"
+)
+REASONS = {
+    "cumprod": PREFIXES,
+    "linalg.vander": PREFIXES,
+    "linalg.svd": VECTORS,
+    "svd": VECTORS,
+    "linalg.eig": COMPLEX_VECTORS,
+    "linalg.eigvals": COMPLEX_VECTORS,
+    "linalg.qr": "it looks for the rank first, and orthogonalises twice for the digits of Q: three factorisations",
+    "linalg.lstsq": "it looks for the rank first, and is made of linalg.qr",
+    "batch norm, gradient zero": "what cancels is told by running the definition again with other last bits",
+    **{
+        f"fft.{name}": TRANSFORM
+        for name in ("irfft2", "irfftn", "hfft2", "hfftn", "rfft2", "rfftn", "ihfft2", "ihfftn", "irfft", "hfft")
+    },
+}
+
 LABELS = "labels"
 # Layers at the sizes of networks: the program, and the shapes of its leaves.
 LAYERS: dict[str, str] = {
@@ -220,7 +261,7 @@ def _grown(shapes: Shapes, chosen: tuple[int, ...], wanted: int) -> Shapes:
 
 def sample(op: Op, wanted: int) -> tuple[str, Shapes] | None:
     """Return the first example of an op that runs at about that many entries, of leaves or result; None without one."""
-    for example, part in itertools.product(op.examples, PARTS):
+    for example, part in itertools.product(EXAMPLES.get(op.name, op.examples), PARTS):
         program, shapes = parse_example(example)
         for larger in scaled(shapes, wanted // part):
             if runs(program, larger, MUCH * wanted):
@@ -320,6 +361,7 @@ def summarise(rows: list[Row]) -> None:
     print("\nworst first:\n" + HEAD)
     for one in sorted((one for one in rows if not one.is_within(MOST)), key=lambda one: -one.ratio):
         print(one.text())
+        print(f"    {REASONS.get(one.op, 'no reason is known')}")
     for bound in (MOST, MOST_OF_ALL):
         count = sum(one.is_within(bound) for one in rows)
         print(f"{count} of {len(rows)} take at most {bound[0]} s + {bound[1]:g} times one forward and backward")
@@ -328,7 +370,9 @@ def summarise(rows: list[Row]) -> None:
         for one in rows
         if one.growth is not None and one.growth_torch is not None and one.growth > one.growth_torch + 0.3
     ]
-    print(f"{len(faster)} grow faster than PyTorch by more than 0.3: {', '.join(one.op for one in faster)}")
+    print(f"{len(faster)} grow faster than PyTorch by more than 0.3")
+    for one in faster:
+        print(f"    {one.op}: {REASONS.get(one.op, 'no reason is known')}")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ EIGENPAIRS = """A[..., i, k]*out[..., k, j] - inner[i]*out[..., i, j]*border[m]*
 
 
 # The same of a real matrix with complex pairs: real parts over imaginary ones, and so below them the value. `turned` is
-# a product with i, and `across` what a vector may not turn towards: its phase is a choice.
-COMPLEX_EIGENPAIRS = """A[..., i, k]*out[..., k, j] - inner[i]*out[..., i, j]*first[m]*out[..., m, j] - turned[i, k]*out[..., k, j]*second[m]*out[..., m, j] + first[i]*inner[m]*out[..., m, j]*out[..., m, j] - first[i] + second[i]*across[..., m, j]*out[..., m, j]"""
+# a product with i, and `across`, but for its ends, what a vector may not turn towards: its phase is a choice.
+COMPLEX_EIGENPAIRS = """A[..., i, k]*out[..., k, j] - inner[i]*out[..., i, j]*first[m]*out[..., m, j] - turned[i, k]*out[..., k, j]*second[m]*out[..., m, j] + first[i]*inner[m]*out[..., m, j]*out[..., m, j] - first[i] + second[i]*inner[m]*across[..., m, j]*out[..., m, j]"""
 
 
 def _implicit(signature: str, definition: str, **more: Any) -> Op:
@@ -539,7 +539,7 @@ y""",
     FAMILY.helper("_unit(count)", "0, …, 0, 1"),
     FAMILY.helper("_unit_at(place, count)", "0, …, 0, 1, 0, …, 0"),
     FAMILY.helper("_two_blocks(A)", MOVES, Kind.MOVEMENT),
-    FAMILY.helper("_turned(A)", "the product with i, and the eigenvectors times i"),
+    FAMILY.helper("_turned(A)", "the product with i, and the eigenvectors times i over their eigenvalues"),
     FAMILY.helper("_mirrored(A, upper)", "the symmetric matrix that one triangle says"),
     FAMILY.helper("_rank(A, atol, rtol)", "how many singular values are not taken for 0", torch=kernel("ranks.rank")),
     FAMILY.helper(

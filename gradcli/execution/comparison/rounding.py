@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial, reduce
+from functools import cached_property, lru_cache, partial, reduce
 from typing import Generic, Protocol, TypeVar
 
 import torch
@@ -19,14 +19,14 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import largest_size
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
-from gradcli.execution.reference.contributions import contributions, term_sizes
+from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.reference.contributions import Terms, contributions, terms
 from gradcli.execution.reference.decomposition import Decomposition, Inner, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.reference.last_bits import STEP, perturb
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.reference.pullback import Reference, differentiate
-from gradcli.execution.reference.tensor_eval import Perturbation, identity
+from gradcli.execution.reference.tensor_eval import Perturbation
 
 Key = TypeVar("Key")
 RUNS = 6
@@ -192,9 +192,7 @@ class Point:
 
     def summing_error(self, traced: TracedTensor) -> Tensor:
         """Return how far the rounding of its terms moves the sum that a tensor's gradient is, measured or not."""
-        return (
-            UNITS * _eps(torch.float64) * term_sizes(self.decomposition, self.reference, traced, self.derivations.known)
-        ).clamp(max=self.ceiling())
+        return (UNITS * _eps(torch.float64) * self._terms_of(traced).sizes).clamp(max=self.ceiling())
 
     def last_noise(self, traced: TracedTensor, is_enough: Callable[[Tensor], bool] = lambda _: False) -> Tensor:
         """Return how far rounding in the calls that read a tensor may move each entry of its gradient.
@@ -203,22 +201,27 @@ class Point:
         that none is made after what `is_enough`.
         """
         generator = torch.Generator().manual_seed(0)
-        calls, value = self._again(traced, identity)
-        error, runs = torch.zeros(()), list[Tensor]()
+        own, error, runs = self._terms_of(traced), torch.zeros(()), list[Tensor]()
+        value = own.value
         if value is None:
             return error
-        arrived = [self.reference.values[t] for call in calls for t in call.outputs if t in self.reference.values]
+        arrived = [self.reference.values[t] for call in own.calls for t in call.outputs if t in self.reference.values]
         ceiling = CEILING * max(map(_largest, arrived))
         while len(runs) < RUNS and not (runs and is_enough(error)):
-            run = self._again(traced, lambda tensor: perturb(tensor, generator))[1]
+            run = self._again(traced, lambda tensor: perturb(tensor, generator))
             runs.append(_like(run, value))
             error = Noise({traced: value}, {traced: torch.stack(runs)}, ceiling).rounding_error(traced)
         return error
 
-    def _again(self, traced: TracedTensor, perturb: Perturbation) -> tuple[list[TracedCall], Tensor | None]:
+    @cached_property
+    def _terms_of(self) -> Callable[[TracedTensor], Terms]:
+        """Return what finds the terms of a tensor's gradient; those of the last one are kept."""
+        return lru_cache(1)(lambda t: terms(self.decomposition, self.reference, t, self.derivations.known))
+
+    def _again(self, traced: TracedTensor, perturb: Perturbation) -> Tensor | None:
         known = self.decomposition, self.reference, traced, self.derivations.known
-        terms = list(contributions(*known, perturb))
-        return [call for call, _ in terms], reduce(torch.add, [term for _, term in terms]) if terms else None
+        found = [term for _, term in contributions(*known, perturb)]
+        return reduce(torch.add, found) if found else None
 
     def gradients_of(self, decomposition: Decomposition) -> Mapping[TracedTensor, Tensor]:
         """Return the derivative by every tensor by other definitions of the trace."""

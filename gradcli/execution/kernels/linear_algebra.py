@@ -156,24 +156,22 @@ def two_blocks(matrix: Tensor) -> Tensor:
 
 
 def turned(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the product with i of what is real parts over imaginary ones, and of the eigenvectors."""
+    """Return the product with i of what is real parts over imaginary ones, and of the eigenvectors.
+
+    Below these are their eigenvalues, real parts over imaginary ones.
+    """
     size = matrix.shape[-1]
     plane = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=matrix.dtype)
     turn = torch.nn.functional.pad(torch.kron(plane, torch.eye(size, dtype=matrix.dtype)), (0, 2, 0, 2))
-    return turn, turn @ _complex_pairs(matrix)
+    values, vectors = torch.linalg.eig(matrix)
+    ends = values.unsqueeze(-2)
+    return turn, torch.cat([-vectors.imag, vectors.real, ends.real, ends.imag], -2)
 
 
 def complex_eigenpairs(matrix: Tensor, *others: Tensor) -> Tensor:
     """Return the real and the imaginary parts of eigenvectors in columns, each with those of its eigenvalue below."""
-    del others
-    size = matrix.shape[-1] // 2 - 1
-    return _complex_pairs(matrix[..., :size, :size])
-
-
-def _complex_pairs(matrix: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eig(matrix)
-    ends = values.unsqueeze(-2)
-    return torch.cat([vectors.real, vectors.imag, ends.real, ends.imag], -2)
+    size, across = matrix.shape[-1] // 2 - 1, others[-1]
+    return torch.cat([across[..., size : 2 * size, :], -across[..., :size, :], across[..., 2 * size :, :]], -2)
 
 
 def both_sides(matrix: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -30,18 +31,32 @@ class TermSizes(Adjoints):
         Adjoints.add(self, node, contribution, fresh=fresh)
 
 
-def term_sizes(
-    decomposition: Decomposition, reference: Reference, traced: TracedTensor, derived: Derivatives
-) -> Tensor:
-    """Return the magnitudes of all terms that a tensor's gradient is the sum of, added up."""
-    found = TermSizes()
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms that a tensor's gradient is the sum of."""
+
+    calls: tuple[TracedCall, ...]
+    """The calls that read the tensor and contribute to its gradient."""
+    value: Tensor | None
+    """Their sum; None if there are none."""
+    sizes: Tensor
+    """Their magnitudes, added up."""
+
+
+def terms(decomposition: Decomposition, reference: Reference, traced: TracedTensor, derived: Derivatives) -> Terms:
+    """Return the terms of a tensor's gradient. Kinks are not decided."""
+    found, calls, values, own = TermSizes(), list[TracedCall](), list[Tensor](), {*decomposition.parts([traced])}
     for group in _readers(decomposition, traced):
         local = TermSizes()
-        _through(local, decomposition, reference, group, traced, derived)
-        for node in local.sizes.keys() & {*decomposition.parts([traced])}:
+        value = _through(local, decomposition, reference, group, traced, derived)
+        if value is not None:
+            calls.append(group.call)
+            values.append(value)
+        for node in local.sizes.keys() & own:
             found.add(node, local.sizes[node])
     sizes = joined(decomposition.nodes[traced], found.sizes)
-    return torch.zeros(()) if sizes is None else sizes.abs()
+    none = torch.zeros(())
+    return Terms(tuple(calls), reduce(torch.add, values) if values else None, none if sizes is None else sizes.abs())
 
 
 def contributions(

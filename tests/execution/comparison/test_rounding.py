@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from itertools import cycle, islice
@@ -10,7 +11,9 @@ import torch
 
 import gradcli
 from gradcli.engine import evaluate_program
+from gradcli.execution.comparison import rounding
 from gradcli.execution.comparison.rounding import RUNS, Point
+from gradcli.execution.reference.contributions import terms
 from gradcli.execution.reference.last_bits import perturb
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
@@ -191,6 +194,16 @@ def test_what_is_off_by_more_than_the_rounding_of_its_terms_is_measured(
     ((point, traced, _),) = asked
     assert _runs(partial(measure, point, traced), enough=0.0) == 1
     assert _runs(partial(measure, point, traced), enough=1.0) == RUNS - 1
+
+
+def test_the_terms_of_a_gradient_are_found_once(plant: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+    monkeypatch.setattr(rounding, "terms", lambda *given: found.append(terms(*given)) or found[-1])
+    plant("tanh", torch.tanh, lambda gradient, _, result: gradient * (1 - result**2) + 1e-15 * gradient)
+    assert run("tanh(x)", x=[9.0]).verdict is Verdict.MATCH
+    (own,) = found
+    assert own.sizes >= own.value.abs()
+    assert float(own.value) == pytest.approx(1 / math.cosh(9.0) ** 2, rel=1e-6)
 
 
 def _runs(measure: Callable[[Callable[[torch.Tensor], bool]], torch.Tensor], enough: float) -> int:

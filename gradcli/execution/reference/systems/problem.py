@@ -26,6 +26,15 @@ class UndecidedError(Exception):
     """There is no derivative to evaluate; the text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A right side, its solution, and what is left of it."""
+
+    right: Tensor
+    solution: Tensor
+    rest: Tensor
+
+
 @dataclass(slots=True)
 class Problem:
     """(∂residual/∂unknown)ᵀ λ = right, where λ has the residual's axes, and `right` the unknown's."""
@@ -33,6 +42,8 @@ class Problem:
     system: LinearSystem
     operands: Mapping[str, Tensor]
     right: Tensor
+    solved: Solved | None = None
+    """The right side that was solved for last by structure."""
     sizes: Mapping[str, int] = field(init=False)
     """The length of every label of the residual and of the unknown."""
     _programs: dict[str, Restricted] = field(default_factory=dict)

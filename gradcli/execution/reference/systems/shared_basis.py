@@ -96,17 +96,17 @@ def shared_basis(problem: Problem, family: Family) -> SharedBasis | None:
     return SharedBasis(basis, inverse, diagonal, columns, rows)
 
 
-def in_basis(problem: Problem, shared: SharedBasis, right: Tensor) -> Tensor:
+def in_basis(problem: Problem, shared: SharedBasis, right: Tensor, *, refined: bool = True) -> Tensor:
     """Return λ of a family, for any right side; once refined, for a basis is never exact to the last digits."""
-    solution = _in_basis_once(problem, shared, right)
-    return solution + _in_basis_once(problem, shared, right - problem.product(solution))
-
-
-def _in_basis_once(problem: Problem, shared: SharedBasis, right: Tensor) -> Tensor:
     count, size = shared.basis.shape[:2]
-    flat = problem.flat_right(right)  # (batch and family, unknown, 1)
-    solution = shared.solve(flat.reshape(count, -1, size))
-    return problem.whole_solution(solution.reshape(flat.shape))
+
+    def once(right: Tensor) -> Tensor:
+        flat = problem.flat_right(right)  # (batch and family, unknown, 1)
+        solution = shared.solve(flat.reshape(count, -1, size))
+        return problem.whole_solution(solution.reshape(flat.shape))
+
+    solution = once(right)
+    return solution + once(right - problem.product(solution)) if refined else solution
 
 
 def _diagonal_in(matrices: Sequence[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]] | None:
@@ -140,9 +140,48 @@ def _eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
     if bool(((matrix - matrix.mT).abs() <= BESIDE).all()):
         values, basis = _by_singular_vectors(matrix) or torch.linalg.eigh((matrix + matrix.mT) / 2)
         return values, basis, basis.mT
+    size = _block_of(matrix)
+    if size:
+        return _by_blocks(matrix, size)
     values, basis = torch.linalg.eig(matrix)
     inverse, info = torch.linalg.inv_ex(basis)
     return None if bool(info.any()) else (values, basis, inverse)
+
+
+def _block_of(matrix: Tensor) -> int:
+    """Return the size of B in a batch of [[B, -c], [c, B]] with two bordering rows and columns; 0 if there is none."""
+    size = matrix.shape[-1] // 2 - 1
+    if matrix.shape[-1] % 2 or size < 1:
+        return 0
+    one, constant = torch.eye(size, dtype=matrix.dtype), matrix[..., size : size + 1, :1]
+    first, second = matrix[..., :size, : 2 * size], matrix[..., size : 2 * size, : 2 * size]
+    turned = torch.cat([constant * one, first[..., :size]], -1)
+    borders = (matrix[..., 2 * size :, : 2 * size], matrix[..., : 2 * size, 2 * size :])
+    is_turned = torch.equal(second, turned) and torch.equal(first[..., size:], -constant * one)
+    return size if is_turned and not any(bool(border.any()) for border in borders) else 0
+
+
+def _by_blocks(matrix: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Return what `_eigenvectors` does, in less time by those of B: v over iv and v over -iv, by λ - ic and λ + ic."""
+    corner = matrix[..., 2 * size :, 2 * size :]
+    parts = [_eigenvectors(part) for part in (matrix[..., :size, :size], corner)]
+    if parts[0] is None or parts[1] is None:
+        return None
+    (values, vectors, inverse), (ends, last, last_inverse) = parts[0], parts[1]
+    turn = 1j * matrix[..., size : size + 1, 0]
+    columns = [torch.cat([vectors, sign * 1j * vectors], -2) * math.sqrt(0.5) for sign in (1, -1)]
+    rows = [torch.cat([inverse, -sign * 1j * inverse], -1) * math.sqrt(0.5) for sign in (1, -1)]
+    basis, back = torch.cat(columns, -1), torch.cat(rows, -2)
+    return torch.cat([values - turn, values + turn, ends], -1), _beside(basis, last), _beside(back, last_inverse)
+
+
+def _beside(one: Tensor, other: Tensor) -> Tensor:
+    """Return a batch of complex matrices with one in the first corner and another in the last one."""
+    rows, columns = one.shape[-2] + other.shape[-2], one.shape[-1] + other.shape[-1]
+    result = torch.zeros(*one.shape[:-2], rows, columns, dtype=one.dtype)
+    result[..., : one.shape[-2], : one.shape[-1]] = one
+    result[..., one.shape[-2] :, one.shape[-1] :] = other
+    return result
 
 
 def _by_singular_vectors(matrix: Tensor) -> tuple[Tensor, Tensor] | None:

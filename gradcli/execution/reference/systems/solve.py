@@ -20,11 +20,13 @@ from gradcli.errors import LimitError
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.memory import check_entries
 from gradcli.execution.reference.systems.blocks import by_matrix, by_products
-from gradcli.execution.reference.systems.problem import Problem, UndecidedError
+from gradcli.execution.reference.systems.mirrored import mirrored
+from gradcli.execution.reference.systems.problem import Problem, Solved, UndecidedError
 from gradcli.execution.reference.systems.restricted import EVERYTHING
 from gradcli.execution.reference.systems.shared_basis import in_basis, shared_basis
+from gradcli.execution.reference.systems.square import by_sides
 from gradcli.execution.reference.systems.substitution import Order, orders_of, substitute
-from gradcli.execution.reference.systems.two_sided import by_two_sides, two_sides
+from gradcli.execution.reference.systems.two_sided import two_sides
 
 # Multiplications that elimination may take before structure is looked for, and at most.
 FEW, MOST = 1e8, 2e11
@@ -36,6 +38,8 @@ EXACT, ACCEPTED = 8 * torch.finfo(torch.float64).eps, 1e-12
 NOISE = 1e-14, 1e-6
 # How little an entry of a solution moves, relative to it, for the sizes of products with it to stay.
 NEAR = 1e-3
+# What may be left of a right side that is the difference of two, relative to it.
+PART = 1e-6
 ROUNDS = 4
 
 Solver = Callable[[Tensor], Tensor]
@@ -80,6 +84,35 @@ def _solution(problem: Problem) -> Tensor:
 
 
 def _by_structure(problem: Problem) -> Tensor:
+    """Return a solution with a small residual."""
+    known = problem.solved
+    is_near = known is not None and _is_near(problem.right, known.right)
+    found = _next_to(problem, known) if known is not None and is_near else None
+    return _by_first_way(problem) if found is None else found
+
+
+def _is_near(one: Tensor, other: Tensor) -> bool:
+    """Return whether each entry of one tensor has hardly moved from another one's."""
+    return bool(((one - other).abs() <= NEAR * other.abs()).all())
+
+
+def _next_to(problem: Problem, known: Solved) -> Tensor | None:
+    """Return the solution for a right side next to a known one: only what it moves is solved for.
+
+    That is told from rounding by its own residual. None if no way leads to it.
+    """
+    rest = problem.right - known.right + known.rest
+    for solver in _solvers(problem, refined=False):
+        try:
+            moved = solver(rest)
+        except (LimitError, UndecidedError):
+            continue
+        if bool((rest - problem.product(moved)).norm() <= PART * rest.norm()):
+            return known.solution + moved
+    return None
+
+
+def _by_first_way(problem: Problem) -> Tensor:
     """Return the first solution with a small residual; a way that needs too much memory is passed over."""
     reason: LimitError | None = None
     for solver in _solvers(problem):
@@ -125,9 +158,9 @@ def _quick(problem: Problem) -> Iterator[Solver]:
             yield partial(_attempted, problem, partial(_by_elimination, problem))
         return
     orders = _orders(problem)
-    sides = problem.noted("sides", partial(two_sides, problem)) if orders else None
+    sides = problem.noted("sides", lambda: mirrored(problem) or two_sides(problem)) if orders else None
     if sides is not None:
-        yield partial(by_two_sides, problem, sides)
+        yield partial(by_sides, problem, sides)
     if orders:
         yield partial(_attempted, problem, partial(substitute, problem, orders, alike=True))
 
@@ -136,7 +169,7 @@ def _orders(problem: Problem) -> list[Order]:
     return problem.noted("orders", partial(orders_of, problem)) if problem.can_slice() else []
 
 
-def _solvers(problem: Problem) -> Iterator[Solver]:
+def _solvers(problem: Problem, *, refined: bool = True) -> Iterator[Solver]:
     """Yield ways to solve a system, the cheapest first."""
     system = problem.system
     if all_finite(problem.right):  # else there is no residual
@@ -144,7 +177,7 @@ def _solvers(problem: Problem) -> Iterator[Solver]:
     if system.family is not None and not problem.lone:
         shared = problem.noted("basis", partial(shared_basis, problem, system.family))
         if shared is not None:
-            yield partial(in_basis, problem, shared)
+            yield partial(in_basis, problem, shared, refined=refined)
     orders = _orders(problem)
     if orders:
         yield partial(substitute, problem, orders)
@@ -179,7 +212,10 @@ def _refined(problem: Problem, solver: Solver) -> Tensor | None:
         best = tried
         if best.error <= EXACT or best.error > before / 4:
             break
-    return best.solution if best.error <= ACCEPTED else None
+    if not best.error <= ACCEPTED:
+        return None
+    problem.solved = Solved(problem.right, best.solution, best.rest)
+    return best.solution
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +238,7 @@ def _tried(problem: Problem, solution: Tensor, before: _Tried) -> _Tried:
 
 def _size(problem: Problem, solution: Tensor, before: _Tried) -> Tensor:
     """Return what a residual is relative to; that of a solution before, where each entry has hardly moved since."""
-    if bool(((solution - before.solution).abs() <= NEAR * before.solution.abs()).all()):
+    if _is_near(solution, before.solution):
         return (1 - NEAR) * before.size
     return problem.magnitude(solution.abs()) + problem.right.abs()
 

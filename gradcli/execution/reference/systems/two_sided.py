@@ -13,10 +13,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.reference.systems.problem import Problem
-from gradcli.execution.reference.systems.restricted import Ranges
-
-# How far products with the system may be from those with the two matrices, relative to what they are sums of.
-SAME = 1e-13
+from gradcli.execution.reference.systems.square import end_of, is_made_of, is_regular, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,43 +39,12 @@ class TwoSides:
 
 def two_sides(problem: Problem) -> TwoSides | None:
     """Return the two matrices of a system; None if it is not of this kind."""
-    system = problem.system
-    lengths = {problem.count(letter) for letter in system.rows}
-    if len(system.rows) != 2 or len(lengths) != 1 or problem.lone:  # noqa: PLR2004 (both axes of a matrix)
+    size = size_of(problem)
+    if size is None:
         return None
-    size = lengths.pop()
     # The last row is below the diagonal, and the last column above it.
-    found = TwoSides(*(problem.matrix(_at(problem, axis, size - 1)) for axis in (0, 1)))
-    is_regular = all(_is_regular(side) for side in (found.below, found.above))
-    return found if is_regular and _is_made_of(problem, found, size) else None
-
-
-def by_two_sides(problem: Problem, sides: TwoSides, right: Tensor) -> Tensor:
-    """Return λ, for any right side."""
-    size = sides.below.shape[-1]
-    flat = problem.flat_right(right)
-    return problem.whole_solution(sides.solve(flat.reshape(-1, size, size)).reshape(flat.shape))
-
-
-def _at(problem: Problem, axis: int, place: int) -> Ranges:
-    return {labels[axis]: (place, place + 1) for labels in (problem.system.rows, problem.system.columns)}
-
-
-def _is_regular(side: Tensor) -> bool:
-    """Return whether a matrix is lower triangular, and can be solved with."""
-    return torch.equal(side, side.tril()) and bool((side.diagonal(dim1=-2, dim2=-1) != 0).all())
-
-
-def _is_made_of(problem: Problem, sides: TwoSides, size: int) -> bool:
-    """Return whether a row and a column in the middle of a product are what the two matrices make them."""
-    trial = problem.blank()
-    trial.copy_(torch.rand(trial.shape, generator=torch.Generator().manual_seed(0), dtype=trial.dtype) + 0.5)
-    given, everything = problem.flat_solution(trial).reshape(-1, size, size), slice(None)
-    magnitudes, middle = TwoSides(sides.below.abs(), sides.above.abs()), slice(size // 2, size // 2 + 1)
-    for axis, block in enumerate([(middle, everything), (everything, middle)]):
-        image = problem.product(trial, {problem.system.columns[axis]: (middle.start, middle.stop)})
-        expected = sides.product(given, *block)
-        off = expected - problem.flat_right(image).reshape(expected.shape)
-        if not bool((off.abs() <= SAME * magnitudes.product(given, *block)).all()):
-            return False
-    return True
+    found = TwoSides(*(end_of(problem, axis, size) for axis in (0, 1)))
+    if not all(is_regular(side) for side in (found.below, found.above)):
+        return None
+    magnitudes = TwoSides(found.below.abs(), found.above.abs())
+    return found if is_made_of(problem, found, magnitudes, size) else None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcli import api
-from gradcli.execution.reference.systems.shared_basis import _by_singular_vectors
+from gradcli.execution.reference.systems.shared_basis import _block_of, _by_blocks, _by_singular_vectors
 
 
 def two_blocks(corner: Tensor, constant: float, end: float) -> Tensor:
@@ -43,6 +43,39 @@ def test_other_matrices_have_none(change: tuple[int, int]) -> None:
 
 def test_one_without_a_corner_has_none() -> None:
     assert _by_singular_vectors(torch.eye(4, dtype=torch.float64).unsqueeze(0)) is None
+
+
+def turned_blocks(block: Tensor, constant: float) -> Tensor:
+    """Return [[B, -c, 0], [c, B, 0], [0, 0, E]] for a batch of B, with two rows and columns E."""
+    turn = torch.tensor([[0.0, -constant], [constant, 0.0]], dtype=torch.float64)
+    one, size = torch.eye(2, dtype=torch.float64), block.shape[-1]
+    result = torch.zeros(*block.shape[:-2], 2 * size + 2, 2 * size + 2, dtype=torch.float64)
+    result[..., :-2, :-2] = torch.kron(one, block) + torch.kron(turn, torch.eye(size, dtype=torch.float64))
+    result[..., -2:, -2:] = torch.tensor([[0.3, -0.2], [0.2, 0.3]], dtype=torch.float64)
+    return result
+
+
+@pytest.mark.parametrize("is_symmetric", [False, True])
+@pytest.mark.parametrize("count", [1, 2])
+def test_eigenvectors_of_one_block_are_those_of_two(count: int, *, is_symmetric: bool) -> None:
+    block = torch.randn(count, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    block = block + block.mT if is_symmetric else block
+    matrix = torch.stack([turned_blocks(one, -0.7) for one in block])
+    found = _by_blocks(matrix, _block_of(matrix))
+    assert found is not None
+    values, basis, inverse = found
+    own, one = matrix.to(torch.complex128), torch.eye(12, dtype=torch.complex128).expand(count, 12, 12)
+    torch.testing.assert_close(own @ basis, basis * values.unsqueeze(-2), rtol=0, atol=1e-13)
+    torch.testing.assert_close(basis @ inverse, one, rtol=0, atol=1e-13)
+    torch.testing.assert_close(basis.norm(dim=-2), torch.ones(count, 12, dtype=torch.float64), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("change", [(0, 0), (0, 5), (6, 1), (6, 2), (0, 10), (11, 3)], ids=str)
+def test_other_matrices_are_no_two_blocks(change: tuple[int, int]) -> None:
+    matrix = turned_blocks(torch.ones(5, 5, dtype=torch.float64).triu(), 0.7).unsqueeze(0)
+    assert _block_of(matrix) == 5
+    matrix[(0, *change)] += 1.0
+    assert _block_of(matrix) == 0
 
 
 def test_singular_values_take_no_eigenvectors_of_both_sides() -> None:

@@ -12,6 +12,7 @@ from gradcli import api
 from gradcli.execution.reference.systems import solve as solving
 from gradcli.execution.reference.systems import substitution
 from gradcli.execution.reference.systems.blocks import by_matrix
+from gradcli.execution.reference.systems.mirrored import mirrored
 from gradcli.execution.reference.systems.problem import Problem
 from gradcli.execution.reference.systems.restricted import EVERYTHING, Ranges
 from gradcli.execution.reference.systems.two_sided import two_sides
@@ -123,8 +124,39 @@ def test_a_triangle_that_both_sides_read_is_not_taken_for_two() -> None:
         made.append(two_sides(problem))
         return made[-1]
 
-    with mock.patch.object(solving, "two_sides", seen):
+    with mock.patch.object(solving, "two_sides", seen), mock.patch.object(solving, "mirrored", return_value=None):
         symbolic(PROGRAMS["cholesky"].format(n=40), matrix(40, 40))
+    assert made == [None]
+
+
+FACTORS = {
+    "lower": "torch.linalg.cholesky(a @ a.mT + torch.eye(30)) ** 2",
+    "upper": "torch.linalg.cholesky(a @ a.mT + torch.eye(30), upper=True) ** 2",
+    "orthogonal": "torch.sin(torch.linalg.qr(a)[0])",
+}
+
+
+@pytest.mark.parametrize("name", FACTORS)
+@pytest.mark.parametrize("shape", [(30, 30), (2, 30, 30)], ids=str)
+def test_the_factor_of_a_symmetric_matrix_is_solved_by_two_triangular_systems(
+    name: str, shape: tuple[int, ...]
+) -> None:
+    a, program = matrix(*shape), FACTORS[name]
+    with mock.patch.object(solving, "substitute", refused), mock.patch.object(solving, "two_sides", refused):
+        found = symbolic(program, a)
+    expected = by_pytorch(program, a)
+    assert torch.allclose(found, expected, rtol=1e-8, atol=1e-10 * float(expected.abs().max()))
+
+
+def test_two_factors_are_not_taken_for_one() -> None:
+    made: list[object] = []
+
+    def seen(problem: Problem) -> object:
+        made.append(mirrored(problem))
+        return made[-1]
+
+    with mock.patch.object(solving, "mirrored", seen):
+        symbolic(PROGRAMS["lu"], matrix(40, 40))
     assert made == [None]
 
 
@@ -133,6 +165,7 @@ def test_blocks_that_are_wrongly_taken_to_be_alike_are_looked_at_again(name: str
     a, program = matrix(40, 40), PROGRAMS[name].format(n=40)
     with (
         mock.patch.object(solving, "two_sides", return_value=None),
+        mock.patch.object(solving, "mirrored", return_value=None),
         mock.patch.object(substitution, "SMALL", 16),
         mock.patch.object(substitution._Substitution, "_kind", return_value="all"),
     ):
@@ -212,6 +245,22 @@ def test_a_right_side_that_is_changed_afterwards_has_another_solution() -> None:
     last.solve(system, b, operands)
     b += 1
     assert torch.allclose(last.solve(system, b, operands), torch.linalg.solve(a.mT, b))
+
+
+@pytest.mark.parametrize("finds_nothing", [False, True])
+@pytest.mark.parametrize("name", ["cholesky", "svd"])
+def test_next_to_a_solution_only_what_moves_is_solved_for(name: str, *, finds_nothing: bool) -> None:
+    with mock.patch.object(solving, "FEW", 0), mock.patch.object(solving, "Problem", side_effect=Problem) as made:
+        symbolic(PROGRAMS[name].format(n=12), matrix(12, 12))
+        system, operands, right = made.call_args.args
+        last, step = solving.LastSystem(), 1e-12 * torch.rand(right.shape, dtype=right.dtype)
+        before = last.solve(system, right, operands)
+        way = "by_sides" if name == "cholesky" else "in_basis"
+        nothing = mock.patch.object(solving, way, lambda problem, *_, **__: problem.blank())
+        with nothing if finds_nothing else mock.patch.object(solving, "_by_first_way", refused):
+            moved = last.solve(system, right * (1 + step), operands) - before
+    expected = by_matrix(Problem(system, operands, right), right * step, EVERYTHING)
+    assert torch.allclose(moved, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max()))
 
 
 def test_what_is_zero_but_for_rounding_is_no_error() -> None:
