@@ -98,6 +98,8 @@ def _chained(
     calls = needed(here.trace)
     if len(calls) < (1 if as_published else LEAST) or not _is_chain(here, names, calls):
         return None
+    if as_published and not any(call.op.published for call in calls):
+        return None
     texts = filter(None, map(_alone, calls))
     if all(cost(text) <= DIVISION for text in texts):  # to compute again costs no more than to read
         return None
