@@ -70,6 +70,10 @@ POINTWISE: tuple[Op, ...] = (
         discontinuities="logical_and(exponent == 0, 0*exponent + input == 0) if is_tensor(exponent) else False",
         cuts="z = input + 0*exponent; p = exponent + 0*z; (imag(z) == 0)*(real(z) < 0)*((p != round(real(p))) + is_tensor(exponent)) + (z == 0)*(p == 0)*is_tensor(exponent) if is_tensor(input) else False",
         examples=("x**y | x=2x3 y=3", "x**3 | x=2x2", "x**-0.5 | x=2", "2**x | x=3"),
+        published={
+            "input": "g*exponent*input**(where(exponent == 0, 1, exponent) - 1)",
+            "exponent": "g*log(where(input == 0, 1, input))*out",
+        },
         remedy=remedies.CLAMP,
     ),
     _op("neg(input)", "-input", aliases=("negative",)),
@@ -92,7 +96,14 @@ POINTWISE: tuple[Op, ...] = (
     _op("reciprocal(input)", "1/input", domain=POSITIVE, remedy=remedies.CLAMP),
     _op("square(input)", "input**2"),
     _op("sqrt(input)", "sqrt(input)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.ROOT),
-    _op("rsqrt(input)", "1/sqrt(input)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.ROOT),
+    _op(
+        "rsqrt(input)",
+        "1/sqrt(input)",
+        domain=POSITIVE,
+        cuts=NEGATIVE,
+        published={"input": "-g*out**3/2"},
+        remedy=remedies.ROOT,
+    ),
     _op(
         "abs(input)",
         "where(input < 0, -input, input)",
@@ -120,7 +131,13 @@ POINTWISE: tuple[Op, ...] = (
     # Exponentials and logarithms
     _op("exp(input)", "exp(input)", remedy=remedies.LARGE),
     _op("exp2(input)", "2**input", aliases=("special.exp2",), remedy=remedies.LARGE),
-    _op("expm1(input)", "exp(input) - 1", aliases=("special.expm1",), remedy=remedies.LARGE),
+    _op(
+        "expm1(input)",
+        "exp(input) - 1",
+        aliases=("special.expm1",),
+        published={"input": "g*(out + 1)"},
+        remedy=remedies.LARGE,
+    ),
     _op("log(input)", "log(input)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.CLAMP),
     _op("log2(input)", "log(input)/log(2)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.CLAMP),
     _op("log10(input)", "log(input)/log(10)", domain=POSITIVE, cuts=NEGATIVE, remedy=remedies.CLAMP),

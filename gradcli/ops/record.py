@@ -141,6 +141,11 @@ class Op:
     """PyTorch's own kernel of the backward by the first parameter, for code that `derive` writes. No derivative is taken
     from it: the code is compared with the derived one, and with autograd, before it is shown."""
 
+    published: dict[str, str] = field(default_factory=dict)
+    """What such code adds to the gradient of a parameter where the derived formula is slower, loses digits, or is not
+    finite where autograd's is: a formula of parameters, of the gradient `g`, and of the result, `out`. No derivative is
+    taken from it either."""
+
     remedy: tuple[Remedy, ...] = ()
     """What may avoid a NaN or an infinity that the op makes, in the order in which they are tried."""
 

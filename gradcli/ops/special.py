@@ -59,6 +59,7 @@ SPECIAL: tuple[Op, ...] = (
         # The root is |input|: of a negative argument, sympy writes erfc(-x) as 2 - erfc(x), which cancels.
         "where(input < -1, log(special.erfcx(sqrt(input**2/2))/2) - input**2/2, log(1 - erfc(input/sqrt(2))/2))",
         "torch.special.log_ndtr(x) | x=2x3",
+        published={"input": "g*sqrt(2/pi)/special.erfcx(-input/sqrt(2))"},
     ),
     FAMILY.pointwise(
         "special.ndtri(input)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -54,6 +55,25 @@ def test_whether_a_kernel_can_be_differentiated_is_what_pytorch_says(op: Op) -> 
     else:
         with pytest.raises(RuntimeError, match="not implemented"):
             torch.autograd.grad(total, (g, x))
+
+
+PUBLISHED = [(op, name) for op in OPS for name in op.published]
+FORMULA = {"log": torch.log, "sqrt": math.sqrt, "pi": math.pi, "where": torch.where, "special": torch.special}
+
+
+@pytest.mark.parametrize(("op", "name"), PUBLISHED, ids=[f"{op.name} {name}" for op, name in PUBLISHED])
+def test_a_published_gradient_is_that_of_autograd(op: Op, name: str) -> None:
+    one = torch.tensor([0.3, 0.8, 2.5, 5.0, 0.0, 0.0, 2.0], dtype=torch.float64)
+    other = torch.tensor([0.7, -2.0, 0.0, 1.0, 0.0, 2.0, -0.5], dtype=torch.float64)
+    one = one if op.name == "pow" else torch.tensor([-9.0, -0.5, 0.4, 3.0], dtype=torch.float64)
+    one = one.abs() if op.name == "rsqrt" else one
+    leaves = [value.requires_grad_() for value in (one, other)[: 2 if op.name == "pow" else 1]]
+    given = dict(zip(("input", "exponent"), leaves, strict=False))
+    out = function(op.torch)(*leaves)
+    g = torch.linspace(1, 2, len(one), dtype=torch.float64)
+    (expected,) = torch.autograd.grad(out, given[name], g)
+    found = eval(op.published[name], {**FORMULA, **given, "g": g, "out": out})  # noqa: S307 (the table's own words)
+    torch.testing.assert_close(found.detach(), expected, rtol=1e-12, atol=1e-15)
 
 
 def test_kernels_of_one_name_are_differentiable_alike() -> None:

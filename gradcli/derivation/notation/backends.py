@@ -136,6 +136,12 @@ OF_NUMPY_ADDED_TO = """def _added_to(x, places, value):
     result = x.copy()
     np.add.at(result, places, value)
     return result"""
+COUNTED = """def _counted(labels, classes):
+    return torch.bincount(labels, minlength=classes)"""
+OF_NUMPY_COUNTED = """def _counted(labels, classes):
+    return np.bincount(labels, minlength=classes)"""
+OF_JAX_COUNTED = """def _counted(labels, classes):
+    return jnp.bincount(labels, length=classes)"""
 OF_NUMPY_SCATTERED = """def _scattered(x, labels, classes):
     zeros = np.zeros((len(x), classes), x.dtype)
     np.add.at(zeros, (np.arange(len(x))[:, None], labels), x)
@@ -208,6 +214,7 @@ OF_NUMPY = {
     "plus_at": OF_NUMPY_PLUS_AT,
     "added_to": OF_NUMPY_ADDED_TO,
     "scattered": OF_NUMPY_SCATTERED,
+    "counted": OF_NUMPY_COUNTED,
     "softmax": SOFTMAX,
     "sigmoid": SIGMOID,
     "relu": RELU,
@@ -231,7 +238,7 @@ OF_JAX = {
 }
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO, "expm_frechet": OF_JAX_EXPM_FRECHET}
 JAX_HELPERS |= {"added_at": OF_JAX_ADDED_AT, "plus_at": OF_JAX_PLUS_AT, "added_to": OF_JAX_ADDED_TO}
-JAX_HELPERS |= {"scattered": OF_JAX_SCATTERED}
+JAX_HELPERS |= {"scattered": OF_JAX_SCATTERED, "counted": OF_JAX_COUNTED}
 JAX_HELPERS |= {"prod_of_others": OF_NUMPY_PROD_OF_OTHERS.replace("np.", "jnp.")}
 # JAX sorts stably unless it is told otherwise.
 JAX_HELPERS |= {name: text.replace("np.", "jnp.").replace(', kind="stable"', "") for name, text in CHOOSING.items()}
@@ -272,6 +279,7 @@ OF_TORCH = {
     "plus_at": PLUS_AT,
     "added_to": ADDED_TO,
     "scattered": SCATTERED,
+    "counted": COUNTED,
     "prod_of_others": PROD_OF_OTHERS,
     "times": TIMES,
     "over": OVER,

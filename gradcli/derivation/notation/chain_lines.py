@@ -74,4 +74,8 @@ def along_lines(found: Statements, free: Sequence[str], write: Write) -> list[st
     """Return statements that are all computed, and the return of the results."""
     lines = _Lines(write, [*free], found.texts, {})
     written = [*map(lines.value, found.values)]
-    return [*written, f"return {', '.join(lines.result() for _ in found.results)}"]
+    results = [lines.result() for _ in found.results]
+    last, _, text = written[-1].partition(" = ") if written else ("", "", "")
+    if results == [last]:
+        return [*written[:-1], f"return {text}"]
+    return [*written, f"return {', '.join(results)}"]

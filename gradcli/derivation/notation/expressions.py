@@ -185,7 +185,7 @@ class Emitter:
         labels = LABELS.get(name)
         given = [self._whole(one) if place == labels else self.value(one) for place, one in enumerate(node.args)]
         made = ast.Call(expression_tree(own), given, words)
-        is_whole = name == "one_hot" and self.backend is TORCH
+        is_whole = name in {"one_hot", "counted"} and self.backend is TORCH
         return expression_tree(self._as_numbers(ast.unparse(made))) if is_whole else made
 
     def _method(self, node: ast.Call) -> ast.expr:

@@ -128,6 +128,7 @@ def _guard(parts: FunctionParts) -> list[str]:
     if not tests:
         return []
     words = ", ".join(f"{name} {shown_shape(shape)}" for name, shape in parts.parameters.items())
+    words = "the same" if parts.is_elementwise else words
     return [f"if {' or '.join(tests)}:", f'{INDENT}raise ValueError("the shapes must be {words}")']
 
 

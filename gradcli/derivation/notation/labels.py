@@ -19,7 +19,7 @@ from gradcli.python_trees import expression_tree
 
 MATRIX = 2
 # Which argument of a function is labels.
-LABELS = {"one_hot": 0, "added_at": 1, "plus_at": 1, "added_to": 1, "scattered": 1}
+LABELS = {"one_hot": 0, "added_at": 1, "plus_at": 1, "added_to": 1, "scattered": 1, "counted": 0}
 ONE_HOT = frozenset({"one_hot"})
 
 
@@ -59,7 +59,30 @@ class _Added(ast.NodeTransformer):
                 func=ast.Name(id="sum"), args=[inner], keywords=[ast.keyword(arg="dim", value=ast.Constant(value=1))]
             ):
                 return self._picked(inner) or self._scattered(inner) or node
+            case ast.Call(
+                func=ast.Name(id="sum"), args=[inner], keywords=[ast.keyword(arg="dim", value=ast.Constant(value=2))]
+            ):
+                return self._gathered(inner) or node
+            case ast.Call(
+                func=ast.Name(id="sum"),
+                args=[ast.Call() as inner],
+                keywords=[ast.keyword(arg="dim", value=ast.Constant(value=0))],
+            ) if (labels := self._labels(inner)) is not None:
+                return call("counted", *labels)
         return node
+
+    def _gathered(self, node: ast.expr) -> ast.expr | None:
+        """Return what several labels in each row read of it; None of anything else."""
+        match node:
+            case ast.BinOp(
+                left=ast.Subscript(value=rows, slice=places),
+                op=ast.Mult(),
+                right=ast.Call(func=ast.Name(id="one_hot"), args=[labels, _]),
+            ) if ast.unparse(places) == "(:, None, :)":
+                shapes = [self._shape(rows) or (), self._shape(labels) or ()]
+                is_read = [*map(len, shapes)] == [MATRIX, MATRIX] and shapes[0][0] == shapes[1][0]
+                return call("gather", rows, ast.Constant(1), labels) if is_read else None
+        return None
 
     def _scattered(self, node: ast.expr) -> ast.expr | None:
         """Return what is added up at several labels in each row; None of anything else."""

@@ -30,6 +30,7 @@ READING = frozenset(
         "plus_at",
         "added_to",
         "scattered",
+        "counted",
         "summed_into",
         "index_select",
         "isnan",

@@ -64,12 +64,15 @@ class _Way:
         return sum(map(cost, self.found.texts))
 
 
-def by_steps(here: Point, parts: FunctionParts, names: Names, derivations: Derivations) -> FunctionParts:
+def by_steps(
+    here: Point, parts: FunctionParts, names: Names, derivations: Derivations, *, as_published: bool = False
+) -> FunctionParts:
     """Return the parts of an elementwise chain, a step at a time; NotSupportedError if that is hardly cheaper.
 
-    It need not be cheaper where there are no formulas of the leaves.
+    It need not be cheaper where there are no formulas of the leaves. A single call may be one of formulas that the
+    table has `as_published`.
     """
-    found = _chained(here, names, derivations, _most(parts))
+    found = _chained(here, names, derivations, _most(parts), as_published=as_published)
     if found is None:
         raise NotSupportedError("there is no cheaper backward")
     chain, forward = found
@@ -86,14 +89,16 @@ def _most(parts: FunctionParts) -> float:
 
 
 def _chained(
-    here: Point, names: Names, derivations: Derivations, most: float
+    here: Point, names: Names, derivations: Derivations, most: float, *, as_published: bool
 ) -> tuple[ChainParts, ForwardSource] | None:
     """Return an elementwise program, a step at a time; None if it is no chain, or backward costs more than `most`.
 
     Raises NotSupportedError if a step has no code.
     """
     calls = needed(here.trace)
-    if len(calls) < LEAST or not _is_chain(here, names, calls):
+    if len(calls) < (1 if as_published else LEAST) or not _is_chain(here, names, calls):
+        return None
+    if as_published and not any(call.op.published for call in calls):
         return None
     texts = filter(None, map(_alone, calls))
     if all(cost(text) <= DIVISION for text in texts):  # to compute again costs no more than to read
@@ -106,7 +111,7 @@ def _chained(
         return None
     chain = Chain([names[one] for one in names if one in here.wanted], steps)
     chains = [chain, replace(chain, is_through_quotients=False)]
-    way = _cheapest(here, [*chains, *(one.with_kernels for one in chains)], own)
+    way = _cheapest(here, [*([] if as_published else chains), *(one.with_kernels for one in chains)], own)
     if way is None or way.cost > most:
         return None
     parts, source = _written(here, way, own)
@@ -136,11 +141,14 @@ def _steps(
     """Return the steps with their derivatives, and add the helpers that kernels need; None if one has no formula."""
     moving, steps = {*here.wanted}, []
     for call in calls:
-        partials = _partials(call, [one for one in call.inputs if one in moving], derivations, helpers)
-        if partials is None:
+        wanted = [one for one in call.inputs if one in moving]
+        known = fused(call, dict(zip(call.inputs, OPERANDS, strict=False))) if wanted else {}
+        kernels = {one: text for one, text in known.items() if one in moving}
+        partials = _partials(call, wanted, derivations, helpers)
+        if partials is None and {*kernels} != {*wanted}:
             return None
+        partials = kernels if partials is None else partials
         moving |= {*call.outputs} if partials else set()
-        kernels = fused(call, dict(zip(call.inputs, OPERANDS, strict=False))) if partials else {}
         both = [_named(one, call, own) for one in (partials, kernels)]
         steps.append(Step(own[call.outputs[0]], both[0], _quotient(call, own), both[1]))
     return steps

@@ -73,6 +73,7 @@ def function_code(
     ways: tuple[Callable[[], tuple[FunctionParts, list[Point]]], ...] = (
         *([lambda: _parts(here, given, derivations)] if is_closed else []),
         lambda: (by_steps(here, _without_formulas(here), _names(here), derivations), []),
+        lambda: (by_steps(here, _without_formulas(here), _names(here), derivations, as_published=True), []),
         lambda: _recorded_for_all(here, given, derivations, is_careful=False),
         lambda: _recorded(here, derivations, is_careful=False),
         lambda: _recorded_for_all(here, given, derivations, is_careful=True),
@@ -87,7 +88,7 @@ def function_code(
             reasons.append(error)
         except LimitError as error:  # at larger lengths, which another way does without
             reasons.append(NotSupportedError(f"there is no Function: {error.message}"))
-    reason = reasons[0 if is_closed else 2]
+    reason = reasons[0 if is_closed else 3]
     is_detached = any(call.op.name == "detach" for call in here.trace.calls)
     raise NotSupportedError(REFUSED + DETACHED) if is_detached and reason.message == REFUSED else reason
 

@@ -11,7 +11,7 @@ from gradcli.derivation.notation.backends import TORCH
 from gradcli.derivation.notation.expressions import Emitter
 from gradcli.derivation.notation.function_parts import OUTPUT
 from gradcli.derivation.notation.function_words import INDENT
-from gradcli.derivation.notation.parsed import names_read, parsed
+from gradcli.derivation.notation.parsed import CONSTANTS, names_read, parsed
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.ops.signature import defaults
 from gradcli.python_trees import expression_tree
@@ -21,17 +21,24 @@ GRADIENT, RESULT = "g", "out"
 
 
 def fused(call: TracedCall, operands: Mapping[TracedTensor, str]) -> dict[TracedTensor, str]:
-    """Return what a call adds to the gradient of its first operand, by a kernel; nothing where there is none."""
-    first = next(iter(call.arguments.bound.values()), None)
-    if call.op.fused is None or not isinstance(first, TracedTensor) or first not in operands:
-        return {}
+    """Return what a call adds to the gradients of operands, by a kernel or as published; else nothing."""
     given = {**defaults(call.op.signature), **call.arguments.bound}
     words = {name: _text(value, operands) for name, value in given.items()}
     words |= {GRADIENT: GRADIENT, RESULT: OUTPUT}
-    tree = expression_tree(call.op.fused.call)
-    if any(words.get(name) is None for name in names_read(tree)):
-        return {}
-    return {first: ast.unparse(_Named({name: text for name, text in words.items() if text is not None}).visit(tree))}
+    texts = dict(call.op.published) if len(call.inputs) == len(call.arguments.bound) else {}
+    first = next(iter(call.arguments.bound), None)
+    if call.op.fused is not None and first is not None:
+        texts[first] = call.op.fused.call
+    named = {given[name]: _put(text, words) for name, text in texts.items()}
+    return {one: text for one, text in named.items() if one in operands and text is not None}
+
+
+def _put(text: str, words: Mapping[str, str | None]) -> str | None:
+    """Return a formula of parameters as one of what they stand for; None where one has no text."""
+    tree = expression_tree(text)
+    known = {name: word for name, word in words.items() if word is not None}
+    read = [name for name in names_read(tree) if name not in CONSTANTS]
+    return ast.unparse(_Named(known).visit(tree)) if {*read} <= {*known} else None
 
 
 def _text(value: Any, operands: Mapping[TracedTensor, str]) -> str | None:

@@ -54,6 +54,8 @@ def one_hot(labels: Tensor, count: int) -> Tensor:
         ("S - one_hot(t, 4)*w", "plus_at(S, t, -w[t])"),
         ("S + one_hot(t, 4)*w*a[:, None]", "plus_at(S, t, a * w[t])"),
         ("sum(-V[:, :, None]*one_hot(T, 4), dim=1)", "scattered(-V, T, 4)"),
+        ("sum(S[:, None, :]*one_hot(T, 4), dim=2)", "gather(S, 1, T)"),
+        ("1.0*sum(one_hot(t, 4), dim=0)", "1.0 * counted(t, 4)"),
         # They have other shapes, or nothing is won.
         ("x - one_hot(t, 4)", "x - one_hot(t, 4)"),
         ("sum(one_hot(t, 4)*S, dim=1)", "sum(one_hot(t, 4) * S, dim=1)"),
@@ -63,12 +65,14 @@ def one_hot(labels: Tensor, count: int) -> Tensor:
 def test_no_one_hot_matrix_is_made(text: str, found: str) -> None:
     made = ast.unparse(with_added_labels(expression_tree(text), SHAPES, {"n": 4}))
     assert made == found
-    known = {**numbers(), "sum": torch.sum, "zeros": partial(torch.zeros, dtype=torch.float64)}
+    known = {**numbers(), "sum": torch.sum, "gather": torch.gather, "zeros": partial(torch.zeros, dtype=torch.float64)}
     expected = eval(text, {**known, "one_hot": one_hot})  # noqa: S307 (text from above)
     helpers: dict[str, Any] = {"torch": torch}
-    for name in ("added_at", "plus_at", "added_to", "scattered"):
+    for name in ("added_at", "plus_at", "added_to", "scattered", "counted"):
         exec(BACKENDS["torch"].helpers[name], helpers)  # noqa: S102 (of the table)
         helpers[name] = helpers[f"_{name}"]
+    counted = helpers["_counted"]  # the code makes its numbers real ones, as those of one_hot
+    helpers["counted"] = lambda *given: counted(*given).double()
     value = eval(made, {**known, **helpers, "one_hot": one_hot})  # noqa: S307 (see above)
     torch.testing.assert_close(value, expected)
 
