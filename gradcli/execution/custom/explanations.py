@@ -13,6 +13,14 @@ DENIED = noted(
     NoteKind.WITNESS,
     "autograd and the symbolic derivative agree with backward, but finite differences of forward do not",
 )
+UNTOLD = noted(
+    NoteKind.WITNESS,
+    "autograd and the symbolic derivative agree with backward, and finite differences of forward cannot tell",
+)
+NEARING = noted(
+    NoteKind.KINK,
+    "the chain rule makes NaN of the derivative here; forward's own slopes tell it, nearer and nearer to the point",
+)
 BOTH_DENIED = noted(
     NoteKind.WITNESS,
     "finite differences of forward agree neither with backward nor with autograd of its body, which treats what "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,23 +19,21 @@ from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
 from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.causes.symmetric import symmetric_part
 from gradcli.execution.custom.causes.whole import of_the_whole
+from gradcli.execution.custom.checked import AUTOGRAD, SYMBOLIC, CheckedGradient
 from gradcli.execution.custom.checks.contract import is_random
-from gradcli.execution.custom.explanations import AT_KINK, BOTH_DENIED, DENIED, MISLED
+from gradcli.execution.custom.explanations import AT_KINK, BOTH_DENIED, DENIED, MISLED, NEARING, UNTOLD
 from gradcli.execution.custom.numerical import at_kinks, by_differences, misled, numerical
-from gradcli.execution.custom.reference import Compared, Side, compared, side
+from gradcli.execution.custom.reference import Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.targets.function.trial import Applied, Gradients, Trial
 from gradcli.execution.targets.function.untold import hint_of_argument, hint_of_constant
-from gradcli.report.comparison import Comparison
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
-from gradcli.report.report import TensorReport, WitnessReport
+from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.tolerance import is_close
 from gradcli.witnesses import ADJOINT, DIFFERENCES, WITNESSES
-
-AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,81 +45,6 @@ class ComparedGradients:
     shown: Side | None
     left_out: Notes = ()
     """Why nothing else is to be compared with the reference: it is not what forward computes nearby, or each time."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedGradient:
-    """What is said of one input's gradient: for the report's upstream gradient, and for a random one."""
-
-    name: str
-    shown: Compared
-    probed: Compared
-    witnesses: Mapping[str, WitnessReport]
-    returned_none: bool
-    misled: bool = False
-    """Whether finite differences of forward deny the reference, and not backward."""
-    both_denied: bool = False
-    """Whether they deny backward too."""
-    at_kink: bool = False
-    """Whether it is a choice at a kink for the random upstream gradient, by finite differences."""
-    probed_by_differences: Verdict | None = None
-    """What finite differences say for the random upstream gradient, where autograd has no reference for it."""
-
-    @property
-    def kinked(self) -> bool:
-        """Return whether finite differences see a kink here at which the gradient is one of the choices."""
-        report = self.witnesses.get(DIFFERENCES)
-        return self.at_kink or (report is not None and report.verdict is Verdict.SUBGRADIENT)
-
-    @property
-    def autograd(self) -> Verdict | None:
-        """Return the verdict by autograd's gradient of the reference."""
-        return self._compared(self.shown.autograd, self.probed.autograd)
-
-    @property
-    def symbolic(self) -> Verdict | None:
-        """Return the verdict by the symbolic derivative; None without one."""
-        return self._compared(self.shown.symbolic, self.probed.symbolic)
-
-    def _compared(self, *comparisons: Comparison | None) -> Verdict | None:
-        verdicts = [comparison.verdict for comparison in comparisons if comparison is not None]
-        settled = worst(verdicts) if verdicts else None
-        if self.misled:
-            return Verdict.UNDECIDED if settled is not None else None
-        return Verdict.SUBGRADIENT if settled is Verdict.MISMATCH and self.kinked else settled
-
-    def numerical(self, name: str) -> Verdict | None:
-        """Return the verdict of a numerical witness; None if it was not asked."""
-        verdict = self.witnesses[name].verdict if name in self.witnesses else None
-        if name == DIFFERENCES and verdict is not None and self.probed_by_differences is not None:
-            verdict = worst([verdict, self.probed_by_differences])
-        # What forward mode makes of a body that misleads is as wrong as what reverse mode does, and it knows nothing of
-        # a convention by which what is derived is not what finite differences find.
-        denied = DIFFERENCES in self.witnesses and self.witnesses[DIFFERENCES].verdict is Verdict.MISMATCH
-        doubted = self.derived if WITNESSES[name].votes else self.misled or (self.derived and denied)
-        return Verdict.UNDECIDED if verdict is Verdict.MISMATCH and doubted else verdict
-
-    @property
-    def is_denied_by_forward_mode(self) -> bool:
-        """Return whether forward mode of the reference is alone with what it says: it is PyTorch's that is wrong.
-
-        What autograd makes of the reference, its derivative and differences of forward are all as backward says.
-        """
-        said = self.witnesses.get(ADJOINT)
-        agree = self.derived and self.numerical(DIFFERENCES) is Verdict.MATCH
-        return agree and said is not None and said.verdict is Verdict.MISMATCH
-
-    @property
-    def derived(self) -> bool:
-        """Return whether autograd and the symbolic derivative both say that the gradient is right."""
-        return all(verdict is not None and verdict.passes for verdict in (self.autograd, self.symbolic))
-
-    @property
-    def verdicts(self) -> dict[str, Verdict]:
-        """Return the verdict of every reference and witness that there is, by what it is called."""
-        numerical = {WITNESSES[name].title: self.numerical(name) for name in WITNESSES}
-        verdicts = {AUTOGRAD: self.autograd, SYMBOLIC: self.symbolic, **numerical}
-        return {title: verdict for title, verdict in verdicts.items() if verdict is not None}
 
 
 def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
@@ -155,6 +78,7 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
                 misled=denied.get(name) is Verdict.MATCH and name not in kinked,
                 both_denied=denied.get(name) is Verdict.MISMATCH and name not in kinked,
                 at_kink=name in kinked,
+                is_limit=name in shown.limits,
                 probed_by_differences=by_differences(trial, trial.point, name, trial.probe, second[name].gradient)
                 if name in said and name not in other.right
                 else None,
@@ -240,11 +164,12 @@ def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> t
         return verdict, MISLED
     if verdict is Verdict.UNDECIDED:
         symbolic = item.shown.symbolic
-        known = DENIED if item.derived else symbolic.notes if symbolic else ()
+        denied = DENIED if item.is_denied else UNTOLD
+        known = denied if item.derived else symbolic.notes if symbolic else ()
         return verdict, noted(NoteKind.LIMIT, shown.gap) or known
     if verdict is not Verdict.MISMATCH:
         explained = [c.notes for c in (item.shown.symbolic, item.shown.autograd) if c is not None and c.notes]
-        return verdict, next(iter(explained), ())
+        return verdict, next(iter(explained), NEARING if item.is_limit else ())
     return verdict, BOTH_DENIED if item.both_denied else _why(trial, item, sides[1])
 
 

@@ -14,6 +14,7 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.custom.limits import with_limits
 from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recording import Recording
@@ -45,6 +46,8 @@ class Side:
     comparisons: GradientComparison | None
     gap: str | None
     derivations: Derivations
+    limits: frozenset[str] = frozenset()
+    """The inputs by which the chain rule makes NaN of a derivative that there is."""
 
     def leaf(self, name: str) -> TracedTensor:
         """Return an input in the trace."""
@@ -71,7 +74,8 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
     if recording.left is not None:
         return Side(recording, cotangent, {}, None, None, str(NoReferenceError(recording.left)), trial.derivations)
     try:
-        right = pulled_back(recording, cotangent)
+        found = pulled_back(recording, cotangent)
+        right = with_limits(recording, cotangent, found)
     except NoReferenceError as error:
         return Side(recording, cotangent, {}, None, None, str(error), trial.derivations)
     if not trial.settings.verify:
@@ -83,9 +87,14 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
         return Side(recording, cotangent, right, None, None, gap, trial.derivations)
     trial.derivations.request(decomposition.requests())
     reference = differentiate(decomposition, cotangent.reshape(recording.output.shape), trial.derivations.known)
+    known = {leaf.text: value for leaf in recording.trace.leaves if (value := reference.values.get(leaf)) is not None}
+    known = with_limits(recording, cotangent, known)
+    own = {leaf: known[leaf.text] for leaf in recording.trace.leaves if leaf.text in known}
+    reference = dataclasses.replace(reference, values={**reference.values, **own})
     point = Point(decomposition, reference, cotangent, trial.derivations)
     comparisons = GradientComparison.of(point, {}, trial.tolerance)
-    return Side(recording, cotangent, right, decomposition, comparisons, None, trial.derivations)
+    limits = frozenset(name for name in right if bool((found[name].isnan() & ~right[name].isnan()).any()))
+    return Side(recording, cotangent, right, decomposition, comparisons, None, trial.derivations, limits)
 
 
 def _strays(decomposition: Decomposition, recording: Recording, tolerance: Tolerance) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import warnings
 from collections.abc import Callable
@@ -433,11 +434,10 @@ class Counted(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.count = 2
+        self.count = itertools.count(3)  # of which nobody can say where it was
 
     def forward(self, x: Tensor) -> Tensor:
-        self.count += 1
-        return (self.count * x * x).sum()
+        return (next(self.count) * x * x).sum()
 
 
 @pytest.mark.parametrize("names", [("eager",), ("checkpoint", "vmap", "autocast", "channels_last")])
@@ -463,22 +463,22 @@ def test_the_reason_is_said_once() -> None:
 
 
 def test_code_that_keeps_something_from_its_first_run_is_told() -> None:
-    kept: list[Tensor] = []
+    runs, kept = itertools.count(), torch.ones((), dtype=torch.float64)
 
     def code(x: Tensor) -> Tensor:
-        scale = kept[0] if kept else torch.ones((), dtype=x.dtype)
-        kept.append(x.detach().abs().sum())
+        scale = kept.clone()
+        if next(runs) == 0:
+            kept.copy_(x.detach().abs().sum())
         return (x * x).sum() * scale
 
     assert gradcli.check(code, {"x": drawn(4, 3)})["x"].note == "the code computes another value when it runs again"
 
 
 def test_code_that_rounds_otherwise_when_it_runs_again_computes_the_same() -> None:
-    runs: list[int] = []
+    runs = itertools.count()
 
     def code(x: Tensor) -> Tensor:
-        runs.append(1)
-        large = 1e7 if len(runs) == 1 else 3e7
+        large = 1e7 if next(runs) == 0 else 3e7
         return ((x + large) - large).sum()
 
     report = gradcli.check(code, {"x": drawn(4, 3)})

@@ -12,6 +12,7 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.checks.findings import Findings
+from gradcli.execution.custom.limits import with_limits
 from gradcli.execution.custom.numerical import by_all, by_differences
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
 from gradcli.execution.custom.rounding import (
@@ -22,9 +23,10 @@ from gradcli.execution.custom.rounding import (
     rounding_error,
     rounding_of_gradients,
 )
+from gradcli.execution.forward.indices import show_index, unravel
 from gradcli.execution.targets.function.sampling import is_finite, spread
 from gradcli.execution.targets.function.subject import Values
-from gradcli.execution.targets.function.trial import Applied, Trial, apply
+from gradcli.execution.targets.function.trial import Applied, Trial, apply, pulled_back
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import CLOSENESS, SMALLEST, Tolerance
@@ -99,7 +101,8 @@ class Judge:
         self, given: Mapping[str, Tensor | None], point: Values, v: Tensor, used: int | None = None
     ) -> list[tuple[str, Tensor, Tensor, Notes]]:
         """Return the inputs whose gradients differ beyond rounding: backward's, autograd's, and how."""
-        right = self.trial.right(v, point)
+        recording = self.trial.recorded(point)
+        right = with_limits(recording, v, pulled_back(recording, v))
         noise = {name: max(self.scales.get(name, 0.0), _size(value)) for name, value in right.items()}
         noise = {name: noise_of(self.trial, scale, self.tolerance) for name, scale in noise.items()}
         differing = self._beyond(given, right, noise)
@@ -129,7 +132,9 @@ class Judge:
             found = given.get(name)
             found = torch.zeros_like(value) if found is None else found.detach()
             comparison = compare(found, value, self.tolerance, noise[name], CLUES)
-            if comparison.verdict is Verdict.MISMATCH or _is_lost(found, value):
+            if _is_lost(found, value):
+                differing.append((name, found, value, _lost(found, value)))
+            elif comparison.verdict is Verdict.MISMATCH:
                 differing.append((name, found, value, comparison.notes or DIFFERS))
         return differing
 
@@ -187,9 +192,11 @@ class Judge:
     def _is_other(self, point: Values, name: str, v: Tensor, pair: tuple[Tensor, Tensor]) -> bool:
         """Return whether finite differences confirm autograd's gradient, which differs from one that they deny.
 
-        Where that one is NaN, there only has to be a derivative: autograd's may be off by rounding.
+        Where that one is NaN, there only has to be a derivative: autograd's may be off by rounding, or be NaN too.
         """
         gradient, right = pair
+        if bool((self.trial.right(v, point)[name].isnan() & ~right.isnan()).any()):
+            return True  # the derivative is known by what forward computes nearer and nearer to the point
         verdict = self._by_differences(point, name, v, right)
         if not _is_lost(gradient, right):
             return verdict.passes
@@ -223,6 +230,13 @@ class Judge:
 def _is_lost(found: Tensor, value: Tensor) -> bool:
     """Return whether a gradient is NaN where the right one is not."""
     return found.shape == value.shape and bool((found.isnan() & ~value.isnan()).any())
+
+
+def _lost(found: Tensor, value: Tensor) -> Notes:
+    """Return where a gradient is NaN first, and what is right there."""
+    index = unravel(int((found.isnan() & ~value.isnan()).flatten().nonzero()[0]), tuple(value.shape))
+    words = f"the gradient is NaN{show_index(index)}, where the derivative is {value[index].item():.6g}"
+    return noted(NoteKind.ENTRY, words, index)
 
 
 def _are_opposite(one: Tensor | None, other: Tensor | None) -> bool:
