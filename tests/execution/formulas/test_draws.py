@@ -7,7 +7,12 @@ import torch
 
 import gradcli
 from gradcli.errors import GradcliError
-from gradcli.execution.formulas.draws import labels
+from gradcli.execution.formulas.drawn_leaves import traced_at
+from gradcli.execution.formulas.draws import Draw, labels, positive
+from gradcli.execution.reference.tensor_eval import identity
+from gradcli.inputs.programs import read
+from gradcli.language.program import Program
+from gradcli.settings import Settings
 
 
 def test_a_mask_has_both_truth_values() -> None:
@@ -26,5 +31,20 @@ def test_a_gradient_by_labels_is_refused() -> None:
         gradcli.derive("F.cross_entropy(X, t)", {"X": (4, 3), "t": (4,)}, wrt="t")
 
 
+def drawn(program: str, shapes: dict[str | None, tuple[int, ...]], draw: Draw) -> dict[str, torch.Tensor]:
+    """Return the leaves of a program, drawn."""
+    settings = Settings(shapes=shapes)
+    found = read(program, settings)
+    assert isinstance(found, Program)
+    return {leaf.text: leaf.tensor for leaf in traced_at(found, settings, {}, 0, draw).leaves}
+
+
 def test_two_leaves_of_labels_are_drawn_apart() -> None:
-    assert not torch.equal(labels(9, (20,), 0), labels(9, (20,), 1))
+    leaves = drawn("(W[i]*V[j]).sum()", {"W": (9, 2), "V": (9, 2), "i": (20,), "j": (20,)}, identity)
+    assert not torch.equal(leaves["i"], leaves["j"])
+
+
+def test_labels_stay_where_numbers_are_drawn_positive() -> None:
+    leaves = drawn("log(W[i]).sum()", {"W": (5, 2), "i": (4,)}, positive)
+    assert not leaves["i"].is_floating_point()
+    assert bool((leaves["W"] > 0).all())
