@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcli.execution.formulas.inlined import place
-from gradcli.execution.reference.nodes import Node, nodes_in
+from gradcli.execution.reference.movement import holds_numbers
+from gradcli.execution.reference.nodes import NODES, ComplexNode, Node, nodes_in
 from gradcli.ops.record import Op
 from gradcli.ops.signature import Parameter, parse_signature
 
@@ -17,7 +18,7 @@ MOST_WRITTEN = 64
 NAMED = frozenset({
     *("one_hot", "argmax", "argmin", "argsort", "nonzero", "amax", "amin", "max", "min", "median", "nanmedian"),
     *("isfinite", "nan_to_num", "getitem", "sum", "logcumsumexp", "linalg.cholesky", "linalg.inv", "flatten", "cdist"),
-    *("linalg.matrix_norm", "linalg.eigvalsh", "linalg.svdvals", "isnan", "linalg.pinv"),
+    *("linalg.matrix_norm", "linalg.eigvalsh", "linalg.svdvals", "isnan", "linalg.pinv", "real", "_imag"),
 })  # fmt: skip
 # Those that are named by their calls whatever their numbers are: a mask of any size.
 SHAPED = frozenset({"tril", "triu", "eye", "outer", "arange"})
@@ -27,14 +28,14 @@ STEPPED = frozenset({"one_hot", "argmax", "argmin", "argsort", "nonzero", "isfin
 # What of others' entries is named so too.
 MOVED = frozenset({"pad"})
 POOLS = frozenset({f"{kind}max_pool{axes}d" for kind in ("", "adaptive_") for axes in (1, 2, 3)})
-FACTORS = frozenset({"linalg.eigh", "linalg.svd", "linalg.qr", "linalg.lu", "linalg.lu_factor"})
+FACTORS = frozenset({"linalg.eigh", "linalg.svd", "linalg.qr", "linalg.lu", "linalg.lu_factor", "linalg.eig"})
 # What these are of may be made of what has a name by such calls.
 OPERANDS = NAMED | FACTORS | {*("abs", "neg", "detach", "eq", "ne", "where", "ones"), *POOLS}
 SIGNS = {"eq": "==", "ne": "!="}
 # What has the shape of a tensor, and nothing else of it.
 ALIKE = frozenset({"ones_like", "zeros_like", "full_like"})
 # What formulas call them where that is another name.
-SHORTER = {"linalg.inv": "inv"}
+SHORTER = {"linalg.inv": "inv", "_imag": "imag"}
 # The characters of a text; and by how many a call may be longer than a name.
 LONGEST, LONGER = 120, 8
 
@@ -66,18 +67,21 @@ def constant(values: Any) -> str:
     return str(int(values)) if values.is_integer() else repr(values)
 
 
-def is_given(node: Node) -> bool:
+def is_given(node: Node | ComplexNode) -> bool:
     """Tell whether a constant of a definition is the same whatever the leaves are."""
-    if node.edges or node.origin is None:
+    origin = _origin(node)
+    if origin is None or (isinstance(node, Node) and node.edges):
         return False
-    if node.origin[0].name in ALIKE:
-        return True
-    return all(is_given(one) for one in nodes_in(node.origin[1]))
+    return origin[0].name in ALIKE or all(is_given(one) for one in nodes_in(origin[1]))
 
 
-def _call(node: Node, names: Names) -> str | None:
+def _origin(node: Node | ComplexNode) -> Any:
+    return node.origin if isinstance(node, Node) else node.made_by
+
+
+def _call(node: Node | ComplexNode, names: Names) -> str | None:
     """Return the call that made a node; None if one of its operands has no name, or the text would be long."""
-    op, bound = node.origin
+    op, bound = _origin(node)
     is_small = 0 < node.tensor.numel() <= MOST_WRITTEN
     if op.name == "getitem" and is_small and is_given(node) and not node.tensor.is_floating_point():
         return f"tensor({node.tensor.tolist()!r})"
@@ -130,13 +134,14 @@ def _is_usual(parameter: Parameter, value: Any) -> bool:
 
 
 def _argument(value: Any, names: Names) -> str | None:
-    if not isinstance(value, Node):
+    if not isinstance(value, NODES):
         return None if nodes_in(value) else repr(value)
-    if value in names:
+    if isinstance(value, Node) and value in names:
         return names[value]
-    if value.origin is not None and value.origin[0].name in RANGES:
+    made = None if _origin(value) is None else _origin(value)[0].name
+    if made in RANGES:
         return _call(value, names)
-    if is_given(value) and not value.tensor.is_floating_point() and 0 < value.tensor.numel() <= MOST_WRITTEN:
+    if is_given(value) and not holds_numbers(value) and 0 < value.tensor.numel() <= MOST_WRITTEN:
         return f"tensor({value.tensor.tolist()!r})"
-    is_known = not value.edges and value.origin is not None and value.origin[0].name in OPERANDS
+    is_known = made in OPERANDS and not (isinstance(value, Node) and value.edges)
     return _call(value, names) if is_known else None

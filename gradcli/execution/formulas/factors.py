@@ -14,6 +14,8 @@ from typing import Any
 
 Arguments = Mapping[str, Any]
 MATRIX = 2
+# Among a call's arguments: which of its results the program reads.
+READ = "read"
 
 
 def eigenvectors(given: Arguments) -> str | None:
@@ -25,6 +27,26 @@ def eigenvectors(given: Arguments) -> str | None:
     lines += ["f = (1 - eye(n))/(w - w[:, None] + eye(n)); d = A - detach(A)"]
     lines += ['m = einsum("ki,kl,lj->ij", v, (d + mT(d))/2, v)']
     return "\n".join([*lines, "(w + diagonal(m), v + v @ (f*m))"])
+
+
+# The eigenvalues of a real matrix that need not be symmetric move by the diagonal of V⁻¹ dA V.
+EIGENVALUES = """p = linalg.eig(detach(A)); w = p[0]; v = p[1]; y = linalg.inv(v); d = A - detach(A)
+a = real(v); b = _imag(v); c = real(y); e = _imag(y)
+r = einsum("ij,jk,ki->i", c, d, a) - einsum("ij,jk,ki->i", e, d, b)
+m = einsum("ij,jk,ki->i", e, d, a) + einsum("ij,jk,ki->i", c, d, b)
+w = complex(real(w) + r, _imag(w) + m)"""
+
+
+def any_eigenvalues(given: Arguments) -> str | None:
+    """Return `eigvals` of a real matrix."""
+    is_plain = given["A"].tensor.ndim == MATRIX and not given["A"].tensor.is_complex()
+    return f"{EIGENVALUES}\nw" if is_plain else None
+
+
+def any_eigenpairs(given: Arguments) -> str | None:
+    """Return `eig` of a real matrix where nothing but the values is read."""
+    text = any_eigenvalues(given) if given.get(READ) == [True, False] else None
+    return None if text is None else f"{EIGENVALUES}\n(w, v)"
 
 
 def singular_vectors(given: Arguments) -> str | None:
@@ -83,7 +105,7 @@ def triangular(*, compact: bool) -> Callable[[Arguments], str | None]:
         lines += ["b = linalg.inv(l); c = linalg.inv(u)", 'm = einsum("ij,kj,kl,lm->im", b, p, A - a, c)']
         lines += ["x = l @ (m*tril(ones(n, n), -1)); y = (m*triu(ones(n, n))) @ u"]
         if compact:
-            rest = ", _info(A)" if "check_errors" in given else ""
+            rest = ", _info(A)" if "check_errors" in given or given.get("get_infos") else ""
             lines += ["f = linalg.lu_factor(a)", f"(f[0] + x + y, f[1]{rest})"]
         else:
             lines += ["(p, l + x, u + y)"]
@@ -108,6 +130,8 @@ def least_squares(given: Arguments) -> str | None:
 
 DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
     "linalg.eigh": eigenvectors,
+    "linalg.eigvals": any_eigenvalues,
+    "linalg.eig": any_eigenpairs,
     "linalg.svd": singular_vectors,
     "svd": singular_vectors,
     "linalg.qr": orthogonal,
@@ -115,5 +139,6 @@ DEFINED: Mapping[str, Callable[[Arguments], str | None]] = {
     "linalg.lu": triangular(compact=False),
     "linalg.lu_factor": triangular(compact=True),
     "linalg.lu_factor_ex": triangular(compact=True),
+    "lu": triangular(compact=True),
     "linalg.lstsq": least_squares,
 }

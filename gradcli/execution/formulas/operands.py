@@ -17,7 +17,7 @@ from gradcli.ops.record import Kind
 # What adds entries up at places.
 SUMMED_INTO = "_summed_into"
 # What puts a tensor's entries in another order, or along other axes.
-REARRANGED = frozenset({"mT", "getitem", "unsqueeze"})
+REARRANGED = frozenset({"mT", "getitem", "unsqueeze", "reshape"})
 
 
 def made_of(node: Node) -> Any:

@@ -19,8 +19,7 @@ MATRIX = 2
 RCOND = 1e-15
 # The place of the singular value that a norm of an order is.
 PLACES: Mapping[Any, str] = {2: "0", -2: "-1"}
-# Among a call's arguments: which of its results the program reads.
-READ = "read"
+READ = factors.READ
 
 
 def eigenvalues(given: Arguments) -> str | None:

@@ -84,6 +84,8 @@ class ComplexNode:
     tensor: Tensor
     real: Node
     imag: Node
+    made_by: Any = None
+    """The op that made it, and of what."""
 
     @property
     def origin(self) -> None:

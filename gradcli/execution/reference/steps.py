@@ -18,7 +18,7 @@ from gradcli.execution.forward.memory import check_call
 from gradcli.execution.reference import layout, supports
 from gradcli.execution.reference.contraction import einsum
 from gradcli.execution.reference.layout import Layout
-from gradcli.execution.reference.nodes import Edge, Node
+from gradcli.execution.reference.nodes import NODES, ComplexNode, Edge, Node
 from gradcli.execution.reference.systems.solve import LastSystem
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import find
@@ -103,10 +103,17 @@ def made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
 
     One of several results is read from what stands for all of them.
     """
-    if isinstance(result, Node):
-        result.origin = (op, arguments)
-    elif isinstance(result, tuple) and result and all(isinstance(one, Node) for one in result):
+    if isinstance(result, NODES):
+        _note_origin(result, (op, arguments))
+    elif isinstance(result, tuple) and result and all(isinstance(one, NODES) for one in result):
         whole = Node(result[0].tensor, differentiable=False, origin=(op, arguments))
         for place, one in enumerate(result):
-            one.origin = (find("getitem"), {"input": whole, "index": place})
+            _note_origin(one, (find("getitem"), {"input": whole, "index": place}))
     return result
+
+
+def _note_origin(node: Node | ComplexNode, origin: Any) -> None:
+    if isinstance(node, Node):
+        node.origin = origin
+    else:
+        node.made_by = origin

@@ -23,7 +23,8 @@ LEAF = TracedTensor(X, "x", "x", is_leaf=True)
         ("x/norm(x - x)", "x/sqrt(sum((x - x)**2))", "x/norm(x - x)"),  # both infinite alike
         ("no_function(x)", "2*x", "2*x"),
         ("x", "abs(x)", "abs(x)"),
-        ("1/sqrt(x)", "1/sqrt(x)", "1/sqrt(x)"),  # NaN alike for negative numbers
+        ("1/sqrt(x)", "x**(-1/2)", "1/sqrt(x)"),  # NaN alike for negative numbers
+        ("x*sum(sqrt(x))", "2*x*sum(sqrt(x))", "2*x*sum(sqrt(x))"),  # NaN both, but for positive numbers
     ],
 )
 def test_a_formula_that_says_something_else_is_not_shown(text: str, raw: str, shown: str) -> None:
@@ -36,6 +37,11 @@ def test_a_formula_of_too_many_entries_stays_as_it_was() -> None:
     formula = Formula("2*(x - 1)", "", raw="2*x - 2")
     assert with_same_numbers(formula, leaf, {"x": large}).text == "2*x - 2"
     assert with_same_numbers(formula, LEAF, {"x": X}).text == "2*(x - 1)"
+
+
+def test_leaves_of_one_shape_have_numbers_of_their_own() -> None:
+    formula = Formula("x*x", "", raw="x*y")
+    assert with_same_numbers(formula, LEAF, {"x": X, "y": X}).text == "x*y"
 
 
 def test_labels_are_the_runs_own() -> None:

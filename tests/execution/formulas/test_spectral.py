@@ -100,6 +100,8 @@ FACTORS = [
     ("linalg.svd(A, full_matrices=False)[0]", (4, 3), False),
     ("linalg.svd(A, full_matrices=False)[2]", (3, 4), False),
     ("torch.svd(A)[2]", (3, 2), False),
+    ("linalg.eigvals(A).abs()", (3, 3), False),
+    ("linalg.eig(A)[0].imag", (4, 4), False),
     ("linalg.qr(A)[0]", (4, 3), True),
     ("linalg.qr(A)[1]", (2, 3), True),
     ("linalg.lstsq(A, torch.ones(2, 1, dtype=torch.float64))[0]", (2, 3), True),
