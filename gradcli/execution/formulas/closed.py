@@ -216,6 +216,7 @@ def closed_forms(
         upstream_name=upstream_name(point) or "g",
         longest=LONGEST if point.settings.to in NOTATIONS else LONGEST_CODE,
         closed=True,
+        lengths=tuple(point.settings.sizes),
         symmetric=tuple(
             numbers[decomposition.nodes[leaf]] for leaf in point.trace.leaves if leaf.name in point.settings.symmetric
         ),
