@@ -339,6 +339,21 @@ KNOWN = [
 ]
 
 
+CHOLESKY = "L = torch.linalg.cholesky(K); y @ cholesky_solve(y[:, None], L)[:, 0]/2 + sum(log(diag(L)))"
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes", "wrt", "formula"),
+    [
+        (CHOLESKY, {"y": ("n",), "K": ("n", "n")}, "y", "inv(K) @ y"),
+        ("sum(log(diag(torch.linalg.cholesky(K))))", {"K": ("n", "n")}, "K", "inv(K)/2"),
+    ],
+)
+def test_a_gaussian_process_has_the_inverse_of_its_kernel(program: str, shapes: Any, wrt: str, formula: str) -> None:
+    found = gradcli.derive(program, shapes, wrt=wrt)
+    assert (found.formula, found.verdict) == (formula, Verdict.MATCH)
+
+
 @pytest.mark.parametrize(("program", "inputs", "wrt", "formula"), KNOWN)
 def test_a_gradient_that_everyone_knows_reads_as_they_know_it(
     program: str, inputs: Any, wrt: str, formula: str
