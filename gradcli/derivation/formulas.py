@@ -175,6 +175,8 @@ class FormulaRequest:
     """The nodes whose entries are positive."""
     curved: tuple[tuple[str, int], ...] = ()
     """The Hessian-vector products that are wanted: name, and the node whose gradient is differentiated along them."""
+    lengths: tuple[str, ...] = ()
+    """The names of lengths, which no index has."""
 
     def to_data(self) -> dict[str, Any]:
         """Return the request as JSON data."""
@@ -202,6 +204,7 @@ class FormulaRequest:
             tuple((name, node) for name, node in data["mapped"]),
             tuple(data["positive"]),
             tuple((name, node) for name, node in data["curved"]),
+            tuple(data["lengths"]),
         )
 
 

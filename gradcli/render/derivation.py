@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gradcli.escaping import escape
 from gradcli.phrases import every, show_shape
 from gradcli.render.cases import case_lines
 from gradcli.render.coloured import BAD, GOOD, OPEN, coloured, plain
+from gradcli.render.formula_lines import formula_lines
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
 from gradcli.report.derivation import Checked, Derivation, DerivedFormula
@@ -16,6 +18,7 @@ from gradcli.report.verdict import Verdict
 
 INDENT = 2
 RULE, HANGING = 4, 8  # how far to the right a step's rule stands, and the further lines of its formula
+AT_WIDTH = re.compile("   +")  # between what is chosen and when, in a table
 MARKUP = ("mathml", "typst")
 CODE = ("torch", "numpy", "jax", "function")
 # What a line of a comment begins with, in what is to be pasted.
@@ -38,7 +41,7 @@ def text(derivation: Derivation, style: Style) -> str:
     if mark is not None:
         about = _commented([*notes, *(line for line in _steps(derivation, style, len(mark)) if line)], mark)
         return "\n".join([*about, *_pasted(derivation)]) + "\n"
-    lines = [*_steps(derivation, style, INDENT), *_formulas(derivation, unicode=style.unicode)]
+    lines = [*_steps(derivation, style, INDENT), *_formulas(derivation, style.width - INDENT, unicode=style.unicode)]
     formulas = [" " * INDENT + line if line else line for line in lines]
     return coloured("\n".join([_head(derivation), "", *formulas, "", *notes]) + "\n", style, LOOKS)
 
@@ -52,7 +55,7 @@ def _commented(notes: Sequence[str], mark: str) -> list[str]:
 
 def markdown(derivation: Derivation, style: Style) -> str:
     """Return a derivation for a page in Markdown."""
-    formulas = _pasted(derivation) if derivation.to in COMMENTS else _formulas(derivation, unicode=style.unicode)
+    formulas = _pasted(derivation) if derivation.to in COMMENTS else _formulas(derivation, None, unicode=style.unicode)
     block = [f"```{LANGUAGES.get(derivation.to, 'text')}", *formulas, "```"]
     items = [f"- {line}" for line in _notes(derivation)]
     return "\n".join([f"`{_head(derivation)}`", "", *block, "", *items]) + "\n"
@@ -81,7 +84,8 @@ def _named(shape: Sequence[int], derivation: Derivation) -> str:
     return "x".join(names.get(size, str(size)) for size in shape) if names and shape else show_shape(tuple(shape))
 
 
-def _formulas(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
+def _formulas(derivation: Derivation, room: int | None, *, unicode: bool) -> Iterator[str]:
+    """Yield the formulas, and the parts that they name, in lines that have room; None for room without end."""
     own = unicode and derivation.to == "unicode"
     heads = [_of(one, derivation, unicode=own) for one in derivation.derivatives]
     width = max(map(len, heads), default=0)
@@ -92,12 +96,23 @@ def _formulas(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
         if not shown:
             yield f"{head:<{width}}: {one.reason}"
             continue
-        first, *others = case_lines(body)
-        yield f"{head:<{width}} = {escape(first)}"
-        yield from (f"{'':<{width}}   {escape(line)}" for line in others)
+        yield from _equation(f"{head:<{width}} = ", [*map(escape, case_lines(body))], room)
 
     for name, part in derivation.where.parts.items():
-        yield f"where {name} = {escape(part)}"
+        yield from _equation(f"where {name} = ", [escape(part)], room)
+
+
+def _equation(head: str, rows: Sequence[str], room: int | None) -> Iterator[str]:
+    """Yield the lines of an equation: its cases below each other, and what is too long broken at operators."""
+    if room is None or len(head) + max(map(len, rows)) <= room:
+        yield head + rows[0]
+        yield from (" " * len(head) + row for row in rows[1:])
+        return
+    hanging = min(len(head), HANGING)
+    yield from formula_lines(head + AT_WIDTH.sub("  ", rows[0]), room, hanging)
+    for row in rows[1:]:
+        lines = formula_lines(AT_WIDTH.sub("  ", row), room - hanging, INDENT)
+        yield from (" " * hanging + line for line in lines)
 
 
 def _steps(derivation: Derivation, style: Style, taken: int) -> Iterator[str]:
@@ -107,7 +122,7 @@ def _steps(derivation: Derivation, style: Style, taken: int) -> Iterator[str]:
     for step in derivation.steps or ():
         name = step.name if step.name.isidentifier() else f"({step.name})"
         head = f"{sign}{output}/{sign}{name}" if step.is_gradient else step.name
-        yield from wrap(escape(f"{head} = {step.formula}"), room, HANGING)
+        yield from formula_lines(escape(f"{head} = {step.formula}"), room, HANGING)
         yield from (" " * RULE + line for line in wrap(escape(step.rule), room - RULE))
     if derivation.steps:
         yield ""

@@ -167,7 +167,7 @@ def longer_side_first(node: ast.expr) -> ast.expr | None:
     """Return abs(x) < c for c > abs(x)."""
     match node:
         case ast.Compare(left=ast.Name() as left, ops=[sign], comparators=[right]) if type(sign) in SWAPPED:
-            is_long = not isinstance(right, ast.Name | ast.Constant | ast.UnaryOp)
+            is_long = not isinstance(right, ast.Name) and [*names_read(right)]
             return ast.Compare(right, [SWAPPED[type(sign)]()], [left]) if is_long else None
     return None
 

@@ -198,7 +198,7 @@ def _is_negative(node: ast.expr) -> bool:
 
 
 class Symmetric(ast.NodeTransformer):
-    """Writes A @ x for x @ A, of a symmetric matrix; what goes on is left as it is: x @ A @ x."""
+    """Writes A @ x for x @ A, of a symmetric matrix or its inverse; what goes on is left as it is: x @ A @ x."""
 
     def __init__(self, names: Collection[str], ranks: Ranks) -> None:
         self.names, self.ranks = names, ranks
@@ -211,11 +211,15 @@ class Symmetric(ast.NodeTransformer):
             return node
         self.generic_visit(node)
         match node:
-            case ast.BinOp(left=left, op=ast.MatMult(), right=ast.Name(id=name) as matrix) if name in self.names:
+            case ast.BinOp(left=left, op=ast.MatMult(), right=matrix) if self._is_symmetric(matrix):
                 return self._turned(left, matrix)
         return node
 
-    def _turned(self, left: ast.expr, matrix: ast.Name) -> ast.expr:
+    def _is_symmetric(self, node: ast.expr) -> bool:
+        inner = node.args[0] if isinstance(node, ast.Call) and callee(node) == "inv" else node
+        return isinstance(inner, ast.Name) and inner.id in self.names
+
+    def _turned(self, left: ast.expr, matrix: ast.expr) -> ast.expr:
         if rank(left, self.ranks) != 1:
             return ast.BinOp(left, ast.MatMult(), matrix)
         multiple, rest = _numbers_of(left, self.ranks)

@@ -15,6 +15,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.formulas import UNIT, Formula
 from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.bounded import with_bounds
+from gradcli.derivation.notation.cholesky import factored, with_matrices
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.hidden import without_hidden
 from gradcli.derivation.notation.hoisted import with_one_choice
@@ -214,6 +215,7 @@ def closed_forms(
         upstream_name=upstream_name(point) or "g",
         longest=LONGEST if point.settings.to in NOTATIONS else LONGEST_CODE,
         closed=True,
+        lengths=tuple(point.settings.sizes),
         symmetric=tuple(
             numbers[decomposition.nodes[leaf]] for leaf in point.trace.leaves if leaf.name in point.settings.symmetric
         ),
@@ -248,12 +250,17 @@ def _form(formula: Formula, point: Point) -> Form:
     entry = with_tests(formula.entry, ranks, masks) if formula.entry else ""
     formula = replace(formula, text=with_reads(with_tests(formula.text, ranks, masks), ranks), entry=entry)
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
-    whole, outside = with_quotients(simplified(without_hidden(formula.text), shapes, *assumed))
+    assumed = assumed[0], assumed[1] | factored(formula.text)
+    plain_text = with_matrices(simplified(without_hidden(formula.text), shapes, *assumed), shapes)
+    whole, outside = with_quotients(simplified(plain_text, shapes, *assumed))
     text, exception = without_points(whole, varying)
     text = with_bounds(text)
     again = partial(simplified, shapes=shapes, orthogonal=assumed[0], symmetric=assumed[1])
     text = with_one_choice(text, ranks, again)
     shorter = shortened(again(text), shapes, again, assumed[1])
+    if assumed[1]:  # what was a matrix and its transpose may now be the same
+        shorter = shortened(again(again(with_matrices(shorter, shapes))), shapes, again, assumed[1])
+        shorter = with_matrices(shorter, shapes)
     exception = exception or (outside if "prod(" in shorter else None)
     whole = text if point.settings.to == "function" else shortened(text, shapes, again)
     text, code = shorter, formula.text if exception or parsed(formula.text).indices else whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gradcli.derivation.derivations import Derivations
+from gradcli.derivation.notation.brackets import readable
 from gradcli.derivation.notation.latex import Writer
 from gradcli.derivation.notation.parsed import parsed
 from gradcli.derivation.notation.plain import unicode
@@ -43,13 +44,14 @@ def steps_of(point: Point, derivations: Derivations) -> tuple[DerivationStep, ..
     forms = shaped(point, trusted(point, closed_forms(point, targets, derivations)))
     found = new_findings(targets)
     compare(point, forms, expected(point, [*forms]), found)
-    written = Writer({name: len(shape) for name, shape in known_shapes(point).items()})
+    ranks = {name: len(shape) for name, shape in known_shapes(point).items()}
+    written = Writer(ranks)
     steps = [*_definitions(point)]
     for target in targets:
         text = forms[target].text if target in forms and found[target].checked().verdict is Verdict.MATCH else None
         tree = None if text is None else parsed(text)
         latex = None if tree is None or tree.indices is not None else written.write(tree.body).text
-        shown = NO_FORMULA if text is None else unicode(text)
+        shown = NO_FORMULA if text is None else unicode(readable(text, ranks))
         steps.append(DerivationStep(target.label, shown, latex, _rule(point, target.by[0]), is_gradient=True))
     return tuple(steps)
 

@@ -101,7 +101,7 @@ def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
     """Return all adjoints of a request."""
     symmetric = {f"{TENSOR_PREFIX}{place:05d}" for place in request.symmetric}
     positive = {f"{TENSOR_PREFIX}{place:05d}" for place in request.positive}
-    scope = Scope(names_constants=request.closed, symmetric=symmetric, positive=positive)
+    scope = Scope(lengths=request.lengths, names_constants=request.closed, symmetric=symmetric, positive=positive)
     composition = Composition(
         scope, request.nodes, {}, is_differentiated=not softmax, is_spelled=request.entries and not softmax
     )

@@ -27,7 +27,7 @@ class IndexNotation(Printer):
     def __init__(self, scope: Scope, free: Sequence[Symbol]) -> None:
         super().__init__(scope)
         # A name may be a text, `one_hot(i, 4)`, in which a leaf is read.
-        taken = {word for name in scope.names.values() for word in WORD.findall(name)}
+        taken = {word for name in scope.names.values() for word in WORD.findall(name)} | {*scope.lengths}
         letters = [letter for letter in FREE if letter not in taken]
         self.spare = [letter for letter in BOUND if letter not in taken]
         self.letters: dict[Symbol, str] = dict(zip(free, letters, strict=False))

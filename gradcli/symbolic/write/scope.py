@@ -54,7 +54,8 @@ class Scope:
     sizes: dict[Symbol, int] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    nameless: set[str] = field(default_factory=set)
+    nameless: dict[str, str] = field(default_factory=dict)
+    """The sums of exponentials, which have no name; and what their logarithms are called."""
     symmetric: set[str] = field(default_factory=set)
     """The tensors that are equal to their transpose."""
     positive: set[str] = field(default_factory=set)
@@ -67,6 +68,8 @@ class Scope:
     """What tensors that stand for entries of others at places that follow no line are sums of."""
     bands: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """The first and last diagonals of matrices whose other entries are 0, None at their ends."""
+    lengths: tuple[str, ...] = ()
+    """What lengths are called, and so no index is."""
     names_constants: bool = False
     """Whether small constants, such as what keeps a divisor from 0, stay as they are written."""
     _counter: Any = field(default_factory=count)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sympy import Expr, Integer, Symbol
+import sympy
+from sympy import Expr, Indexed, Integer, Symbol
 
 from gradcli.derivation.formulas import FormulaNode
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.standing import by_text
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 
 LONGEST_ARGUMENT = 160
@@ -46,9 +49,10 @@ def stand_ins(
     """Return the entries of exp(x) and of its sum, in terms of the softmax and of a sum without a name."""
     shape = nodes[found.exponential].shape
     kept = tuple(size for axis, size in enumerate(shape) if axis != found.axis)
-    ratio = scope.tensor(found.exponential, "p", _name(scope, argument, found.axis, len(shape)), shape)
+    text, axis = _text(scope, argument), found.axis - len(shape)
+    ratio = scope.tensor(found.exponential, "p", f"softmax({text}, dim={axis})", shape)
     whole = scope.tensor(found.total, "z", "", kept)
-    scope.nameless.add(f"z{found.total:05d}")
+    scope.nameless[f"z{found.total:05d}"] = f"logsumexp({text}, dim={axis})"
     beside = [index for axis, index in enumerate(ratio.symbols) if axis != found.axis]
     exponential = Template(ratio.symbols, ratio.body * whole.at(beside))
     symbols = scope.fresh(nodes[found.total].shape)
@@ -65,14 +69,31 @@ def _kept(node: FormulaNode, symbols: Indices, axis: int, rank: int) -> list[Exp
     return [indices.get(other, Integer(0)) for other in range(rank) if other != axis]
 
 
-def _name(scope: Scope, argument: Template, axis: int, rank: int) -> str:
+def _text(scope: Scope, argument: Template) -> str:
+    """Return the formula of what is exponentiated; NoFormulaError if it has none, or reads a sum without a name."""
+    body = _with_logarithms(scope, argument.body)
     try:
-        text = TensorNotation(scope, argument.symbols).with_all_axes(argument.body).text
+        text = TensorNotation(scope, argument.symbols).with_all_axes(body).text
     except NotWritableError:
         raise NoFormulaError from None
-    if len(text) > LONGEST_ARGUMENT:
+    if len(text) > LONGEST_ARGUMENT or has_nameless(scope, body):
         raise NoFormulaError
-    return f"softmax({text}, dim={axis - rank})"
+    return text
+
+
+def _with_logarithms(scope: Scope, body: Expr) -> Expr:
+    """Return a formula with logsumexp(x) for the logarithm of a sum of exponentials that has no name."""
+
+    def logarithm(part: Any) -> Expr:
+        key, indices = _key(part.args[0]), getattr(part.args[0], "indices", ())
+        return by_text(scope, scope.nameless[key], scope.shapes[key]).at(indices)
+
+    return body.replace(lambda part: isinstance(part, sympy.log) and _key(part.args[0]) in scope.nameless, logarithm)
+
+
+def _key(body: Any) -> str:
+    """Return what a tensor is called here; nothing for what is no tensor."""
+    return str(body.base.label.name) if isinstance(body, Indexed) else getattr(body, "name", "")
 
 
 def has_nameless(scope: Scope, body: Expr) -> bool:

@@ -74,6 +74,7 @@ def namespace() -> dict[str, Any]:
         ("where(x > y, -g, where(x > m, -y, 0))", "-where(x > y, g, where(x > m, y, 0))"),
         ("where(x > y, -g, y)", "where(x > y, -g, y)"),
         ("where(m > abs(x), x, y)", "where(abs(x) < m, x, y)"),
+        ("where(x > 6/5, x, y)", "where(x > 6/5, x, y)"),
         ("sum(V/5, dim=0)", "sum(V, dim=0)/5"),
         ("2*sum(V, dim=0)/5 + 8*c/5 - 2*sum(G, dim=0)/5", "2*sum(V + c - G, dim=0)/5"),
         ("sum(V, dim=1) + 3*h", "sum(V, dim=1) + 3*h"),

@@ -313,8 +313,45 @@ KNOWN = [
     ("F.hardtanh(x)", {"x": (3,)}, "x", "where(abs(x) >= 1, 0, g)"),
     ("F.hardswish(x)", {"x": (3,)}, "x", "where(x <= -3, 0, where(x >= 3, g, g*(x/3 + 1/2)))"),
     ("sum(where(v < 1e-6, 0*v, log(v)))", {"v": (3,)}, "v", "where(v < 1e-06, 0, 1/v)"),
+    (
+        "logsumexp(logsumexp(a[:, None] + T, dim=0) + b, dim=0)",
+        {"a": ("k",), "T": ("k", "k"), "b": ("k",)},
+        "b",
+        "softmax(logsumexp(a[:, None] + T, dim=-2) + b, dim=-1)",
+    ),
+    ("sum(logsumexp(X, dim=1)**2)/2", {"X": (4, 3)}, "X", "softmax(X, dim=-1)*logsumexp(X, dim=-1)[:, None]"),
+    ("-mean(log(sigmoid(b*(p - q))))", {"p": ("n",), "q": ("n",), "b": ()}, "p", "-b*sigmoid(b*(q - p))/n"),
+    (
+        "mean((tanh(X) @ W + b - Y)**2)",
+        {"X": (4, 3), "W": (3, 2), "b": (2,), "Y": (4, 2)},
+        "b",
+        "mean(tanh(X) @ W + b - Y, dim=0)",
+    ),
+    ("(m @ w)/sqrt(w @ S @ w)", {"m": ("n",), "w": ("n",), "S": ("n", "n")}, "m", "w/sqrt(w @ S @ w)"),
+    (
+        "sum((v + 1)/2*log(1 + (y - X @ w)**2/(v*s**2)))",
+        {"v": (), "y": ("n",), "X": ("n", "d"), "w": ("d",), "s": ()},
+        "w",
+        "(-(v + 1)*(y - X @ w)/((y - X @ w)**2 + v*s**2)) @ X",
+    ),
+    ("-sum(y*sigmoid(x)**c)", {"x": ("n",), "y": ("n",), "c": ()}, "x", "c*y*(sigmoid(x) - 1)*sigmoid(x)**c"),
     ("-sum(log(b - A @ x))", {"A": ("m", "n"), "x": ("n",), "b": ("m",)}, "x", "(1/(b - A @ x)) @ A"),
 ]
+
+
+CHOLESKY = "L = torch.linalg.cholesky(K); y @ cholesky_solve(y[:, None], L)[:, 0]/2 + sum(log(diag(L)))"
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes", "wrt", "formula"),
+    [
+        (CHOLESKY, {"y": ("n",), "K": ("n", "n")}, "y", "inv(K) @ y"),
+        ("sum(log(diag(torch.linalg.cholesky(K))))", {"K": ("n", "n")}, "K", "inv(K)/2"),
+    ],
+)
+def test_a_gaussian_process_has_the_inverse_of_its_kernel(program: str, shapes: Any, wrt: str, formula: str) -> None:
+    found = gradcli.derive(program, shapes, wrt=wrt)
+    assert (found.formula, found.verdict) == (formula, Verdict.MATCH)
 
 
 @pytest.mark.parametrize(("program", "inputs", "wrt", "formula"), KNOWN)

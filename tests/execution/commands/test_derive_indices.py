@@ -26,7 +26,7 @@ READ: list[Case] = [
         "X[i, j]",
         X | I3 | {"j": [1, 1, 0]},
         "X",
-        "g*one_hot(i, 4).T @ one_hot(j, 3)",
+        "(g*one_hot(i, 4).T) @ one_hot(j, 3)",
         "X[i, j]",
     ),
     ("x[i]*y", {"x": (5,)} | I3 | {"y": (3,)}, "y", "x[i]*g", "x[i] * y"),
@@ -72,7 +72,7 @@ CHOSEN: list[Case] = [
         "where(sum(abs(X), dim=0) == amax(sum(abs(X), dim=0)), sign(X), 0)",
         "X.abs().sum(0).max()",
     ),
-    ("sort(x).values*y", x4 | {"y": (4,)}, "x", "y*g @ one_hot(sort(x)[1], 4)", "x.sort().values * y"),
+    ("sort(x).values*y", x4 | {"y": (4,)}, "x", "(y*g) @ one_hot(sort(x)[1], 4)", "x.sort().values * y"),
     ("kthvalue(x, 2).values", x4, "x", "one_hot(argsort(x)[1], 4)", "x.sort().values[1]"),
     ("median(x)", {"x": (5,)}, "x", "where(x == median(x), 1, 0)", "x.sort().values[2]"),
     ("nan_to_num(x)*y", x4 | {"y": (4,)}, "y", "where(isfinite(x), x*g, nan_to_num(x)*g)", "x * y"),
@@ -221,7 +221,7 @@ DRAWN: list[tuple[str, dict[str, Any], str, str, str]] = [
         "sum(where(m[:, None], X, 0)**2)",
         {"X": ("n", "d"), "m": ("n",)},
         "X",
-        "where(m[:, None], 2*X, 0)",
+        "2*where(m[:, None], X, 0)",
         "(X[m]**2).sum()",
     ),
 ]
@@ -385,3 +385,11 @@ def test_an_index_of_a_formula_is_not_called_as_a_leaf_inside_of_a_name() -> Non
     found = gradcli.derive("sum(X[i]*Y)", X | {"Y": (2, 3), "i": [2, 0]}, wrt="X")
     entry = str(found.asked.derived(to="sympy")["X"].sympy)
     assert entry == "Sum(KroneckerDelta(i[j], p) * Y[j, q], (j, 0, 1))"
+
+
+def test_no_index_is_called_as_a_length_is() -> None:
+    found = gradcli.derive("cumsum(X @ W, dim=0)", {"X": ("p", "i"), "W": ("i", "j")}, wrt="W")
+    assert (found.formula, found.verdict) == (
+        "[q, r]: sum(X[k, q]*sum(g[l, r] for l in range(k, p)) for k in range(p))",
+        Verdict.MATCH,
+    )
