@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 import gradcli
+from gradcli.engine import shared_derivations
+from gradcli.execution.formulas import formulas
 from gradcli.execution.forward import plan
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.plan import MOST, PLANS
@@ -262,3 +264,17 @@ def test_a_program_that_computes_a_number_has_no_plan() -> None:
     after("x.sum() / x.numel()", x=[1.0, -2.0, 3.0])
     ((_, known),) = PLANS.known.values()
     assert known is None
+
+
+def test_formulas_are_kept_although_one_is_the_last_step_of_the_chain_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, leaves = "sum(exp(x)*y)", {"x": doubles(3), "y": doubles(3, seed=1)}
+    check(program, **leaves)
+    answers = shared_derivations().answers.written
+    request = next(reversed(answers))
+    monkeypatch.setitem(answers, request, {name: one for name, one in answers[request].items() if name != "x"})
+    PLANS.known.clear()
+    again = after(program, times=3, **leaves)
+    monkeypatch.setattr(formulas, "chain_rule", None)
+    report = again(**leaves)
+    assert report["x"].symbolic.formula == "vjp(exp(x), grad(exp(x)))"
+    assert report["y"].symbolic.formula == "exp(x)"

@@ -177,3 +177,25 @@ def test_nothing_is_kept_of_runs_whose_entries_say_which_others_are_read(program
     ((_, known),) = PLANS.known.values()
     assert isinstance(next(iter(known.further.values())), PlannedDecomposition)
     assert (found.kept is not None) == is_kept
+
+
+def test_a_primitive_step_on_operands_of_another_shape_is_refused() -> None:
+    op, tapes = find("exp"), [Tape(), Tape()]
+    assert op is not None
+    first, second = tapes
+    x, other = (
+        tape.enter(torch.ones(n, dtype=torch.float64), differentiable=True)
+        for tape, n in zip(tapes, (3, 2), strict=True)
+    )
+    first.apply(op, BoundCall(CALL, [x], {}, {"input": x}))
+    step = PlannedStep.of(first.steps[-1], {node: place for place, node in enumerate(first.nodes)})
+    with pytest.raises(DiffersError):
+        step.again(second, [other.tensor], None)
+    assert second.nodes == [other]
+
+
+def test_what_entries_have_decided_is_not_planned() -> None:
+    found = decompose(trace_of("exp(x)", points()[0]), inner=inner)
+    assert PlannedDecomposition.of(found) is not None
+    found.tape.decides(found.tape.nodes[0].tensor)
+    assert PlannedDecomposition.of(found) is None
