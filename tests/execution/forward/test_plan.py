@@ -16,7 +16,7 @@ from gradcli.engine import shared_derivations
 from gradcli.execution.formulas import formulas
 from gradcli.execution.forward import plan
 from gradcli.execution.forward.interpreter import Interpreter
-from gradcli.execution.forward.plan import MOST, PLANS
+from gradcli.execution.forward.plan import MOST, PLANS, kind_of
 from gradcli.limits import Limits
 
 # As many runs as it takes until the next is one by the plan.
@@ -278,3 +278,25 @@ def test_formulas_are_kept_although_one_is_the_last_step_of_the_chain_rule(monke
     report = again(**leaves)
     assert report["x"].symbolic.formula == "vjp(exp(x), grad(exp(x)))"
     assert report["y"].symbolic.formula == "exp(x)"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        torch.ones(2, 4),
+        torch.ones(3, 3),
+        torch.ones(3, 2).T,
+        torch.ones(2, 3, dtype=torch.float64),
+        torch.ones(2, 3).requires_grad_(),
+    ],
+)
+def test_a_tensor_of_a_different_kind_is_told_apart(other: Tensor) -> None:
+    assert kind_of(other) != kind_of(torch.zeros(2, 3)) == kind_of(torch.ones(2, 3))
+
+
+def test_a_planned_call_is_checked_where_entries_say_how_much_it_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, checked = "repeat_interleave(x, n).exp()", list[Any]()
+    again = after(program, times=3, x=doubles(2), n=torch.tensor([1, 2]))
+    monkeypatch.setattr(plan.Memory, "check", lambda _, call, **__: checked.append(call.func))
+    again(x=doubles(2), n=torch.tensor([2, 1]))
+    assert len(checked) == 1
