@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,13 @@ from gradcli.engine import shared_derivations
 from gradcli.execution.formulas import formulas
 from gradcli.execution.forward import plan
 from gradcli.execution.forward.interpreter import Interpreter
-from gradcli.execution.forward.plan import MOST, PLANS, kind_of
+from gradcli.execution.forward.plan import MOST, PLANS, Plan, kind_of
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.trace import Autocast, Trace
+from gradcli.language.program import Program
 from gradcli.limits import Limits
+from gradcli.ops.programs import parse_program
+from gradcli.settings import Settings
 
 # As many runs as it takes until the next is one by the plan.
 BEFORE = 2
@@ -300,3 +306,24 @@ def test_a_planned_call_is_checked_where_entries_say_how_much_it_makes(monkeypat
     monkeypatch.setattr(plan.Memory, "check", lambda _, call, **__: checked.append(call.func))
     again(x=doubles(2), n=torch.tensor([2, 1]))
     assert len(checked) == 1
+
+
+@pytest.mark.parametrize("changes", [{"constants": {"x": "it is read as integers"}}, {"hidden": frozenset([None])}])
+def test_a_run_with_values_that_decided_something_has_no_plan(changes: dict[str, Any]) -> None:
+    program, trace = traced("exp(x)")
+    assert Plan.of(trace, program) is not None
+    assert Plan.of(dataclasses.replace(trace, **changes), program) is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"gap": "it has no definition"}, {"draws": True}, {"autocast": Autocast("cpu", torch.bfloat16)}]
+)
+def test_a_call_that_says_more_than_its_op_has_no_plan(changes: dict[str, Any]) -> None:
+    program, trace = traced("exp(x)")
+    calls = [dataclasses.replace(call, **changes) for call in trace.calls]
+    assert Plan.of(dataclasses.replace(trace, calls=calls), program) is None
+
+
+def traced(text: str) -> tuple[Program, Trace]:
+    program = parse_program(text, Limits())
+    return program, run_program(program, Settings(), {"x": doubles(3)})
