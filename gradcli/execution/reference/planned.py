@@ -189,7 +189,7 @@ class PlannedDefinition:
             tensors += [node.tensor for node in decomposition.entered(call, differentiable=False)]
         nodes = tape.nodes
         decomposition.note(call, [nodes[place] for place in self.outputs])
-        operands, own = ([nodes[place] for place in places] for places in (self.operands, self.own))
+        operands, own = [nodes[place] for place in self.operands], [nodes[place] for place in self.own]
         return DecomposedCall(call, tuple(nodes[start:]), operands, own)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,17 @@ import torch
 from torch import Tensor
 
 import gradcli
+from gradcli.engine import shared_derivations
+from gradcli.execution.formulas import formulas
 from gradcli.execution.forward import plan
 from gradcli.execution.forward.interpreter import Interpreter
-from gradcli.execution.forward.plan import MOST, PLANS
+from gradcli.execution.forward.plan import MOST, PLANS, Plan, kind_of
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.trace import Autocast, Trace
+from gradcli.language.program import Program
 from gradcli.limits import Limits
+from gradcli.ops.programs import parse_program
+from gradcli.settings import Settings
 
 # As many runs as it takes until the next is one by the plan.
 BEFORE = 2
@@ -262,3 +270,60 @@ def test_a_program_that_computes_a_number_has_no_plan() -> None:
     after("x.sum() / x.numel()", x=[1.0, -2.0, 3.0])
     ((_, known),) = PLANS.known.values()
     assert known is None
+
+
+def test_formulas_are_kept_although_one_is_the_last_step_of_the_chain_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, leaves = "sum(exp(x)*y)", {"x": doubles(3), "y": doubles(3, seed=1)}
+    check(program, **leaves)
+    answers = shared_derivations().answers.written
+    request = next(reversed(answers))
+    monkeypatch.setitem(answers, request, {name: one for name, one in answers[request].items() if name != "x"})
+    PLANS.known.clear()
+    again = after(program, times=3, **leaves)
+    monkeypatch.setattr(formulas, "chain_rule", None)
+    report = again(**leaves)
+    assert report["x"].symbolic.formula == "vjp(exp(x), grad(exp(x)))"
+    assert report["y"].symbolic.formula == "exp(x)"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        torch.ones(2, 4),
+        torch.ones(3, 3),
+        torch.ones(3, 2).T,
+        torch.ones(2, 3, dtype=torch.float64),
+        torch.ones(2, 3).requires_grad_(),
+    ],
+)
+def test_a_tensor_of_a_different_kind_is_told_apart(other: Tensor) -> None:
+    assert kind_of(other) != kind_of(torch.zeros(2, 3)) == kind_of(torch.ones(2, 3))
+
+
+def test_a_planned_call_is_checked_where_entries_say_how_much_it_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, checked = "repeat_interleave(x, n).exp()", list[Any]()
+    again = after(program, times=3, x=doubles(2), n=torch.tensor([1, 2]))
+    monkeypatch.setattr(plan.Memory, "check", lambda _, call, **__: checked.append(call.func))
+    again(x=doubles(2), n=torch.tensor([2, 1]))
+    assert len(checked) == 1
+
+
+@pytest.mark.parametrize("changes", [{"constants": {"x": "it is read as integers"}}, {"hidden": frozenset([None])}])
+def test_a_run_with_values_that_decided_something_has_no_plan(changes: dict[str, Any]) -> None:
+    program, trace = traced("exp(x)")
+    assert Plan.of(trace, program) is not None
+    assert Plan.of(dataclasses.replace(trace, **changes), program) is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"gap": "it has no definition"}, {"draws": True}, {"autocast": Autocast("cpu", torch.bfloat16)}]
+)
+def test_a_call_that_says_more_than_its_op_has_no_plan(changes: dict[str, Any]) -> None:
+    program, trace = traced("exp(x)")
+    calls = [dataclasses.replace(call, **changes) for call in trace.calls]
+    assert Plan.of(dataclasses.replace(trace, calls=calls), program) is None
+
+
+def traced(text: str) -> tuple[Program, Trace]:
+    program = parse_program(text, Limits())
+    return program, run_program(program, Settings(), {"x": doubles(3)})

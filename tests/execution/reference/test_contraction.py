@@ -5,7 +5,7 @@ import torch
 
 from gradcli.errors import LimitError
 from gradcli.execution.forward.memory import in_force
-from gradcli.execution.reference.contraction import contracted
+from gradcli.execution.reference.contraction import contracted, einsum
 from gradcli.limits import Limits
 
 SIZES = {"i": 3, "j": 4, "k": 2, "l": 5, "m": 3}
@@ -47,6 +47,27 @@ def test_a_product_of_several_is_that_of_all_at_once(equation: str) -> None:
     kept = [letter for letter in letters if letter in out]
     expected = summed.permute([kept.index(letter) for letter in out])
     torch.testing.assert_close(contracted(labels, values, out), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ij,jk->ik", ((3, 4), (4, 2))),
+        ("ik,jk->ij", ((3, 4), (2, 4))),
+        ("ij,jk->ki", ((3, 4), (4, 2))),
+        ("ij,jk->ik", ((3, 1), (4, 2))),  # an axis of length 1 is repeated
+        ("ij,jk", ((3, 4), (4, 2))),
+        ("ij , jk -> ik", ((3, 4), (4, 2))),
+        ("...j,jk->...k", ((3, 4), (4, 2))),
+        ("ij,jk->i", ((3, 4), (4, 2))),
+        ("ij,ij->ij", ((3, 4), (3, 4))),
+        ("ii,ij->ij", ((3, 3), (3, 4))),
+    ],
+)
+def test_einsum_is_that_of_pytorch(equation: str, shapes: tuple[tuple[int, ...], ...]) -> None:
+    torch.manual_seed(0)
+    values = [torch.rand(shape, dtype=torch.float64) for shape in shapes]
+    torch.testing.assert_close(einsum(equation, *values), torch.einsum(equation, *values), rtol=1e-12, atol=0)
 
 
 def test_the_order_is_the_one_that_takes_little_memory() -> None:

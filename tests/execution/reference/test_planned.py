@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.errors import Span
+from gradcli.errors import LimitError, Span
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import in_force
 from gradcli.execution.forward.plan import PLANS, DiffersError
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.trace import Trace
@@ -119,8 +121,8 @@ def test_a_planned_decomposition_is_the_one_that_reading_every_definition_gives(
         assert described(decomposed(trace, inner)) == described(decompose(trace, inner=inner))
 
 
-def test_definitions_are_read_no_more_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = "F.layer_norm(relu(x), (4,), w).T"
+@pytest.mark.parametrize("program", ["F.layer_norm(relu(x), (4,), w).T", "x * argsort(w)"])
+def test_definitions_are_read_no_more_than_once(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         decomposed(trace_of(program, points()[0]), inner)
     monkeypatch.setattr(planned, "decompose", None)
@@ -177,3 +179,62 @@ def test_nothing_is_kept_of_runs_whose_entries_say_which_others_are_read(program
     ((_, known),) = PLANS.known.values()
     assert isinstance(next(iter(known.further.values())), PlannedDecomposition)
     assert (found.kept is not None) == is_kept
+
+
+def test_a_primitive_step_on_operands_of_another_shape_is_refused() -> None:
+    op, tapes = find("exp"), [Tape(), Tape()]
+    assert op is not None
+    first, second = tapes
+    x, other = (
+        tape.enter(torch.ones(n, dtype=torch.float64), differentiable=True)
+        for tape, n in zip(tapes, (3, 2), strict=True)
+    )
+    first.apply(op, BoundCall(CALL, [x], {}, {"input": x}))
+    step = PlannedStep.of(first.steps[-1], {node: place for place, node in enumerate(first.nodes)})
+    with pytest.raises(DiffersError):
+        step.again(second, [other.tensor], None)
+    assert second.nodes == [other]
+
+
+def test_what_entries_have_decided_is_not_planned() -> None:
+    found = decompose(trace_of("exp(x)", points()[0]), inner=inner)
+    assert PlannedDecomposition.of(found) is not None
+    found.tape.decides(found.tape.nodes[0].tensor)
+    assert PlannedDecomposition.of(found) is None
+
+
+def test_a_call_without_a_definition_is_not_planned() -> None:
+    found = decompose(trace_of("exp(x)", points()[0]), inner=inner)
+    found.calls[0] = dataclasses.replace(found.calls[0], error="it has no definition")
+    assert PlannedDecomposition.of(found) is None
+
+
+def test_a_definition_whose_signs_entries_choose_is_not_planned() -> None:
+    trace = trace_of("torch.linalg.eigh(x @ x.T).eigenvectors", points()[0])
+    assert PlannedDecomposition.of(decompose(trace, inner=inner)) is None
+
+
+def test_a_run_that_cannot_go_by_the_plan_is_decomposed_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        decomposed(trace_of("exp(x)", points()[0]), inner)
+
+    def refused(*_: Any) -> Any:
+        raise LimitError("it is too large")
+
+    monkeypatch.setattr(PlannedStep, "again", refused)
+    trace = trace_of("exp(x)", points()[1])
+    assert described(decomposed(trace, inner)) == described(decompose(trace, inner=inner))
+
+
+def test_a_step_whose_entries_say_how_much_it_makes_is_checked_first() -> None:
+    op, tapes = find("one_hot"), [Tape(), Tape()]
+    assert op is not None
+    first, second = tapes
+    few, many = (
+        tape.enter(torch.tensor([0, largest]), differentiable=False)
+        for tape, largest in zip(tapes, (2, 10_000), strict=True)
+    )
+    first.apply(op, BoundCall(CALL, [few], {}, {"input": few}))
+    step = PlannedStep.of(first.steps[-1], {node: place for place, node in enumerate(first.nodes)})
+    with in_force(Limits(elements=1000)), pytest.raises(LimitError):
+        step.again(second, [many.tensor], None)
