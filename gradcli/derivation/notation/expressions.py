@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from gradcli.derivation.notation.backends import MADE, TORCH, Backend
 from gradcli.derivation.notation.brackets import bracketed, with_parentheses
@@ -149,8 +148,7 @@ class Emitter:
         if name == FLOATS:
             return expression_tree(self._as_numbers(f"({ast.unparse(self.value(node.args[0]))})"))
         if name == "where":
-            test, body, otherwise = node.args
-            return self._choice(self.condition(test), body, otherwise)
+            return self._choice(self.condition(node.args[0]), *node.args[1:])
         if name in MADE:
             return self._made(name, node)
         if name == "outer" and all(isinstance(one, ast.Call) and callee(one) == "arange" for one in node.args):
@@ -180,8 +178,7 @@ class Emitter:
         own = self.backend.function(name)
         if own.startswith("_"):
             self.helpers[name] = None
-        word = partial(self.backend.word, name)
-        words = [ast.keyword(word(keyword.arg), self.value(keyword.value)) for keyword in node.keywords]
+        words = [ast.keyword(self.backend.word(name, one.arg), self.value(one.value)) for one in node.keywords]
         labels = LABELS.get(name)
         given = [self._whole(one) if place == labels else self.value(one) for place, one in enumerate(node.args)]
         made = ast.Call(expression_tree(own), given, words)
@@ -191,8 +188,7 @@ class Emitter:
     def _method(self, node: ast.Call) -> ast.expr:
         """Return a call of a method: of tensors of PyTorch's there are all, of other libraries' one is known."""
         assert isinstance(node.func, ast.Attribute)  # noqa: S101 (what else has a method)
-        known = {"permute": "transpose"}
-        name = node.func.attr if self.backend is TORCH else known.get(node.func.attr)
+        name = node.func.attr if self.backend is TORCH else {"permute": "transpose"}.get(node.func.attr)
         if name is None:
             raise NotSupportedError(f"{self.backend.name} has no function for '{node.func.attr}'")
         words = [ast.keyword(keyword.arg, self.value(keyword.value)) for keyword in node.keywords]

@@ -284,8 +284,7 @@ class Follower(Guarded):
         return self._guarded(lambda: name, own, lambda: self._computed_again(name, own, again))
 
     def _computed_again(self, name: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
-        self.steps.frame = user_frame()
-        again = with_these_numbers(again)
+        self.steps.frame, again = user_frame(), with_these_numbers(again)
         with self.paused():
             outputs = run()
         results, begun = tree.tensors(outputs), self.steps.number
