@@ -9,9 +9,10 @@ from gradcli.derivation.notation.parsed import callee
 
 TO_NUMBERS = frozenset({"trace", "det", "logdet"})
 # Of matrices: what these make of one has so many axes less; `linalg.norm` is of all axes where it is given none.
-OF_MATRICES = {"linalg.eigvalsh": 1, "linalg.svdvals": 1, "linalg.matrix_norm": 2}
-# Which of the results are the values, and not the vectors.
-VALUES = {"linalg.eigh": 0, "linalg.svd": 1}
+OF_MATRICES = {"linalg.eigvals": 1, "linalg.eigvalsh": 1, "linalg.svdvals": 1, "linalg.matrix_norm": 2}
+# Which of the results are the values, or pivots, and not matrices.
+VALUES = {"linalg.eig": 0, "linalg.eigh": 0, "linalg.svd": 1, "linalg.lu_factor": 1}
+VALUES |= {"linalg.qr": -1, "linalg.lu": -1}  # all of them are matrices
 REDUCING = frozenset(
     {
         *("sum", "mean", "logsumexp", "prod", "norm", "amax", "amin", "argmax", "argmin"),

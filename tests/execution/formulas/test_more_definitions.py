@@ -41,8 +41,8 @@ def test_the_code_is_what_autograd_says(program: str, shapes: Shapes) -> None:
     torch.manual_seed(0)
     leaves = {name: torch.randn(shape, dtype=torch.float64, requires_grad=True) for name, shape in shapes.items()}
     output = eval(program, {**NAMES, **leaves})  # noqa: S307
-    upstream = [] if not output.ndim else [torch.randn_like(output)]
-    references = torch.autograd.grad(output, [*leaves.values()], *upstream)
+    upstream = [torch.randn_like(output)] if output.ndim else []
+    references = torch.autograd.grad(output, [*leaves.values()], upstream or None)
     space: dict[str, Any] = {}
     exec(gradcli.derive(program, shapes).code("torch"), space)  # noqa: S102 (what is tested)
     found = space["gradient"](*[leaf.detach() for leaf in leaves.values()], *upstream)
