@@ -30,6 +30,7 @@ from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_outpu
 from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_overflow
 from gradcli.execution.comparison.own_values import OwnValues, own_values_of
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.smaller_cotangents import Smaller
 from gradcli.execution.comparison.underflow import Underflow
 from gradcli.execution.comparison.within_rounding import CANCELLATION, ILL_CONDITIONED, UNDERFLOW
 from gradcli.execution.forward.dtypes import double
@@ -77,6 +78,7 @@ class GradientComparison:
     _excuses: Excuses = field(init=False)
     _underflow: Underflow = field(init=False)
     _cancellation: Cancellation = field(init=False)
+    _smaller: Smaller = field(init=False)
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
     _overflows: dict[TracedTensor, Overflow] | None = None
@@ -89,6 +91,7 @@ class GradientComparison:
         self._excuses = Excuses(self.point, _without_owner(self._differing))
         self._underflow = Underflow(self.point)
         self._cancellation = Cancellation(self.point)
+        self._smaller = Smaller(self.point)
 
     @staticmethod
     def of(
@@ -212,7 +215,7 @@ class GradientComparison:
         if comparison.verdict is Verdict.MATCH and not finite:
             return self._infinite(traced, comparison)
         if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
-            return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))
+            return self._chosen(traced, comparison)
         if comparison.verdict is Verdict.MATCH and traced in self.reference.by_difference_quotient:
             where = self.reference.by_difference_quotient[traced]
             notes = noted(NoteKind.REFERENCE, BY_DIFFERENCE_QUOTIENT.format(where), where)
@@ -228,6 +231,12 @@ class GradientComparison:
             return dataclasses.replace(comparison, notes=(*comparison.notes, *self.culprits.of(traced)))
         return comparison
 
+    def _chosen(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
+        """Return the verdict on a choice between one-sided derivatives, which rounding may leave no digits."""
+        if self._cancellation.hides_sides(traced):
+            return comparison.explained(Verdict.UNDECIDED, CANCELLATION)
+        return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))
+
     def _infinite(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
         """Return the verdict on an infinite gradient where the symbolic one is infinite too."""
         if self._overflows is None:
@@ -235,7 +244,8 @@ class GradientComparison:
             self._overflows = resting_on_overflow(self.trace, gradients, self.point.derivations)
         overflow = self._overflows.get(traced)
         if overflow is not None:
-            return comparison.explained(overflow.verdict, overflow.notes)
+            found = self._smaller.contradicts(traced, self.gradients[traced])  # type: ignore[arg-type]
+            return comparison.explained((found or overflow).verdict, (found or overflow).notes)
         verdict = Verdict.UNDEFINED if traced in self.reference.kinked else Verdict.MATCH
         return comparison.explained(verdict, infinity_made(self.trace, self.point.completed(self.gradients)))
 
