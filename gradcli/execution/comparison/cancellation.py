@@ -20,9 +20,9 @@ from gradcli.execution.comparison.sizes import SizesOfEntries
 from gradcli.execution.forward.selecting import exact_results
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
-from gradcli.execution.reference.last_bits import STEP, perturb
+from gradcli.execution.reference.last_bits import STEP, perturb, perturb_alike
 from gradcli.execution.reference.nodes import parts
-from gradcli.execution.reference.pullback import differentiate
+from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.ops.record import Kind
 from gradcli.python_trees import expression_tree
 from gradcli.report.verdict import Verdict
@@ -51,6 +51,23 @@ class Cancellation:
     def hides(self, traced: TracedTensor, tolerance: Tolerance) -> bool:
         """Return whether rounding moves a tensor's gradient by a good part of it, or of what came from the output."""
         return self._may_hide and bool((self._moved(traced, tolerance) > 0).any())
+
+    def hides_sides(self, traced: TracedTensor) -> bool:
+        """Return whether it moves the choice at a kink as much, of equal values that stay so: sin(y - x) at 1e160."""
+        known, moved = self.point.reference, self._at_kink if self._may_hide else self.point.reference
+        if (
+            traced not in known.kinked
+            or traced not in moved.kinked
+            or moved.values[traced].shape != known.values[traced].shape
+        ):
+            return False
+        value, other = known.values[traced], moved.values[traced]
+        return bool(
+            (
+                (other - value).abs().nan_to_num(0.0, 0.0)
+                > LARGER * LOST * max(_size(value), _size(self.point.cotangent))
+            ).any()
+        )
 
     def excuses(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance) -> bool:
         """Return whether a gradient that is not the derivative is off by what such digits decide, and no more."""
@@ -86,6 +103,15 @@ class Cancellation:
     def _values(self) -> dict[TracedTensor, Tensor]:
         known = self.point.derivations.known
         return dict(differentiate(self._again, self.point.cotangent, known).values)
+
+    @cached_property
+    def _at_kink(self) -> Reference:
+        """Return the derivatives for other last digits that leave equal what is equal."""
+        exact, known = exact_results(self.point.decomposition.trace), self.point.derivations.known
+        again = with_other_values(
+            self.point, lambda tensor: perturb_alike(tensor, 1, LARGER * STEP), leaf=torch.clone, exact=exact
+        )
+        return differentiate(again, self.point.cotangent, known)
 
     @cached_property
     def _has_jumped(self) -> bool:
@@ -130,7 +156,7 @@ def with_other_last_bits(point: Point, seed: int, exact: frozenset[TracedTensor]
 def _loses(call: TracedCall, exact: frozenset[TracedTensor], sizes: SizesOfEntries) -> bool:
     """Return whether a sum cancels numbers that are not exact, or absorbs some."""
     is_pointwise = call.op.kind is Kind.POINTWISE
-    if not (_is_sum(call.op.definition) if is_pointwise else call.op.kind in SUMMING):
+    if not (is_sum(call) if is_pointwise else call.op.kind in SUMMING):
         return False
     terms = list(filter(_is_inexact, call.inputs))
     totals = list(filter(_is_inexact, call.outputs))
@@ -152,6 +178,11 @@ def _loses_digits(total: Tensor, terms: list[TracedTensor], exact: frozenset[Tra
 
 def _is_inexact(traced: TracedTensor) -> bool:
     return traced.tensor.is_floating_point() or traced.tensor.is_complex()
+
+
+def is_sum(call: TracedCall) -> bool:
+    """Return whether a pointwise call is a sum or a difference."""
+    return call.op.kind is Kind.POINTWISE and _is_sum(call.op.definition)
 
 
 @cache

@@ -31,6 +31,7 @@ from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_
 from gradcli.execution.comparison.own_values import OwnValues, own_values_of
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.comparison.sizes import SizesOfEntries
+from gradcli.execution.comparison.smaller_cotangents import Smaller
 from gradcli.execution.comparison.underflow import Underflow
 from gradcli.execution.comparison.within_rounding import CANCELLATION, ILL_CONDITIONED, UNDERFLOW
 from gradcli.execution.forward.dtypes import double
@@ -80,6 +81,7 @@ class GradientComparison:
     _excuses: Excuses = field(init=False)
     _underflow: Underflow = field(init=False)
     _cancellation: Cancellation = field(init=False)
+    _smaller: Smaller = field(init=False)
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
     _overflows: dict[TracedTensor, Overflow] | None = None
@@ -92,6 +94,7 @@ class GradientComparison:
         self._excuses = Excuses(self.point, _without_owner(self._differing))
         self._underflow = Underflow(self.point, self.sizes)
         self._cancellation = Cancellation(self.point, self.sizes)
+        self._smaller = Smaller(self.point)
 
     @staticmethod
     def of(
@@ -110,8 +113,7 @@ class GradientComparison:
         made = {} if sizes.are_finite(results) else resting_on_nonfinite(trace, known)
         jumping = resting_on_jumps(trace, known, lost) if steps else {}
         jumping = {traced: notes for traced, notes in jumping.items() if traced not in made}
-        undefined = made | jumping
-        return GradientComparison(point, gradients, tolerance, undefined, jumping, steps, lost, watch, sizes)
+        return GradientComparison(point, gradients, tolerance, made | jumping, jumping, steps, lost, watch, sizes)
 
     @property
     def trace(self) -> Trace:
@@ -196,12 +198,10 @@ class GradientComparison:
 
     def _differing(self, traced: TracedTensor) -> dict[TracedTensor, None]:
         """Return a tensor and all others whose gradients differ."""
-        known = [other for other in self.trace.tensors if self._is_comparable(other)]
-        return dict.fromkeys([traced, *(other for other in known if self._differs(other))])
+        return dict.fromkeys([traced, *filter(self._differs, filter(self._is_comparable, self.trace.tensors))])
 
     def _differs(self, traced: TracedTensor) -> bool:
-        gradient = double(self.gradients[traced])  # type: ignore[arg-type]
-        reference = self.reference.values[traced]
+        gradient, reference = double(self.gradients[traced]), self.reference.values[traced]  # type: ignore[arg-type]
         return compare(gradient, reference, self.tolerance, clues=None).verdict is Verdict.MISMATCH
 
     def _explained(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
@@ -216,7 +216,7 @@ class GradientComparison:
         if comparison.verdict is Verdict.MATCH and not finite:
             return self._infinite(traced, comparison)
         if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
-            return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))
+            return self._chosen(traced, comparison)
         if comparison.verdict is Verdict.MATCH and traced in self.reference.by_difference_quotient:
             where = self.reference.by_difference_quotient[traced]
             notes = noted(NoteKind.REFERENCE, BY_DIFFERENCE_QUOTIENT.format(where), where)
@@ -232,6 +232,12 @@ class GradientComparison:
             return dataclasses.replace(comparison, notes=(*comparison.notes, *self.culprits.of(traced)))
         return comparison
 
+    def _chosen(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
+        """Return the verdict on a choice between one-sided derivatives, which rounding may leave no digits."""
+        if self._cancellation.hides_sides(traced):
+            return comparison.explained(Verdict.UNDECIDED, CANCELLATION)
+        return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))
+
     def _infinite(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
         """Return the verdict on an infinite gradient where the symbolic one is infinite too."""
         if self._overflows is None:
@@ -239,7 +245,8 @@ class GradientComparison:
             self._overflows = resting_on_overflow(self.trace, gradients, self.point.derivations)
         overflow = self._overflows.get(traced)
         if overflow is not None:
-            return comparison.explained(overflow.verdict, overflow.notes)
+            found = self._smaller.contradicts(traced, self.gradients[traced])  # type: ignore[arg-type]
+            return comparison.explained((found or overflow).verdict, (found or overflow).notes)
         verdict = Verdict.UNDEFINED if traced in self.reference.kinked else Verdict.MATCH
         return comparison.explained(verdict, infinity_made(self.trace, self.point.completed(self.gradients)))
 

@@ -22,6 +22,8 @@ FEW = 2048
 SMALLEST_NORMAL, LEAST = 2.0**-1022, 2.0**-1074
 # How often a call is run on operands with other last bits, and how many times what they move counts.
 RUNS, WIDTH = 2, 64.0
+# An odd number with about as many ones as zeros, which spreads bits when it is multiplied by.
+SPREAD = 0x5851F42D4C957F2D
 
 
 def within_last_bits(call: TracedCall, output: TracedTensor, other: Tensor) -> bool:
@@ -56,6 +58,21 @@ def perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> T
         return tensor
     factors = _factors(tensor.shape, generator, size)
     return factors.mul_(tensor) if tensor.dtype == torch.float64 else tensor * factors
+
+
+def perturb_alike(tensor: Tensor, seed: int, size: float = STEP) -> Tensor:
+    """Return a tensor with each entry changed by up to `size`, relative to it, and equal entries alike."""
+    if tensor.is_complex():
+        return torch.view_as_complex(perturb_alike(torch.view_as_real(tensor.resolve_conj()).contiguous(), seed, size))
+    return tensor * (1 + size * _scrambled(tensor, seed)) if tensor.is_floating_point() else tensor
+
+
+def _scrambled(tensor: Tensor, seed: int) -> Tensor:
+    """Return numbers between -1 and 1, as good as random, that depend on the bits of each entry alone."""
+    bits = tensor.to(torch.float64).contiguous().view(torch.int64) ^ (seed * SPREAD)
+    for _ in range(2):
+        bits = (bits ^ (bits >> 29)) * SPREAD
+    return (bits >> 11).to(torch.float64) / 2.0**52
 
 
 def shaken(tensor: Tensor, generator: torch.Generator, size: float) -> Tensor:

@@ -25,6 +25,8 @@ from gradcli.tolerance import SMALLEST, Tolerance
 MOST_KINKS = 12
 # Some of MORE_POINTS points around so few entries are on every piece that is not very narrow.
 FEW = 3
+# Entries are of different sizes where one is this many times larger than another.
+WIDE = 2.0**8
 
 NO_STEP = "no step can be taken here"
 UNCLEAR = noted(NoteKind.ROUNDING, "the differences are not accurate enough here to tell")
@@ -114,7 +116,7 @@ def _where_jumps(line: Line, compared: Compared, *, known: bool, is_certain: boo
     rows, of_rows = _rows(compared.quotients, chosen), compared.claimed[chosen.nonzero()[:MOST_KINKS, 0]]
     if not known or compared.quotients.directions is not None:
         return rows, of_rows
-    across = _across(line)
+    across = _across_and_in_proportion(line)
     return torch.cat([rows, across]), torch.cat([of_rows, across @ compared.claimed])
 
 
@@ -214,6 +216,13 @@ def _across(line: Line) -> Tensor:
         return torch.zeros(0, 1, dtype=torch.float64)
     one, other = random_directions(2, entries, seed=2)
     return torch.stack([torch.ones(entries, dtype=torch.float64), one, other, one + other])
+
+
+def _across_and_in_proportion(line: Line) -> Tensor:
+    """Return such directions; where entries' sizes are far apart, also such that move each in proportion to its own."""
+    sizes, across = torch.where(line.start == 0, 1.0, line.start.abs()), _across(line)
+    is_wide = bool(WIDE * sizes.amin() < sizes.amax() < math.inf)
+    return torch.cat([across, across * (sizes / sizes.amax())]) if is_wide else across
 
 
 def _bent(line: Line, compared: Compared, directions: Tensor) -> bool:

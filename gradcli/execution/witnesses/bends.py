@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
@@ -19,7 +17,6 @@ from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump, 
 from gradcli.execution.comparison.last_bits_of_results import are_defined, is_away_from_kinks
 from gradcli.execution.comparison.reports import contradicted_by
 from gradcli.execution.comparison.within_rounding import ROUNDING
-from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.retrace import Retrace
@@ -32,7 +29,7 @@ from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
 from gradcli.execution.witnesses.decisions import decides
 from gradcli.execution.witnesses.in_double import IN_DOUBLE, is_rounded
 from gradcli.execution.witnesses.jumps import is_continuous, is_hidden, is_level, shortest_steps, steep
-from gradcli.execution.witnesses.line import EPSILON
+from gradcli.execution.witnesses.jumps_in_reach import is_tiny, moves
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses
 from gradcli.execution.witnesses.ties import SECONDS, ties_of, with_ties
 from gradcli.execution.witnesses.unsteady import left_open
@@ -46,11 +43,6 @@ from gradcli.witnesses import DIFFERENCES
 SHARE = 0.4
 # By each entry of a tensor that has more, the slope is not looked at.
 MOST_ENTRIES = 64
-# What moves by fewer units in the last place may be what rounding does.
-ULPS = 4.0
-# A step, relative to an entry, that moves whatever depends on it.
-LONG = 2.0**-12
-
 DENIALS = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 KINKED = frozenset({Sided.KINK, Sided.BETWEEN})
 OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
@@ -169,8 +161,10 @@ def _at_jump(
     line = dataclasses.replace(question, grain=witnesses.grain).line
     gradients = comparisons.point.completed(comparisons.gradients)
     jump = least_jump(comparisons.trace, traced, gradients, comparisons.lost)
-    if is_hidden(line, jump) or not _moves(witnesses, traced, shortest_steps(line)):
+    if is_hidden(line, jump):
         return dataclasses.replace(verdict, hides_jump=True)
+    if not moves(witnesses.rerun, traced, shortest_steps(line)):
+        return dataclasses.replace(verdict, hides_jump=True, is_out_of_reach=True)
     own, every = double(gradient.detach().cpu()), torch.eye(gradient.numel(), dtype=torch.float64)
     verdict = dataclasses.replace(verdict, is_continuous=not verdict.hides_steps and is_continuous(line, every, jump))
     known = traced in comparisons.reference.values and traced not in comparisons.reference.kinked
@@ -192,33 +186,6 @@ def _jumps_alone(comparisons: GradientComparison, traced: TracedTensor) -> bool:
     return moving == [traced] and output.tensor.shape == traced.tensor.shape and output not in kinked
 
 
-def _moves(witnesses: NumericalWitnesses, traced: TracedTensor, steps: Tensor) -> bool:
-    """Return whether such steps of the entries of a tensor move every op at a jump that longer ones do.
-
-    1 + x is 1 for an x too small, and x/x is 1 for any.
-    """
-    rerun, value = witnesses.rerun, witnesses.rerun.value(traced)
-    assert value is not None  # noqa: S101 (there is a question about it)
-    short = {traced: value + steps.reshape(value.shape)}
-    long = {traced: value + LONG * steps.sign().reshape(value.shape) * value.abs().clamp_min(1.0)}
-    operands = [operand for call in at_jumps_after(rerun.trace, traced) for operand in call.inputs]
-    try:
-        return all(_is_moved(rerun, one, short) or not _is_moved(rerun, one, long) for one in dict.fromkeys(operands))
-    except RuntimeError:  # at the end of a domain
-        return False
-
-
-def _is_moved(rerun: Again, operand: TracedTensor, moved: Mapping[TracedTensor, Tensor]) -> bool:
-    before = rerun.value(operand)
-    if operand in moved or before is None:
-        return operand in moved
-    return bool(((_made(rerun, operand, moved) - before).abs() > ULPS * EPSILON * before.abs()).any())
-
-
-def _made(rerun: Again, operand: TracedTensor, moved: Mapping[TracedTensor, Tensor]) -> Tensor:
-    return rerun.leaves[operand].tensor if operand in rerun.leaves else rerun.result(operand, moved)
-
-
 def _looked_into(
     witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor, verdict: NumericalVerdict
 ) -> NumericalVerdict:
@@ -227,19 +194,41 @@ def _looked_into(
     If these do not either, with whether an op's kink cancels, or is steep.
     """
     report, decomposition = evaluation.reports[traced], witnesses.run.decomposition
+    if report.verdict is Verdict.MISMATCH:
+        return _of_a_mismatch(witnesses, evaluation, traced, verdict)
     if decomposition is None or not _is_open(witnesses, evaluation, traced, verdict):
         return verdict
     sided = _by_calls(witnesses, evaluation, traced)
     if verdict.hides_jump and sided is Sided.LOST:  # in rounding, as the jump is
         return verdict
+    if verdict.is_out_of_reach and is_tiny(traced.tensor.detach()):  # by underflow, which these meet, too
+        return verdict
     if verdict.smooth and verdict.size and sided not in KINKED:  # but for a kink that is much less than the gradient
         return verdict
-    verdict = dataclasses.replace(verdict, sided=sided, steep=sided is Sided.STEEP)
+    verdict = dataclasses.replace(verdict, sided=sided, steep=sided is Sided.STEEP, is_defined=is_nan_alone(report))
     known = sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP, Sided.STEEP} or report.verdict is not Verdict.SUBGRADIENT
     if known or verdict.smooth or witnesses.decisions.by(traced):
         return verdict
     cancels = sided is Sided.UNKNOWN and kinks_cancel(witnesses.rerun, decomposition, traced)
     return dataclasses.replace(verdict, cancels=cancels, steep=not cancels and _is_steep(witnesses, report, traced))
+
+
+def _of_a_mismatch(
+    witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor, verdict: NumericalVerdict
+) -> NumericalVerdict:
+    """Return what the witnesses say, with whether a kink that they see is none, or one that they do not see is there.
+
+    Of a kink the symbolic derivative is one of the choices: autograd's may be another.
+    """
+    comparisons = evaluation.comparisons
+    if verdict.by(Verdict.SUBGRADIENT):
+        away = not _steps(comparisons, traced) and _is_beside(witnesses, comparisons, traced)
+        return dataclasses.replace(verdict, beside=away)
+    kinked = comparisons is not None and traced in comparisons.reference.kinked
+    blind = not verdict.is_within(verdict.size or 1.0)
+    if kinked and blind and _by_calls(witnesses, evaluation, traced) is Sided.BETWEEN:
+        return dataclasses.replace(verdict, sided=Sided.BETWEEN)
+    return verdict
 
 
 def _is_open(

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.witnesses.chained_sides import Sided
 from gradcli.execution.witnesses.consensus_notes import (
+    ABSORBED,
     BESIDE,
     BESIDE_JUMP,
     BUT,
@@ -25,6 +26,7 @@ from gradcli.execution.witnesses.consensus_notes import (
     LOST_JUMP,
     LOST_STEPS,
     MAY_JUMP,
+    NAN_BUT,
     ROUNDED,
     WITHIN,
 )
@@ -64,6 +66,8 @@ def _of_the_voting(compared: TensorReport, numerical: NumericalVerdict, *, jumps
         return _beside_symbolic(report, numerical)
     if is_nan_alone(report) and (numerical.smooth or numerical.sided in {Sided.SMOOTH, Sided.BETWEEN}):
         return _in_place_of_symbolic(dataclasses.replace(report, notes=()), numerical)
+    if numerical.is_defined and combined(numerical.voting.values()) is Verdict.UNDECIDED:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.UNDECIDED, None, NAN_BUT)
     existing = [note for note in _notes(numerical, Verdict.UNDEFINED) if note.kind is NoteKind.REFERENCE]
     return _explained(report, Verdict.UNDEFINED, None, tuple(existing))
 
@@ -104,7 +108,9 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
     if numerical.sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP}:
         return _as_its_calls_say(report, numerical)
     if report.verdict in {Verdict.MATCH, Verdict.MISMATCH} and numerical.by(Verdict.SUBGRADIENT):
-        return _at_a_kink(report, numerical)
+        return _explained(report, report.verdict, None, BESIDE) if numerical.beside else _at_a_kink(report, numerical)
+    if report.verdict is Verdict.MISMATCH and numerical.sided is Sided.BETWEEN:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.SUBGRADIENT, None, CHOICE)
     if report.verdict is Verdict.MISMATCH and numerical.between:
         return _explained(dataclasses.replace(report, notes=()), Verdict.SUBGRADIENT, None, (*CHOICE, *WITHIN))
     if report.verdict is Verdict.MISMATCH:
@@ -151,7 +157,7 @@ def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> 
     """Return the report of a match where no witness denies it; they may be blind to what would."""
     if numerical.kinked or numerical.sided is Sided.BETWEEN:
         return _explained(report, Verdict.SUBGRADIENT, None, CHOICE)
-    if numerical.hides_steps:
+    if numerical.hides_steps and not numerical.stays_within:
         return _explained(report, Verdict.UNDECIDED, None, LOST_STEPS)
     unsure = numerical.unsure and report.gradient is not None and all_finite(report.gradient)
     if numerical.hides_decision or unsure or (numerical.decides and numerical.blind):
@@ -178,7 +184,7 @@ def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> Ten
         return report
     report = dataclasses.replace(report, notes=())  # they say that there is no derivative
     if verdict.passes and numerical.hides_jump:
-        return _explained(report, Verdict.UNDECIDED, None, LOST_JUMP)
+        return _explained(report, Verdict.UNDECIDED, None, MAY_JUMP if numerical.is_out_of_reach else LOST_JUMP)
     if verdict is Verdict.MISMATCH:
         return _explained(report, verdict, "autograd", led(f"{KINKS}: ", _errors(numerical)))
     return _explained(report, verdict, None, CHOICE if verdict is Verdict.SUBGRADIENT else LEVEL)
@@ -231,7 +237,8 @@ def _numerical_dissent(report: TensorReport, numerical: NumericalVerdict) -> Ten
     if numerical.decides:
         notes = led(f"{DECISIONS}: ", errors) or noted(NoteKind.WITNESS, DECISIONS)
         return _explained(report, Verdict.MISMATCH, "autograd", notes)
-    verdict, why = (Verdict.UNDECIDED, ELSE) if denied else (report.verdict, ())
+    reason = ABSORBED if numerical.absorbs else ELSE
+    verdict, why = (Verdict.UNDECIDED, reason) if denied else (report.verdict, ())
     return _explained(report, verdict, denying[0], (*led(f"{BUT} ", errors), *why))
 
 

@@ -6,6 +6,10 @@ from gradcli.report.notes import NoteKind, noted
 
 BUT = "autograd agrees with the symbolic derivative, but"
 ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the definition says")
+ABSORBED = noted(
+    NoteKind.ROUNDING,
+    "a term on the way is too small beside the sum that it is added to: no difference of the program shows its slope",
+)
 CHOICE = noted(NoteKind.KINK, "at a kink of the program autograd's choice lies between the one-sided derivatives")
 CANCEL = noted(NoteKind.KINK, "an op has a kink here, but the program has none: difference quotients of it say so")
 COMPOSED = noted(
@@ -43,6 +47,10 @@ BY_CALLS = noted(
     NoteKind.REFERENCE,
     "the symbolic derivative is NaN here; autograd's gradient agrees with the one-sided derivatives of the program's"
     " ops",
+)
+NAN_BUT = noted(
+    NoteKind.REFERENCE,
+    "the symbolic derivative is NaN here, and the differences are not accurate enough to tell whether there is one",
 )
 ROUNDED = "rounding decides what the gradient is here, and whether the point is at a kink"
 KINKS = "autograd's choices at single kinks do not make a derivative of the program"

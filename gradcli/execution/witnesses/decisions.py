@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,8 @@ from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.exact_calls import exact_calls
 from gradcli.execution.witnesses.grain import Grain, hidden_steps_of
-from gradcli.execution.witnesses.line import EPSILON, random_directions, real, shaped, unit
+from gradcli.execution.witnesses.jumps_in_reach import next_stairs
+from gradcli.execution.witnesses.line import random_directions, real, shaped, unit
 from gradcli.execution.witnesses.noise import other_last_bits
 from gradcli.execution.witnesses.question import Question
 from gradcli.language.branching import may_branch
@@ -21,8 +22,6 @@ from gradcli.language.program import Program
 
 # How far to go, relative to the entries: as short as it may be, and as long as any quotient's step.
 NEXT, LONG = 2.0**-40, 2.0**-9
-# A stair is this high, in units in the last place, where that is more than 1.
-ULPS = 4.0
 # By so many entries at most that the quotients see nothing of.
 MOST_UNSEEN = 16
 
@@ -55,17 +54,9 @@ class Decisions:
         softplus(x) > round(x) is a tie at each double next to 10^160, and not between them.
         """
         if traced not in self._of_steps:
-            self._of_steps[traced] = any(self._at(one, moved) for one, moved in self._next_stairs(traced))
+            calls = hidden_steps_of(self.run.trace, traced) if self.rerun.may_decide else ()
+            self._of_steps[traced] = any(self._at(one, moved) for one, moved in next_stairs(self.rerun, calls))
         return self._of_steps[traced]
-
-    def _next_stairs(self, traced: TracedTensor) -> Iterator[tuple[TracedTensor, Tensor]]:
-        """Yield what ops make whose stairs are hidden, one stair higher or lower, or by more than its last bits."""
-        calls = hidden_steps_of(self.run.trace, traced) if self.rerun.may_decide else ()
-        for one in (one for call in calls for one in call.outputs):
-            value = self.rerun.value(one)
-            if value is not None and value.is_floating_point():
-                height = (ULPS * EPSILON * value.abs()).clamp_min(1.0)
-                yield from ((one, value + height), (one, value - height))
 
     @cached_property
     def _of_steps(self) -> dict[TracedTensor, bool]:

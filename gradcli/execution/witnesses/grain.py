@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.comparison.cancellation import is_sum
 from gradcli.execution.comparison.nonfinite import at_jump, numbers_in
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
@@ -86,6 +87,22 @@ def _is_large(traced: TracedTensor) -> bool:
     return _has_reals(tensor) and float(tensor.abs().nan_to_num(0.0, 0.0).max()) > LARGEST_WITH_STAIRS
 
 
+def absorbs(trace: Trace, traced: TracedTensor) -> bool:
+    """Return whether a sum on the way of a tensor has no digit of a term that depends on it: y + cos(y) at 1e160."""
+    reached = {traced}
+    for call in trace.calls:
+        if not reached.isdisjoint(call.inputs):
+            if is_sum(call) and any(_is_absorbed(one, call.outputs[0]) for one in call.inputs if one in reached):
+                return True
+            reached.update(call.outputs)
+    return False
+
+
+def _is_absorbed(term: TracedTensor, total: TracedTensor) -> bool:
+    own, whole = (one.tensor.detach().abs() for one in (term, total))
+    return _has_reals(term.tensor) and bool(((own != 0) & (own < torch.finfo(own.dtype).eps * whole)).any())
+
+
 def grain_of(rerun: Again) -> Grain:
     """Return what is known of a program at its own point; its noise is not looked for."""
     calls = rerun.calls
@@ -109,3 +126,13 @@ def _smallest(tensor: Tensor) -> float:
 
 def _has_reals(tensor: Tensor) -> bool:
     return tensor.numel() > 0 and (tensor.is_floating_point() or tensor.is_complex())
+
+
+def entries_on_the_way(traced: TracedTensor, trace: Trace) -> int:
+    """Return how many entries the calls that depend on a tensor read and write."""
+    moving, count = {traced}, 0
+    for call in trace.calls:
+        if not moving.isdisjoint(call.inputs):
+            moving.update(call.outputs)
+            count += sum(one.tensor.numel() for one in (*call.inputs, *call.outputs))
+    return count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,8 @@ STEEP = noted(NoteKind.UNDEFINED, "the slope of the program is infinite to one s
 # Steps 2^-k, relative to the point; a jump lasts through the last LAST of them, a pole grows through as many of any.
 EXPONENTS = range(12, 48, 4)
 LAST = 5
+# A staircase may have many stairs within all but the shortest of them: so its jumps are looked for by these, too.
+STAIRS = range(40, 45)
 # Much shorter ones, from a point that is 0: so far apart that two of them show a slope beside a jump of its own.
 FAR_EXPONENTS = range(48, 1040, 16)
 # Slopes that grow by no more than this are those of a tangent: of x·log x they grow by more than a hundredth.
@@ -39,16 +43,25 @@ def jumping(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
     """
     if not len(directions):
         return torch.zeros(0, dtype=torch.bool)
+    slope = torch.cat([claimed, claimed]).abs()
     changes, seen, steps = _to_both_sides(line, directions)
-    last, slope = changes[:, -LAST:], torch.cat([claimed, claimed]).abs()
-    jump = seen[:, -LAST:].all(1) & (last.amax(1) - last.amin(1) <= ALIKE * last.amax(1))
-    jump &= last.isfinite().all(1)  # else it overflows
-    jump &= slope * steps[:, -1] < STEEP_PART * last.amax(1)
+    jump = _lasts(changes, seen, slope * steps[:, -1])
+    if line.grain.has_steps:
+        shorter, visible, ends = _to_both_sides(line, directions, STAIRS)
+        jump |= _lasts(shorter, visible, slope * ends[:, -1])
     jump &= ~_levels_off(line, directions, jump)
     visible = changes.isfinite() | (slope * steps[:, -1] < line.magnitude)[:, None]  # else it overflows, being steep
     grows = (seen & visible)[:, 1:] & (changes[:, 1:] >= GROWTH * changes[:, :-1])
     pole = grows.unfold(1, LAST, 1).all(2).any(1)
     return (jump | pole).reshape(2, -1).any(0)
+
+
+def _lasts(changes: Tensor, seen: Tensor, claimed: Tensor) -> Tensor:
+    """Return which changes are the same by the shortest steps, and more than what is claimed of the last."""
+    last = changes[:, -LAST:]
+    same = seen[:, -LAST:].all(1) & (last.amax(1) - last.amin(1) <= ALIKE * last.amax(1))
+    same &= last.isfinite().all(1)  # else it overflows
+    return same & (claimed < STEEP_PART * last.amax(1))
 
 
 def steep(line: Line, directions: Tensor, claimed: Tensor, *, slowly: bool = True) -> Tensor:
@@ -119,20 +132,23 @@ def _visible(line: Line) -> float:
     return VISIBLE * 4 * line.rounding
 
 
-def _to_both_sides(line: Line, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _to_both_sides(
+    line: Line, directions: Tensor, exponents: Sequence[int] = EXPONENTS
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return the changes to both sides by steps that shrink, which of them are more than rounding, and the steps."""
-    changes, steps = _changes(line, directions)
+    changes, steps = _changes(line, directions, exponents)
     return changes.abs(), changes.abs() > _visible(line), steps
 
 
-def _changes(line: Line, directions: Tensor) -> tuple[Tensor, Tensor]:
+def _changes(line: Line, directions: Tensor, exponents: Sequence[int] = EXPONENTS) -> tuple[Tensor, Tensor]:
     """Return the changes along the directions and then against them, and the steps."""
     sides = torch.cat([directions, -directions])
-    steps = _scale(line, sides)[:, None] * torch.tensor([2.0**-k for k in EXPONENTS], dtype=torch.float64)
+    steps = _scale(line, sides)[:, None] * torch.tensor([2.0**-k for k in exponents], dtype=torch.float64)
     return line.changes(sides, torch.arange(len(sides)), steps), steps
 
 
 def _scale(line: Line, directions: Tensor) -> Tensor:
     """Return the length of a step along each direction: small beside every entry that it moves, and 1 for one of 0."""
-    moved = torch.where(directions != 0, torch.where(line.start == 0, 1.0, line.start.abs()), torch.inf).amin(1)
+    sizes = torch.where(line.start == 0, 1.0, line.start.abs()) / directions.abs().clamp(max=1.0)
+    moved = torch.where(directions != 0, sizes, torch.inf).amin(1)
     return torch.where(moved.isfinite(), moved, 1.0).clamp_max(float(line.size))

@@ -19,6 +19,7 @@ from torch import Tensor
 from gradcli.execution.comparison.nonfinite import at_jump
 from gradcli.execution.forward.again import Again, Key, Perturb
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
+from gradcli.execution.reference.last_bits import perturb_alike
 from gradcli.execution.witnesses.exact_calls import exact_calls
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.ops.record import Kind
@@ -33,8 +34,6 @@ COARSER = 2.0**20
 NEXT = 2.0**-40
 # Changes that are as large for fine ones as for coarse ones are as large as any: what is seen may be many times larger.
 ALIKE, SPENT = 4.0, 16.0
-# An odd number with about as many ones as zeros, which spreads bits when it is multiplied by.
-SPREAD = 0x5851F42D4C957F2D
 
 
 def noise_of(rerun: Again, cotangent: Tensor, result: TracedTensor | None = None) -> float:
@@ -158,17 +157,7 @@ class _Rounding:
 
     def _changed(self, tensor: Tensor, seed: int) -> Tensor:
         """Return a tensor with each number changed, equal numbers alike."""
-        if tensor.is_complex():
-            return torch.view_as_complex(self._changed(torch.view_as_real(tensor.resolve_conj()).contiguous(), seed))
-        return tensor * (1 + self.size * _scrambled(tensor, seed)) if tensor.is_floating_point() else tensor
-
-
-def _scrambled(tensor: Tensor, seed: int) -> Tensor:
-    """Return numbers between -1 and 1, as good as random, that depend on the bits of each entry alone."""
-    bits = tensor.to(torch.float64).contiguous().view(torch.int64) ^ (seed * SPREAD)
-    for _ in range(2):
-        bits = (bits ^ (bits >> 29)) * SPREAD
-    return (bits >> 11).to(torch.float64) / 2.0**52
+        return perturb_alike(tensor, seed, self.size)
 
 
 def _scatter(

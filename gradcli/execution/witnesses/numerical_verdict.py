@@ -10,15 +10,24 @@ from functools import cached_property
 
 from torch import Tensor
 
+from gradcli.execution.comparison.jump_sizes import at_jumps_after
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.choices import chosen
 from gradcli.execution.forward.rerun import again
-from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
+from gradcli.execution.forward.trace import TracedTensor, traced_in
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED, NO_STEP
 from gradcli.execution.witnesses.chained_sides import Sided
 from gradcli.execution.witnesses.decisions import Decisions
-from gradcli.execution.witnesses.grain import Grain, grain_of, hides_steps_of
+from gradcli.execution.witnesses.grain import (
+    Grain,
+    absorbs,
+    entries_on_the_way,
+    grain_of,
+    hidden_steps_of,
+    hides_steps_of,
+)
+from gradcli.execution.witnesses.jumps_in_reach import stay_within
 from gradcli.execution.witnesses.line import Values
 from gradcli.execution.witnesses.nearer import CLEAR
 from gradcli.execution.witnesses.noise import noise_of
@@ -55,14 +64,24 @@ class NumericalVerdict:
     """Whether it is known that the program is infinitely steep to a side."""
     hides_steps: bool = False
     """Whether an op that jumps, or what the program decides, is lost beside numbers that are too large for it."""
+    stays_within: bool = False
+    """Whether the output is the same all the same on the next stairs of that op."""
     jumps_alone: bool = False
     """Whether one op jumps, and all after it is smooth: then the program does, be it that no step shows it."""
     hides_jump: bool = False
-    """Whether the jump of an op is less than what rounding leaves of the output."""
+    """Whether the jump of an op is less than what rounding leaves of the output, or out of reach."""
+    is_out_of_reach: bool = False
+    """Whether no step is both short enough to see it alone and long enough to move what the op reads."""
     is_continuous: bool = False
     """Whether the program is known not to jump where an op does, though its slopes are not known well."""
     is_flat: bool = False
     """Whether the program is known not to jump where an op does, though quotients are not accurate enough to tell."""
+    absorbs: bool = False
+    """Whether a sum on the way lacks a term that is too small beside it, where a witness denies the gradient."""
+    beside: bool = False
+    """Whether no op bends or jumps at the point, within rounding: what quotients see of a kink is beside it."""
+    is_defined: bool = False
+    """Whether, where the symbolic derivative is NaN, all values are what the definitions make: there may be one."""
     sided: Sided = Sided.UNKNOWN
     """What the one-sided derivatives of the program's calls say of it, where that was asked."""
     size: float = 1.0
@@ -197,7 +216,7 @@ class NumericalWitnesses:
         size = size if size > NEGLIGIBLE * question.line.magnitude else 0.0  # it is what rounding left of 0
         vague = not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) or not _are_within(reports, size or 1.0)
         decides = (jumps and Verdict.MISMATCH in verdicts) or (vague and self.decisions.by(traced))
-        hides_steps = (jumps and hides_steps_of(self.run.trace, traced)) or self.decisions.by_hidden_steps(traced)
+        hidden, decided = jumps and hides_steps_of(self.run.trace, traced), self.decisions.by_hidden_steps(traced)
         hides_decision = bends and self._hides_decision(question, traced, gradient, verdicts)
         return NumericalVerdict(
             reports,
@@ -205,9 +224,16 @@ class NumericalWitnesses:
             tuple(conventions),
             decides=decides,
             hides_decision=hides_decision,
-            hides_steps=hides_steps,
+            hides_steps=hidden or decided,
+            stays_within=hidden and not decided and self._stays_within(traced),
+            absorbs=Verdict.MISMATCH in verdicts and absorbs(self.run.trace, traced),
             size=size,
         )
+
+    def _stays_within(self, traced: TracedTensor) -> bool:
+        """Return whether the output is the same on the next of the stairs that are hidden on a tensor's way."""
+        trace = self.run.trace
+        return stay_within(self.rerun, at_jumps_after(trace, traced), hidden_steps_of(trace, traced))
 
     def _hides_decision(
         self, question: Question, traced: TracedTensor, gradient: Tensor, verdicts: AbstractSet[Verdict]
@@ -272,13 +298,3 @@ def _are_within(reports: Mapping[str, WitnessReport], size: float) -> bool:
 def _takes_no_step(report: WitnessReport) -> bool:
     """Return whether a witness says that numbers are too large beside others for a step."""
     return any(note.words.startswith(NO_STEP) for note in report.notes)
-
-
-def entries_on_the_way(traced: TracedTensor, trace: Trace) -> int:
-    """Return how many entries the calls that depend on a tensor read and write."""
-    moving, count = {traced}, 0
-    for call in trace.calls:
-        if not moving.isdisjoint(call.inputs):
-            moving.update(call.outputs)
-            count += sum(one.tensor.numel() for one in (*call.inputs, *call.outputs))
-    return count

@@ -18,6 +18,8 @@ DIGITS, MOST_DIGITS = 50, 5000
 NEARBY, SAME = Rational(1, 10**400), Rational(1, 10**40)
 # No float holds what is larger, and a float that is 0 stands for what is smaller.
 LARGEST, SMALLEST = Rational(sys.float_info.max), Rational(1, 10**400)
+# A value that is smaller, and not 0, is given as this: as a fraction, exp(-1e160) has more digits than there are.
+LEAST = Rational(1, 10**4000)
 
 # So many digits are shown of what no float holds, unless its exponent is longer than that.
 SHORT, LONGEST = 4, 20
@@ -48,8 +50,13 @@ def _total(request: Arbitration, at: Callable[[Point], Expr]) -> Expr:
 
 
 def _valued(value: Expr) -> Arbitrated:
-    """Return a value, however small it is."""
-    return Arbitrated(str(value)) if value.is_Rational else _arbitrated(_number(value), smallest=sympy.S.Zero)
+    """Return a value, however small it is: its sign is known."""
+    if value.is_Rational:
+        return Arbitrated(str(value))
+    found = _number(value)
+    if found and abs(found) < LEAST:
+        return Arbitrated(str(sympy.sign(found) * LEAST))
+    return _arbitrated(found, smallest=sympy.S.Zero)
 
 
 def _at(derivative: Expr, wrt: Symbol, point: Point) -> Expr:

@@ -381,3 +381,89 @@ def test_a_step_that_underflows_is_none() -> None:
     """Next to an exponent of 0 is one of 5e-324, and no step is a part of that."""
     report = gradcli.evaluate("maximum(x**tanh(x), softplus(x)).sum()", {"x": [1e-300, 0.0, 1.9375]})
     assert report["x"].verdict != "match"  # 0**x jumps
+
+
+TINY = [1e-160] * 3
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_kink_that_only_underflow_makes_excuses_no_wrong_gradient(command: Any) -> None:
+    """The squares of 2e-160 have three digits: PyTorch's gradient of the norm of three is off by 6e-6."""
+    found = command("norm(2*x)", {"x": TINY})["x"]
+    assert float(found.gradient[0]) != pytest.approx(float(2 / mpf(3) ** 0.5), rel=1e-6)
+    assert found.verdict == "mismatch"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_slopes_at_a_tie_that_rounding_leaves_no_digits_are_not_between_anything(command: Any) -> None:
+    """In double precision 1e160 - 1 is 1e160, which the sine differs at."""
+    assert command("sin(y - x).min()", {"x": [1.0, 1.0], "y": 1e160})["x"].verdict == "undecided"
+    assert command("(y - x).min()", {"x": [1.0, 1.0], "y": 1e160})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_jump_that_takes_all_entries_is_seen_by_steps_in_proportion_to_them(command: Any) -> None:
+    """The smaller of two ceilings is 1 next to the point, where both entries move, and 0 at it."""
+    point = torch.tensor([1e-6, 0.1], dtype=torch.float64)
+    assert command("ceil(abs(x - y)).min()", {"x": point, "y": point}, wrt=["x"])["x"].verdict == "undefined"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_many_stairs_within_a_step_are_no_slope(command: Any) -> None:
+    """At 1e8, y**1.5/4 is a whole number, and between 64 units in the last place it passes no other."""
+    found = command("ceil(y**1.5/4 if y > 6 else y)", {"y": 1e8})["y"]
+    assert found.verdict == "undefined"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_jump_that_underflow_hides_is_not_taken_for_none(command: Any) -> None:
+    """The sign of a square jumps at 0; squares of steps that are short beside 1e-160 are 0."""
+    point = torch.tensor([-40.0, 1e-160], dtype=torch.float64)
+    shifted = torch.tensor([-10.0, 1e-160], dtype=torch.float64)
+    found = command("sign((x - y)**2).sum()", {"x": point, "y": shifted}, wrt=["x"])["x"]
+    assert found.verdict in {"undefined", "undecided"}
+    assert "so little" not in str(found.note)
+
+
+STAIRS = [
+    ("hardtanh(floor(x)).sum()", [1e300, 0.5], {"match"}),
+    ("hardtanh(floor(x)).sum()", [1e300, 1.0], {"undefined", "undecided"}),
+    ("relu(ceil(x) - 1).sum()", [1e300, 1.0], {"undefined", "undecided"}),
+]
+
+
+@pytest.mark.parametrize(("program", "point", "verdicts"), STAIRS)
+def test_hidden_stairs_hide_nothing_where_the_output_is_the_same_on_the_next(
+    program: str, point: list[float], verdicts: set[str]
+) -> None:
+    """Of 1 a step function jumps, and the output with it: no step shows that beside 1e300."""
+    assert gradcli.evaluate(program, {"x": point})["x"].verdict in verdicts
+
+
+def test_a_term_that_a_sum_absorbs_is_said_to_be_the_reason() -> None:
+    """d/dy (2y + cos y) = 2 - sin y; in double precision y + cos(y) is y at 1e160."""
+    found = gradcli.check("y + cos(y) + y", {"y": 1e160})["y"]
+    assert found.verdict == "undecided"
+    assert "too small beside the sum" in str(found.note)
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_symbolic_nan_says_nothing_of_what_the_differences_cannot_tell(command: Any) -> None:
+    """The smaller of 0**s and 0 is 0 for each s; that of 0**s and 1/2 jumps at s = 0."""
+    zero = torch.zeros(1, dtype=torch.float64)
+    found = command("minimum(z**s, y - 1).sum()", {"z": zero, "s": [0.0], "y": [1.0]}, wrt=["s"])["s"]
+    assert found.verdict in {"match", "undecided"}
+    other = command("minimum(z**s, y - 1).sum()", {"z": zero, "s": [0.0], "y": [1.5]}, wrt=["s"])["s"]
+    assert other.verdict in {"undefined", "undecided"}
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_gradient_may_be_one_at_a_kink_though_what_led_to_it_is_wrong(command: Any) -> None:
+    """The slopes of min(x, round x) at 710 are 1 and 0, so those of the sum 3/2, 0 by one entry and 1/2, 0 by another.
+
+    PyTorch's gradient of logcumsumexp beside 1e300 is not 3/2 and 1/2.
+    """
+    program = "logcumsumexp(minimum(x, round(x)) + 1e300, 0).sum()"
+    report = command(program, {"x": [710.0, 710.0]})
+    assert all(0 <= float(one) <= float(most) for one, most in zip(report["x"].gradient, (1.5, 0.5), strict=True))
+    assert report["x"].verdict == "subgradient"

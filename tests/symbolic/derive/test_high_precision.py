@@ -13,7 +13,9 @@ from gradcli.symbolic.derive.high_precision import arbitrate
 X, Y = Fraction(0.3), Fraction(-1.75)
 
 
-def request(formula: str, wrt: str, points: list[dict[str, Fraction]], cotangents: list[Fraction]) -> Arbitration:
+def request(
+    formula: str, wrt: str | None, points: list[dict[str, Fraction]], cotangents: list[Fraction]
+) -> Arbitration:
     texts = tuple(tuple((name, str(value)) for name, value in point.items()) for point in points)
     return Arbitration(formula, (("scale", 3.0),), wrt, texts, tuple(str(value) for value in cotangents))
 
@@ -113,3 +115,11 @@ def test_digits_that_cancel_are_made_up_for() -> None:
     """The derivative of (exp(x) - 1 - x)/x**2 is 1/6 + x/12 + ... near 0: 200 digits cancel at 1e-100."""
     found = arbitrate(request("(exp(x) - 1 - x)/x**2", "x", [{"x": Fraction(1, 10**100)}], [Fraction(1)]))
     assert abs(Fraction(found.text) - Fraction(1, 6)) < Fraction(1, 10**48)
+
+
+@pytest.mark.parametrize(("formula", "sign"), [("exp(x)", 1), ("-exp(x)", -1)])
+def test_a_value_has_a_sign_however_small_it_is(formula: str, sign: int) -> None:
+    """No text holds the digits of exp(-1e160) as a fraction: its exponent has 160 of its own."""
+    found = arbitrate(request(formula, None, [{"x": Fraction(-(10**160))}], [Fraction(1)]))
+    assert len(found.text) < 10_000
+    assert 0 < sign * Fraction(found.text) < Fraction(1, 10**3999)
