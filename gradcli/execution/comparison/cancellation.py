@@ -55,19 +55,13 @@ class Cancellation:
     def hides_sides(self, traced: TracedTensor) -> bool:
         """Return whether it moves the choice at a kink as much, of equal values that stay so: sin(y - x) at 1e160."""
         known, moved = self.point.reference, self._at_kink if self._may_hide else self.point.reference
-        if (
-            traced not in known.kinked
-            or traced not in moved.kinked
-            or moved.values[traced].shape != known.values[traced].shape
-        ):
+        if traced not in known.kinked.keys() & moved.kinked.keys():
             return False
         value, other = known.values[traced], moved.values[traced]
-        return bool(
-            (
-                (other - value).abs().nan_to_num(0.0, 0.0)
-                > LARGER * LOST * max(_size(value), _size(self.point.cotangent))
-            ).any()
-        )
+        if value.shape != other.shape:
+            return False
+        off = (other - value).abs().nan_to_num(nan=0.0, posinf=0.0)
+        return bool((off > LARGER * LOST * max(_size(value), _size(self.point.cotangent))).any())
 
     def excuses(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance) -> bool:
         """Return whether a gradient that is not the derivative is off by what such digits decide, and no more."""

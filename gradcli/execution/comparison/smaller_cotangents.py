@@ -6,7 +6,7 @@ A derivative is linear in the cotangent. That of 1/b by b, for b = 1/x and x = 1
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -68,6 +68,7 @@ class _Exact(Adjoints):
         """Add what a node contributes along one of its edges; UndecidedError if there is no derivative."""
         found = contribution(edge, self.values[node], derived)
         if found is not None:
+            self.is_finite = False  # as far as is known
             self.add(edge.source, self._exactly(node, edge, found))
 
     def _exactly(self, node: Node, edge: Edge, found: Tensor) -> Tensor:
@@ -82,6 +83,6 @@ class _Exact(Adjoints):
                 exact.view(-1)[place] = float(Fraction(answer.text))
         return exact
 
-    def within(self, nodes: Iterable[Node]) -> Adjoints:
+    def within(self, values: Mapping[Node, Tensor]) -> Adjoints:
         """Return adjoints to work on apart, of some nodes to begin with."""
-        return _Exact({node: self.values[node] for node in nodes}, derivations=self.derivations)
+        return _Exact(dict(values), derivations=self.derivations)

@@ -37,9 +37,9 @@ class LargestContribution(Adjoints):
         self.largest[0] = max(self.largest[0], largest(contribution))
         Adjoints.add(self, node, contribution, fresh=fresh)
 
-    def within(self, nodes: Iterable[Node]) -> LargestContribution:
+    def within(self, values: Mapping[Node, Tensor]) -> LargestContribution:
         """Return adjoints to work on apart, of some nodes to begin with."""
-        return LargestContribution({node: self.values[node] for node in nodes}, self.perturb, largest=self.largest)
+        return LargestContribution(dict(values), self.perturb, largest=self.largest)
 
 
 def largest(value: Tensor) -> float:
