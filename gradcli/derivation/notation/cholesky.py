@@ -11,7 +11,6 @@ from gradcli.derivation.notation.terms import call
 from gradcli.derivation.notation.written import text_of
 
 FACTORS = frozenset({"cholesky", "linalg.cholesky"})
-LOWER = 1  # arguments: the matrix alone, so that its lower factor is meant
 
 
 def factored(text: str) -> frozenset[str]:
@@ -30,7 +29,8 @@ def with_matrices(text: str, shapes: Shapes) -> str:
 
 
 def _is_factor(node: ast.AST) -> TypeGuard[ast.Call]:
-    return isinstance(node, ast.Call) and callee(node) in FACTORS and len(node.args) == LOWER and not node.keywords
+    """Tell whether a node is the lower factor of a matrix, given alone."""
+    return isinstance(node, ast.Call) and callee(node) in FACTORS and len(node.args) == 1 and not node.keywords
 
 
 class _Joined(ast.NodeTransformer):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.rounding import FEWER, RUNS, Noise, Point
+from gradcli.execution.comparison.rounding import FEWER, MANY, RUNS, Noise, Point
 from gradcli.execution.comparison.within_rounding import within_rounding
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.report.comparison import Comparison
@@ -19,6 +19,8 @@ from gradcli.tolerance import Tolerance
 
 # A gradient that is off by more than this part of the largest entry is plainly wrong.
 PLAIN = 1e-4
+# How many times the noise that few runs show what many may show is, at most.
+BY_CHANCE = 2.0
 
 
 @dataclass(slots=True)
@@ -28,7 +30,7 @@ class Excuses:
     point: Point
     differing: Callable[[TracedTensor], Iterable[TracedTensor]]
     """Returns a tensor and all others whose gradients differ: these are measured at once."""
-    _noise: dict[float | None, Noise[TracedTensor]] = field(default_factory=dict)
+    _noise: dict[tuple[float | None, int], Noise[TracedTensor]] = field(default_factory=dict)
     _conditioning: dict[tuple[bool, int], Noise[TracedTensor]] = field(default_factory=dict)
     _moved: Noise[TracedTensor] | None = None
 
@@ -50,8 +52,13 @@ class Excuses:
                 lambda more: not is_zero and self._agrees(traced, gradient, tolerance, torch.maximum(error, more)),
             )
 
+        def of_many(traced: TracedTensor) -> Tensor:
+            """Return what many runs show of what few nearly excuse; no bound is that wide in double precision."""
+            near = lower is not None and self._agrees(traced, gradient, tolerance, BY_CHANCE * error)
+            return self.rounding_error(traced, lower, MANY) if near else error
+
         cheap = () if tolerance.normwise else (self.point.summing_error, last_noise)
-        for noise in (*cheap, partial(self.rounding_error, lower=lower)):
+        for noise in (*cheap, partial(self.rounding_error, lower=lower), of_many):
             error = torch.maximum(error, noise(traced))
             if tolerance.normwise and bool((reference.abs() <= error).all()):  # which has no norm to be judged by
                 error = error.amax().expand_as(reference)
@@ -80,15 +87,15 @@ class Excuses:
         if tolerance.normwise or not self.point.is_solved_for(traced):
             return False
         self.rounding_error(traced)
-        return self._agrees(traced, gradient, tolerance, self._noise[None].scatter_error(traced))
+        return self._agrees(traced, gradient, tolerance, self._noise[None, RUNS].scatter_error(traced))
 
-    def rounding_error(self, traced: TracedTensor, lower: float | None = None) -> Tensor:
+    def rounding_error(self, traced: TracedTensor, lower: float | None = None, runs: int = RUNS) -> Tensor:
         """Return how far rounding may move each entry, in a `lower` dtype with its tolerance; of all that differ."""
-        known = self._noise.get(lower)
+        known = self._noise.get((lower, runs))
         if known is None or traced not in known.values:
             wanted = self.differing(traced)
-            known = self.point.noise(wanted) if lower is None else self.point.lower_noise(wanted, lower)
-            self._noise[lower] = known
+            known = self.point.noise(wanted) if lower is None else self.point.lower_noise(wanted, lower, runs=runs)
+            self._noise[lower, runs] = known
         return known.rounding_error(traced)
 
     def moves(self, traced: TracedTensor, gradient: Tensor) -> bool:

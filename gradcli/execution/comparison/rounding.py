@@ -29,7 +29,7 @@ from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.execution.reference.tensor_eval import Perturbation
 
 Key = TypeVar("Key")
-RUNS = 6
+RUNS, MANY = 6, 24
 # Of which so few are looked at first, and the part of entries in which what they show may be too small by chance.
 FEWER, CHANCE = (1, 2), 1e-6
 # In a lower dtype every result is rounded by half a unit: its steps, in units, and how many times their scatter counts.
@@ -168,7 +168,7 @@ class Point:
         return scattered(trace, self.derivations, known, again, scale=self.scale, perturbed=perturbed, runs=runs)
 
     def lower_noise(
-        self, wanted: Iterable[TracedTensor], relative: float, dtype: torch.dtype | None = None
+        self, wanted: Iterable[TracedTensor], relative: float, dtype: torch.dtype | None = None, runs: int = RUNS
     ) -> Noise[TracedTensor]:
         """Return how far the rounding of a lower dtype may move each entry; `relative` is the tolerance of that dtype.
 
@@ -177,7 +177,7 @@ class Point:
         """
         known = {traced: self.reference.values[traced] for traced in wanted}
         trace, lower = self.decomposition.trace, Lower(dtype or self.precision, relative)
-        return scattered_by(lower, trace, self.derivations, known, self.gradients_of, scale=self.scale)
+        return scattered_by(lower, trace, self.derivations, known, self.gradients_of, scale=self.scale, runs=runs)
 
     def conditioning(
         self, wanted: Iterable[TracedTensor], *, lower: bool = False, runs: int = RUNS
@@ -202,8 +202,7 @@ class Point:
         """
         generator = torch.Generator().manual_seed(0)
         own, error, runs = self._terms_of(traced), torch.zeros(()), list[Tensor]()
-        value = own.value
-        if value is None:
+        if (value := own.value) is None:
             return error
         arrived = [self.reference.values[t] for call in own.calls for t in call.outputs if t in self.reference.values]
         ceiling = CEILING * max(map(_largest, arrived))
@@ -264,10 +263,11 @@ def scattered_by(
     *,
     scale: float = 0.0,
     perturbed: Perturbed = _perturbed,
+    runs: int = RUNS,
 ) -> Noise[Key]:
     """Return how far the rounding of a lower dtype may move each entry of some tensors, as `scattered` does."""
     perturbed = partial(perturbed, size=LOWER_STEP * torch.finfo(lower.dtype).eps)
-    found = scattered(trace, derivations, known, again, scale=scale, perturbed=perturbed)
+    found = scattered(trace, derivations, known, again, scale=scale, perturbed=perturbed, runs=runs)
     ceiling = LOWER_CEILING * lower.relative * found.ceiling / CEILING
     return Noise(found.values, found.perturbed, ceiling, LOWER_WIDTH)
 

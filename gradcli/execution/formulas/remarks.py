@@ -37,6 +37,15 @@ class _Kind(StrEnum):
 
     NONE = "there is no derivative by {names}, and autograd's is a convention"
     AUTOGRAD = "autograd's gradient by {names} is not the derivative, which is what backward gives"
+    DIGITS = "autograd's gradient by {names} loses digits, and backward gives the derivative"
+
+
+# By the verdict on autograd's gradient, what is said where backward gives the derivative.
+_BESIDE: Mapping[Verdict, _Kind] = {
+    Verdict.MISMATCH: _Kind.AUTOGRAD,
+    Verdict.MATCH: _Kind.DIGITS,
+    Verdict.UNDECIDED: _Kind.DIGITS,
+}
 
 
 @dataclass(slots=True)
@@ -82,9 +91,9 @@ def _kind(judged: Judged | None, found: Tensor, most: float) -> _Kind | None:
         return None
     if judged.verdict is Verdict.UNDEFINED:
         return _Kind.NONE
-    if judged.verdict is not Verdict.MISMATCH or judged.derivative is None:
+    if judged.derivative is None or is_apart(found, judged.derivative, most):
         return None
-    return None if is_apart(found, judged.derivative, most) else _Kind.AUTOGRAD
+    return _BESIDE.get(judged.verdict)
 
 
 def is_apart(value: Tensor, reference: Tensor, most: float = CLOSENESS) -> bool:

@@ -35,11 +35,14 @@ def identity(value: Tensor) -> Tensor:
 def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], perturb: Perturbation = identity) -> Tensor:
     """Return the result of a program; `operands` are tensors with one axis a label.
 
-    `perturb` changes the result of every step: rounding noise is found by changing last bits.
+    `perturb` changes every operand, as it is read, and the result of every step: rounding noise is found by changing
+    last bits, and PyTorch has rounded what it stored.
     """
     prepared = _prepared(program)
     sizes = {label: operands[name].shape[axis] for label, name, axis in prepared.sizes}
-    values: list[Any] = list(map(operands.get, program.operands))
+    values: list[Any] = [operands.get(name) for name in program.operands]
+    if perturb is not identity:
+        values = [None if value is None else perturb(value) for value in values]
     unchecked = prepared.is_bounded and math.prod(sizes.values()) <= limits_in_force().elements
     for step, run, dead in prepared.steps:
         inputs = [values[value] for value in step.inputs]

@@ -170,7 +170,7 @@ FUNCTIONS: list[tuple[Callable[..., Tensor], list[Tensor], set[str], set[str]]] 
     (of_some_inputs, [W, B], {"gw"}, {"gb"}),
     (of_zeros, [W, B], {"gw"}, {"gb"}),
     (by_a_gradient, [W, B], {"hb"}, {"g", "hg"}),
-    (written_to, [W, B], {"gw", "gb (2)"}, {"gb"}),
+    (written_to, [W, B], {"gw", "gb"}, {"gb (2)"}),
     (mapped_gradients, [W, X], {"gw"}, {"gb"}),
     (mapped, [X], {"a", "b"}, set()),
     (mapped_of_one, [X], {"b"}, {"a"}),

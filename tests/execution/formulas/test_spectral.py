@@ -12,9 +12,9 @@ import gradcli
 SQUARE, TALL = {"A": (3, 3)}, {"A": (4, 3)}
 # The program, its leaves, the formula, and what is named in it.
 PUBLISHED: list[tuple[str, Any, str, dict[str, str]]] = [
-    ("linalg.eigvalsh(A)", SQUARE, "g*s[1] @ s[1].T", {"s": "linalg.eigh(A)"}),
-    ("linalg.eigh(A)[0]", SQUARE, "g*s[1] @ s[1].T", {"s": "linalg.eigh(A)"}),
-    ("svdvals(A)", TALL, "g*s[0] @ s[2]", {"s": "linalg.svd(A, False)"}),
+    ("linalg.eigvalsh(A)", SQUARE, "(g*s[1]) @ s[1].T", {"s": "linalg.eigh(A)"}),
+    ("linalg.eigh(A)[0]", SQUARE, "(g*s[1]) @ s[1].T", {"s": "linalg.eigh(A)"}),
+    ("svdvals(A)", TALL, "(g*s[0]) @ s[2]", {"s": "linalg.svd(A, False)"}),
     ("linalg.matrix_norm(A, 2)", TALL, "outer(s[0][:, 0], s[2][0])", {"s": "linalg.svd(A, False)"}),
     ("linalg.norm(A, -2)", TALL, "outer(s[0][:, -1], s[2][-1])", {"s": "linalg.svd(A, False)"}),
     ("norm(A, 'nuc')", TALL, "s[0] @ s[2]", {"s": "linalg.svd(A, False)"}),
