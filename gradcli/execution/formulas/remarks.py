@@ -44,7 +44,6 @@ class _Kind(StrEnum):
 _BESIDE: Mapping[Verdict, _Kind] = {
     Verdict.MISMATCH: _Kind.AUTOGRAD,
     Verdict.MATCH: _Kind.DIGITS,
-    Verdict.UNDECIDED: _Kind.DIGITS,
 }
 
 
@@ -67,8 +66,8 @@ class Remarks:
         except (GradcliError, *REFUSALS):
             return False
         off = [traced for traced, is_wrong in zip(there.wanted, wrong, strict=True) if is_wrong]
-        values = dict(zip(there.wanted, found, strict=True))
-        kinds = {traced: _kind(judged.get(traced), values[traced], most) for traced in off}
+        values, own = dict(zip(there.wanted, found, strict=True)), there.gradients()
+        kinds = {traced: _kind(judged.get(traced), values[traced], own[traced], most) for traced in off}
         for kind in dict.fromkeys(kind for kind in kinds.values() if kind is not None and None not in kinds.values()):
             names = " and ".join(one.name or one.text for one, own in kinds.items() if own is kind)
             self._said.setdefault((kind, names), {})[where] = None
@@ -85,15 +84,17 @@ def _joined(places: Sequence[str]) -> str:
     return ", ".join([first, *(f"{other[0].lower()}{other[1:]}" for other in others)])
 
 
-def _kind(judged: Judged | None, found: Tensor, most: float) -> _Kind | None:
-    """Return why a gradient is no mistake; None if it is one."""
+def _kind(judged: Judged | None, found: Tensor, autograd: Tensor, most: float) -> _Kind | None:
+    """Return why a gradient is no mistake; None if it is one, or loses digits that autograd's keeps."""
     if judged is None:
         return None
     if judged.verdict is Verdict.UNDEFINED:
         return _Kind.NONE
     if judged.derivative is None or is_apart(found, judged.derivative, most):
         return None
-    return _BESIDE.get(judged.verdict)
+    kind = _BESIDE.get(judged.verdict)
+    is_nearer = difference(found.detach(), judged.derivative) < difference(autograd.detach(), judged.derivative)
+    return kind if kind is not _Kind.DIGITS or is_nearer else None
 
 
 def is_apart(value: Tensor, reference: Tensor, most: float = CLOSENESS) -> bool:
