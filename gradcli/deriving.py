@@ -90,7 +90,8 @@ def derive(
         program: Text of gradcli's language; or code: a function, an `nn.Module`, a `torch.autograd.Function`, or a
             function without parameters that returns (code, inputs).
         inputs: Leaf -> its shape, a tuple of lengths or of their names, or its value: a tensor, array, number or
-            nested list. Without either it is a scalar.
+            nested list. Without either it is a scalar; where PyTorch refuses scalars, a capital is a matrix, a small
+            letter a vector.
         wrt: The tensors to differentiate by; all leaves by default.
         order: 1, or 2 for second derivatives.
         reduce: What makes the output a scalar: "sum", "mean", "prod" or "norm".

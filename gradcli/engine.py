@@ -127,7 +127,7 @@ def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
             if not says_pytorch(error):
                 error.hint = with_script(error.hint, source)
             raise
-    notes = tuple(notes_on(program, settings.command))
+    notes = (*(report.notes or ()), *notes_on(program, settings.command))
     return replace(report, notes=notes) if notes else report
 
 

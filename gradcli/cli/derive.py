@@ -109,14 +109,15 @@ def derive(
 ) -> int:
     """Show the derivative itself: a formula to read, or code to run.
 
-    Shapes are enough; no values are needed. Each formula and its code are
-    compared with autograd at random points, of two sizes where the program runs
-    for both, before they are shown. If the output is not a scalar, g is the
-    upstream gradient.
+    Shapes are enough; no values are needed. Leaves without a shape are scalars;
+    where PyTorch refuses these, capitals are matrices, small letters vectors.
+    Each formula and its code are compared with autograd at random points, of two
+    sizes where the program runs for both, before they are shown. If the output
+    is not a scalar, g is the upstream gradient.
 
     Examples:
       gradcli derive "trace(A @ X)" --shape A=2x3 --shape X=3x2 --wrt X
-      gradcli derive "x @ A @ x" --shape x=3 --shape A=3x3 --wrt x --order 2
+      gradcli derive "x @ A @ x" --wrt x --order 2
       gradcli derive "softmax(X, dim=-1)*Y" --shape 4x3 --to latex
       gradcli derive "mean((x - y)**2)" --shape 5 --wrt x --to torch
       gradcli derive "softmax(x, dim=-1)" --shape x=3x4 --to function

@@ -34,6 +34,7 @@ from gradcli.execution.formulas.named_values import with_lengths_of_values
 from gradcli.execution.formulas.points import Point, another_point, finite_point, point
 from gradcli.execution.formulas.shaped import layout_of, shown_forms
 from gradcli.execution.formulas.single_entries import entry_of, sympy_text
+from gradcli.execution.formulas.usual_shapes import note, with_usual_shapes
 from gradcli.execution.formulas.verified import arguments
 from gradcli.execution.forward.source import Source
 from gradcli.execution.process import torch_version
@@ -47,7 +48,18 @@ NOT_FINITE = "no point was found with a finite gradient that is not rounding"
 
 
 def derive(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
-    """Return the derivation that the settings ask for.
+    """Return the derivation that the settings ask for; leaves without a shape are of the usual kind.
+
+    Raises GradcliError if the program cannot be run, or nothing be differentiated.
+    """
+    usual = with_usual_shapes(program, settings, given)
+    if usual is None:
+        return _of_shapes(program, settings, given, derivations)
+    return replace(_of_shapes(program, usual, given, derivations), notes=(note(settings, usual),))
+
+
+def _of_shapes(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
+    """Return the derivation for these shapes.
 
     Of lengths with names, what is wide may have to be tall: `logdet(X @ X.T)` is of a singular matrix if X is tall.
     """
