@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gradcli.cli.options import OUTPUT, SUITE, ColourOption, JsonOption, OutputOption
+from gradcli.cli.options import OUTPUT, SUITE, ColourOption, JobsOption, JsonOption, OutputOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,10 +28,7 @@ def audit(
     ] = (),  # type: ignore[assignment]  # a shared default must not be mutable
     device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="PyTorch's device.")] = "cpu",
     timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds for each op.")] = 60.0,
-    jobs: Annotated[
-        str,
-        typer.Option("--jobs", "-j", metavar="N", rich_help_panel=SUITE, help="Worker processes; auto: one per core."),
-    ] = "auto",
+    jobs: JobsOption = "auto",
     resume: Annotated[
         Path | None,
         typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,22 @@ import typer
 
 from gradcli.cli.options import (
     CODE,
-    COMPARISON,
     GRADIENT,
     LEAVES,
     LIMITS,
     OUTPUT,
+    AtolOption,
     ColourOption,
     DepthOption,
+    DerivationTimeOption,
     JsonOption,
+    LeavesOption,
+    MaxElementsOption,
     MaxEntriesOption,
+    NoCacheOption,
+    NoVerifyOption,
     OutputOption,
+    RtolOption,
 )
 from gradcli.errors import InputError
 from gradcli.limits import Limits
@@ -29,10 +36,10 @@ from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Initialisation, Reduction
 
 DEFAULT_LIMITS = Limits()
-NO_CACHE = "Derive everything anew, and keep nothing of it on disk: see `gradcli cache`."
-NO_VERIFY = "Run autograd only: the verdict is unverified, which is no match, and the exit code 0."
 
 if TYPE_CHECKING:
+    from gradcli.render.style import Style
+
     FormatName: TypeAlias = str
 else:
     FormatName = Literal[*FORMATS]
@@ -59,6 +66,13 @@ class OutputOptions:
     def chosen_format(self) -> str:
         """Return the format asked for; `--json` is short for one."""
         return "json" if self.json else self.format
+
+    @property
+    def style(self) -> Style:
+        """Return the style that suits what it is written to."""
+        from gradcli.render.style import style_for
+
+        return style_for(None if self.output else sys.stdout, self.color)
 
 
 # Endings of files that are not the name of what is in them.
@@ -122,7 +136,8 @@ class ProgramOptions:
             metavar="METHOD",
             rich_help_panel=LEAVES,
             show_default=False,
-            help="Values of the other leaves: primes (default), randn, uniform, arange, ones.",
+            help="Values of the other leaves: primes, randn, uniform, arange or ones; by default primes, and random "
+            "numbers where a command checks at random points.",
         ),
     ] = None
     seed: Annotated[int, typer.Option("--seed", metavar="N", rich_help_panel=LEAVES, help="Seed of random values.")] = 0
@@ -185,28 +200,10 @@ class ProgramOptions:
             help="Make the output a scalar: none, sum, mean, prod or norm.",
         ),
     ] = "none"
-    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help=NO_VERIFY)] = False
-    rtol: Annotated[
-        float | None,
-        typer.Option(
-            "--rtol",
-            metavar="R",
-            rich_help_panel=COMPARISON,
-            show_default=False,
-            help="Relative tolerance; 1e-9 for float64.",
-        ),
-    ] = None
-    atol: Annotated[
-        float | None,
-        typer.Option(
-            "--atol",
-            metavar="A",
-            rich_help_panel=COMPARISON,
-            show_default=False,
-            help="Absolute tolerance; 1e-13 of the largest entry for float64.",
-        ),
-    ] = None
-    no_cache: Annotated[bool, typer.Option("--no-cache", rich_help_panel=LIMITS, help=NO_CACHE)] = False
+    no_verify: NoVerifyOption = False
+    rtol: RtolOption = None
+    atol: AtolOption = None
+    no_cache: NoCacheOption = False
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", rich_help_panel=LIMITS, help="Time for the whole check.")
     ] = 60
@@ -222,9 +219,7 @@ class ProgramOptions:
     max_rank: Annotated[
         int, typer.Option("--max-rank", metavar="N", rich_help_panel=LIMITS, help="Dimensions of a tensor.")
     ] = DEFAULT_LIMITS.rank
-    max_elements: Annotated[
-        int, typer.Option("--max-elements", metavar="N", rich_help_panel=LIMITS, help="Elements of a tensor.")
-    ] = DEFAULT_LIMITS.elements
+    max_elements: MaxElementsOption = DEFAULT_LIMITS.elements
     max_memory: Annotated[
         str,
         typer.Option(
@@ -237,12 +232,7 @@ class ProgramOptions:
     max_exponent: Annotated[
         int, typer.Option("--max-exponent", metavar="N", rich_help_panel=LIMITS, help="Size of a constant exponent.")
     ] = DEFAULT_LIMITS.exponent
-    max_derivation_time: Annotated[
-        float,
-        typer.Option(
-            "--max-derivation-time", metavar="SECONDS", rich_help_panel=LIMITS, help="Time for one symbolic derivation."
-        ),
-    ] = 10
+    max_derivation_time: DerivationTimeOption = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,4 +250,4 @@ class RunOptions(ProgramOptions):
             help="The v of the vector-Jacobian product: ones, random, a number or a list.",
         ),
     ] = None
-    leaves: Annotated[bool, typer.Option("--leaves", rich_help_panel=OUTPUT, help="Report the leaves alone.")] = False
+    leaves: LeavesOption = False

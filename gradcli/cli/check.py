@@ -85,10 +85,11 @@ def check(
 ) -> int:
     """Verify every gradient of one or several programs, or of suite files.
 
-    Autograd's gradients are compared with the symbolic derivative, with finite
-    differences and by the order of the Taylor remainder, at a random point
-    inside the domain of each op. Several targets give one report for all.
-    Defaults, and the targets if none are given, may stand in pyproject.toml.
+    Autograd's gradients are compared with the symbolic derivative and, by further
+    witnesses, with the program itself: finite differences, the order of the
+    Taylor remainder, forward mode. The point is random, inside the domain of each
+    op. Several targets give one report for all. Defaults, and the targets if none
+    are given, may stand in pyproject.toml.
 
     Examples:
       gradcli check "softmax(X @ W, dim=-1).log().mean()" --shape 3x3

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from gradcli.cli.bundles import RunOptions
-from gradcli.cli.options import GRADIENT, OUTPUT, ColourOption, JsonOption, OutputOption, ProgramArgument, WrtOption
+from gradcli.cli.bundles import OutputOptions, RunOptions
+from gradcli.cli.options import GRADIENT, OUTPUT, ProgramArgument, WrtOption
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 from gradcli.errors import InputError
 from gradcli.settings import Notation, Settings
 
-if TYPE_CHECKING:
-    from gradcli.report.derivation import Derivation
-
 DerivationFormat = Literal["table", "plain", "markdown", "json"]
 
 
 @dataclass(frozen=True, slots=True)
-class DerivationOutput:
+class DerivationOutput(OutputOptions):
     """How and where a derivation is written."""
 
     format: Annotated[
         DerivationFormat,
         typer.Option("--format", metavar="FORMAT", rich_help_panel=OUTPUT, help="table, plain, markdown or json."),
     ] = "table"
-    json: JsonOption = False
-    output: OutputOption = None
-    color: ColourOption = "auto"
-
-    @property
-    def chosen_format(self) -> str:
-        """Return the format asked for; `--json` is short for one."""
-        return "json" if self.json else self.format
 
 
 def _leaves(flag: str, words: str) -> Any:
@@ -153,25 +141,15 @@ def _product(**asked: bool) -> str:
 
 
 def _derived(program: str, settings: Settings, output: DerivationOutput) -> int:
-    from gradcli.cli.running import read_program, run_isolated
-    from gradcli.deadline import deadline
+    from gradcli.cli.output import write
+    from gradcli.cli.running import read_in_time, run_isolated
     from gradcli.engine import derive_program
     from gradcli.inputs import is_code
+    from gradcli.render.derivation import DERIVATION_FORMATS
     from gradcli.suite.check import Kind
 
     if is_code(program):
         return run_isolated(program, Kind.TARGET, settings, output)
-    with deadline(settings.timeout):
-        text = read_program(program, settings.limits.program_size)
-    derivation = derive_program(text, settings)
-    _write(derivation, output)
+    derivation = derive_program(read_in_time(program, settings), settings)
+    write(DERIVATION_FORMATS[output.chosen_format](derivation, output.style), output.output)
     return derivation.exit_code
-
-
-def _write(derivation: Derivation, options: DerivationOutput) -> None:
-    from gradcli.cli.output import write
-    from gradcli.render.derivation import DERIVATION_FORMATS
-    from gradcli.render.style import style_for
-
-    style = style_for(None if options.output else sys.stdout, options.color)
-    write(DERIVATION_FORMATS[options.chosen_format](derivation, style), options.output)

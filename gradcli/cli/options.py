@@ -101,3 +101,52 @@ OutputOption = Annotated[
         help="Write to a file instead of standard output.",
     ),
 ]
+NoVerifyOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-verify",
+        rich_help_panel=COMPARISON,
+        help="Run autograd only: the verdict is unverified, which is no match, and the exit code 0.",
+    ),
+]
+RtolOption = Annotated[
+    float | None,
+    typer.Option(
+        "--rtol",
+        metavar="R",
+        rich_help_panel=COMPARISON,
+        show_default=False,
+        help="Relative tolerance; 1e-9 for float64.",
+    ),
+]
+AtolOption = Annotated[
+    float | None,
+    typer.Option(
+        "--atol",
+        metavar="A",
+        rich_help_panel=COMPARISON,
+        show_default=False,
+        help="Absolute tolerance; 1e-13 of the largest entry for float64.",
+    ),
+]
+NoCacheOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        rich_help_panel=LIMITS,
+        help="Derive everything anew, and keep nothing of it on disk: see `gradcli cache`.",
+    ),
+]
+MaxElementsOption = Annotated[
+    int, typer.Option("--max-elements", metavar="N", rich_help_panel=LIMITS, help="Elements of a tensor.")
+]
+DerivationTimeOption = Annotated[
+    float,
+    typer.Option(
+        "--max-derivation-time", metavar="SECONDS", rich_help_panel=LIMITS, help="Time for one symbolic derivation."
+    ),
+]
+LeavesOption = Annotated[bool, typer.Option("--leaves", rich_help_panel=OUTPUT, help="Report the leaves alone.")]
+JobsOption = Annotated[
+    str, typer.Option("--jobs", "-j", metavar="N", rich_help_panel=SUITE, help="Worker processes; auto: one per core.")
+]

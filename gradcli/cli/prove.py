@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gradcli.cli.bundles import ProgramOptions
+from gradcli.cli.bundles import OutputOptions, ProgramOptions
 from gradcli.cli.custom import ReferenceOption
-from gradcli.cli.options import OUTPUT, ColourOption, JsonOption, OutputOption
+from gradcli.cli.options import OUTPUT
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 from gradcli.errors import InputError
 
 if TYPE_CHECKING:
-    from gradcli.report.proof import ProofReport
     from gradcli.settings import Settings
 
 ProofFormat = Literal["table", "plain", "json"]
 
 
 @dataclass(frozen=True, slots=True)
-class ProofOutput:
+class ProofOutput(OutputOptions):
     """How and where a proof is written."""
 
     format: Annotated[
         ProofFormat,
         typer.Option("--format", metavar="FORMAT", rich_help_panel=OUTPUT, help="table, plain or json."),
     ] = "table"
-    json: JsonOption = False
-    output: OutputOption = None
-    color: ColourOption = "auto"
-
-    @property
-    def chosen_format(self) -> str:
-        """Return the format asked for; `--json` is short for one."""
-        return "json" if self.json else self.format
 
 
 @spread
@@ -76,27 +66,17 @@ def prove(
 
 
 def _proved(target: str, settings: Settings, output: ProofOutput) -> int:
-    from gradcli.cli.running import read_program, run_isolated
-    from gradcli.deadline import deadline
+    from gradcli.cli.output import write
+    from gradcli.cli.running import read_in_time, run_isolated
     from gradcli.engine import prove_program
     from gradcli.inputs import is_code
+    from gradcli.render.proof import PROOF_FORMATS
     from gradcli.suite.check import Kind
 
     if is_code(target):
         return run_isolated(target, Kind.TARGET, settings, output)
     if settings.reference is not None:
         raise InputError("--reference is for a Function", hint="a program is its own definition")
-    with deadline(settings.timeout):
-        text = read_program(target, settings.limits.program_size)
-    report = prove_program(text, settings)
-    _write(report, output)
+    report = prove_program(read_in_time(target, settings), settings)
+    write(PROOF_FORMATS[output.chosen_format](report, output.style), output.output)
     return report.exit_code
-
-
-def _write(report: ProofReport, options: ProofOutput) -> None:
-    from gradcli.cli.output import write
-    from gradcli.render.proof import PROOF_FORMATS
-    from gradcli.render.style import style_for
-
-    style = style_for(None if options.output else sys.stdout, options.color)
-    write(PROOF_FORMATS[options.chosen_format](report, style), options.output)

@@ -6,9 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradcli.cli.bundles import DEFAULT_LIMITS, NO_CACHE, NO_VERIFY, OutputOptions
+from gradcli.cli.bundles import DEFAULT_LIMITS, OutputOptions
 from gradcli.cli.exit_zero import exit_code
-from gradcli.cli.options import COMPARISON, GRADIENT, LIMITS, OUTPUT, ExitZeroOption, ScriptArgument
+from gradcli.cli.options import (
+    GRADIENT,
+    LIMITS,
+    AtolOption,
+    DerivationTimeOption,
+    ExitZeroOption,
+    LeavesOption,
+    MaxElementsOption,
+    NoCacheOption,
+    NoVerifyOption,
+    RtolOption,
+    ScriptArgument,
+)
 from gradcli.cli.spread import spread
 
 if TYPE_CHECKING:
@@ -43,39 +55,14 @@ def run(
         list[str], typer.Argument(metavar="[ARG]...", help="Arguments of the script.", show_default=False)
     ] = (),  # type: ignore[assignment]  # a default must not be mutable
     backward: BackwardOption = "1,2,3,4,5",
-    leaves: Annotated[bool, typer.Option("--leaves", rich_help_panel=OUTPUT, help="Report the leaves alone.")] = False,
-    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help=NO_VERIFY)] = False,
-    rtol: Annotated[
-        float | None,
-        typer.Option(
-            "--rtol",
-            metavar="R",
-            rich_help_panel=COMPARISON,
-            show_default=False,
-            help="Relative tolerance; 1e-9 for float64.",
-        ),
-    ] = None,
-    atol: Annotated[
-        float | None,
-        typer.Option(
-            "--atol",
-            metavar="A",
-            rich_help_panel=COMPARISON,
-            show_default=False,
-            help="Absolute tolerance; 1e-13 of the largest entry for float64.",
-        ),
-    ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", rich_help_panel=LIMITS, help=NO_CACHE)] = False,
+    leaves: LeavesOption = False,
+    no_verify: NoVerifyOption = False,
+    rtol: RtolOption = None,
+    atol: AtolOption = None,
+    no_cache: NoCacheOption = False,
     timeout: TimeoutOption = None,
-    max_elements: Annotated[
-        int, typer.Option("--max-elements", metavar="N", rich_help_panel=LIMITS, help="Elements of a tensor.")
-    ] = DEFAULT_LIMITS.elements,
-    max_derivation_time: Annotated[
-        float,
-        typer.Option(
-            "--max-derivation-time", metavar="SECONDS", rich_help_panel=LIMITS, help="Time for one symbolic derivation."
-        ),
-    ] = 10,
+    max_elements: MaxElementsOption = DEFAULT_LIMITS.elements,
+    max_derivation_time: DerivationTimeOption = 10,
     exit_zero: ExitZeroOption = False,
 ) -> int:
     """Run a script as it stands, and check the gradients of its backward calls.

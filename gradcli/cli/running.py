@@ -5,33 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from gradcli.errors import InputError, LimitError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gradcli.cli.bundles import OutputOptions
     from gradcli.report.report import Report
     from gradcli.settings import Settings
     from gradcli.suite.check import Kind
-
-
-class Writing(Protocol):
-    """How and where something is written."""
-
-    @property
-    def chosen_format(self) -> str:
-        """Return the format asked for."""
-
-    @property
-    def output(self) -> Path | None:
-        """Return the file; None for standard output."""
-
-    @property
-    def color(self) -> str:
-        """Return whether there is colour."""
 
 
 # What is meant as a file's name: no program, for no tensor has such an attribute.
@@ -42,7 +24,6 @@ LARGEST = 16 * 2**20  # bytes of standard input that holds many programs
 
 def run(program: str, settings: Settings, options: OutputOptions) -> int:
     """Evaluate the program, write its report, and return the exit code that its verdict asks for."""
-    from gradcli.deadline import deadline
     from gradcli.engine import evaluate_program
     from gradcli.inputs import is_code
     from gradcli.suite.check import Kind
@@ -50,24 +31,29 @@ def run(program: str, settings: Settings, options: OutputOptions) -> int:
 
     if is_code(program):
         return run_isolated(program, Kind.TARGET, settings, options)
-    with deadline(settings.timeout):
-        text = read_program(program, settings.limits.program_size)
+    text = read_in_time(program, settings)
     report = evaluate_program(text, settings)
     write_report(reproducible(report, text, settings), options)
     return report.exit_code
 
 
-def run_isolated(target: str, kind: Kind, settings: Settings, options: Writing) -> int:
+def run_isolated(target: str, kind: Kind, settings: Settings, options: OutputOptions) -> int:
     """Check the user's code in a process of its own, and write its report."""
     from gradcli.cli.output import write
     from gradcli.render.formats import format_of
-    from gradcli.render.style import style_for
     from gradcli.suite.isolated import checked_text
 
-    style = style_for(None if options.output else sys.stdout, options.color)
-    text, code = checked_text(target, kind, settings, options.chosen_format, style)
+    text, code = checked_text(target, kind, settings, options.chosen_format, options.style)
     write(text, options.output, encoding=format_of(options.chosen_format, settings.command).encoding)
     return code
+
+
+def read_in_time(program: str, settings: Settings) -> str:
+    """Return the program as `read_program` does, within the limits of the settings."""
+    from gradcli.deadline import deadline
+
+    with deadline(settings.timeout):
+        return read_program(program, settings.limits.program_size)
 
 
 def read_program(program: str, limit: int) -> str:
@@ -150,8 +136,6 @@ def write_report(report: Report, options: OutputOptions) -> None:
     """Write the report in the format asked for, to the file or to standard output."""
     from gradcli.cli.output import write
     from gradcli.render.formats import format_of
-    from gradcli.render.style import style_for
 
-    style = style_for(None if options.output else sys.stdout, options.color)
     form = format_of(options.chosen_format, report.command)
-    write(form.render(report, style), options.output, encoding=form.encoding)
+    write(form.render(report, options.style), options.output, encoding=form.encoding)

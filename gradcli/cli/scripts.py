@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields
@@ -88,16 +87,14 @@ def draw_script(script: str, settings: Settings, output: OutputOptions) -> int:
     Several go to files of their own, numbered; without a file, trees follow each other, and a picture is one alone.
     """
     from gradcli.cli.output import write
-    from gradcli.render.style import style_for
     from gradcli.suite.isolated import script_pictures
 
     _check_there(script)
     form, file = output.chosen_format, output.output
-    style = style_for(None if file else sys.stdout, output.color)
     found: list[dict[str, Any]] = []
     failure: GradcliError | None = None
     try:
-        with closing(script_pictures(script, settings, form, style, None)) as pictures:
+        with closing(script_pictures(script, settings, form, output.style, None)) as pictures:
             found += pictures
     except GradcliError as error:
         failure = error

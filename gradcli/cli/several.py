@@ -7,17 +7,14 @@ from typing import Annotated
 
 import typer
 
-from gradcli.cli.options import SUITE
+from gradcli.cli.options import SUITE, JobsOption
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteOptions:
     """Which of several checks are carried out, and where."""
 
-    jobs: Annotated[
-        str,
-        typer.Option("--jobs", "-j", metavar="N", rich_help_panel=SUITE, help="Worker processes; auto: one per core."),
-    ] = "1"
+    jobs: JobsOption = "1"
     executor: Annotated[
         str | None,
         typer.Option(

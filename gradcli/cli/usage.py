@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from gradcli.errors import InputError
-from gradcli.phrases import did_you_mean
+from gradcli.phrases import did_you_mean, every
 
 if TYPE_CHECKING:
     from typer.exceptions import TyperException
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXTRA = re.compile(r"unexpected extra arguments?(?:\(s\))? \((.*)\)", re.IGNORECASE | re.DOTALL)
 VALUE = re.compile(r"[A-Za-z_]\w*=[-+.\d\[].*")
 SECOND = "`gradcli double-backward` shows what a second backward does, with retain_graph and with create_graph"
+FEW = 4  # commands that are named
 # Options by PyTorch's own words, and what there is in their place.
 HABITS = {
     "--retain-graph": SECOND,
@@ -73,6 +74,9 @@ def _unknown_option(option: str, path: str, context: object) -> InputError:
     otherwise = f"`{path} --help` lists the options; a program that starts with `-` may stand behind `--`"
     if option in HABITS:
         return InputError(f"unknown option '{option}'", hint=HABITS[option])
+    if 0 < len(commands := _commands_with(option, context)) <= FEW:
+        whose = every(f"`gradcli {name}`" for name in commands)
+        return InputError(f"unknown option '{option}'", hint=f"{whose} {'has' if len(commands) == 1 else 'have'} it")
     hint = did_you_mean(option, _options(context), otherwise, then=f"`{path} --help` lists all")
     return InputError(f"unknown option '{option}'", hint=hint)
 
@@ -81,6 +85,12 @@ def _options(context: object) -> list[str]:
     command = getattr(context, "command", None)
     parameters = command.get_params(context) if command is not None else []
     return [option for parameter in parameters for option in parameter.opts if option.startswith("-")]
+
+
+def _commands_with(option: str, context: object) -> list[str]:
+    """Return the other commands that have an option."""
+    group = getattr(getattr(getattr(context, "parent", None), "command", None), "commands", {})
+    return [name for name, command in group.items() if any(option in one.opts for one in command.params)]
 
 
 # What is asked of `--format` and is another option's, or another command's.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 
 from gradcli.escaping import escape
 from gradcli.render.coloured import BAD, GOOD, HALF, OPEN, coloured, plain
 from gradcli.render.console import as_link, documentation
+from gradcli.render.formats.json import document
 from gradcli.render.grid import Grid
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
@@ -89,13 +89,9 @@ def _line(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _json(report: AuditReport, _: Style) -> str:
-    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n"
-
-
 AUDIT_FORMATS: Mapping[str, Callable[[AuditReport, Style], str]] = {
     "table": text,
     "plain": plain(text),
-    "json": _json,
+    "json": lambda report, _: document(report.to_dict()),
     "markdown": markdown,
 }

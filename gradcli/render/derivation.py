@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -10,6 +9,7 @@ from gradcli.escaping import escape
 from gradcli.phrases import every, show_shape
 from gradcli.render.cases import case_lines
 from gradcli.render.coloured import BAD, GOOD, OPEN, coloured, plain
+from gradcli.render.formats.json import document
 from gradcli.render.formula_lines import formula_lines
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
@@ -61,15 +61,11 @@ def markdown(derivation: Derivation, style: Style) -> str:
     return "\n".join([f"`{_head(derivation)}`", "", *block, "", *items]) + "\n"
 
 
-def _json(derivation: Derivation, _: Style) -> str:
-    return json.dumps(derivation.to_dict(), indent=2, ensure_ascii=False) + "\n"
-
-
 DERIVATION_FORMATS: Mapping[str, Callable[[Derivation, Style], str]] = {
     "table": text,
     "plain": plain(text),
     "markdown": markdown,
-    "json": _json,
+    "json": lambda derivation, _: document(derivation.to_dict()),
 }
 
 

@@ -55,6 +55,11 @@ def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS, widest: int = WIDEST_RO
     return _rows(tensor.tolist(), shape, widest)
 
 
+def optional_lines(tensor: Any | None) -> tuple[str, ...]:
+    """Return a tensor as lines, or that there is none."""
+    return ("None",) if tensor is None else tensor_lines(tensor)
+
+
 def matrix_lines(derivative: Any, columns: int, widest: int = WIDEST_ROW) -> tuple[str, ...]:
     """Return a derivative as a matrix, a column for each entry of what is differentiated by."""
     shape = tuple(derivative.shape)

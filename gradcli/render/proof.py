@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 
 from gradcli.escaping import escape
 from gradcli.phrases import show_shape
 from gradcli.render.coloured import BAD, GOOD, HALF, OPEN, coloured, plain
+from gradcli.render.formats.json import document
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
 from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, Kernel, ProofReport, ProvedGradient, Ran
@@ -103,8 +103,8 @@ def _off_by(kernel: Kernel) -> str:
     return ", and by ".join(found)
 
 
-def _json(report: ProofReport, _: Style) -> str:
-    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n"
-
-
-PROOF_FORMATS: Mapping[str, Callable[[ProofReport, Style], str]] = {"table": text, "plain": plain(text), "json": _json}
+PROOF_FORMATS: Mapping[str, Callable[[ProofReport, Style], str]] = {
+    "table": text,
+    "plain": plain(text),
+    "json": lambda report, _: document(report.to_dict()),
+}

@@ -11,7 +11,7 @@ from gradcli.render.formulas import LONGEST_FORMULA, LONGEST_FORMULA_WITHIN, STA
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.last_line import LONGEST_NAME, listed, verdict_words
 from gradcli.render.modules import grids_of_modules, is_by_module, shown_whole
-from gradcli.render.numbers import tensor_lines
+from gradcli.render.numbers import optional_lines, tensor_lines
 from gradcli.render.presentation import Presentation, presentation_of
 from gradcli.report.notes import shared, text_of, without
 from gradcli.report.report import Report, TensorReport
@@ -166,8 +166,8 @@ def _row(tensor: TensorReport) -> Row:
         grad_fn=clip(tensor.grad_fn or "", LONGEST_NAME),
         value=tensor_lines(tensor.value),
         tangent=() if tensor.tangent is None else tensor_lines(tensor.tangent),
-        grad=_optional(tensor.grad),
-        gradient=_optional(tensor.gradient),
+        grad=optional_lines(tensor.grad),
+        gradient=optional_lines(tensor.gradient),
         symbolic=_disputed(tensor),
         formula=_formula(tensor),
         verdict=tensor.verdict,
@@ -175,16 +175,12 @@ def _row(tensor: TensorReport) -> Row:
     )
 
 
-def _optional(tensor: object | None) -> Lines:
-    return ("None",) if tensor is None else tensor_lines(tensor)
-
-
 def _disputed(tensor: TensorReport) -> Lines:
     """Return the symbolic value where it is not what autograd says."""
     disputed = tensor.jacobian is None and fails(tensor.autograd_verdict)
     symbolic = tensor.symbolic if disputed else None
     lines = () if symbolic is None or symbolic.value is None else tensor_lines(symbolic.value)
-    return () if lines == _optional(tensor.gradient) else lines
+    return () if lines == optional_lines(tensor.gradient) else lines
 
 
 def _formula(tensor: TensorReport) -> str:

@@ -144,11 +144,6 @@ class Derivation:
     schema: str = DERIVATION_SCHEMA
 
     @property
-    def all_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of everything that the formulas may name."""
-        return self.leaves | ({self.upstream: self.output.shape} if self.upstream else {})
-
-    @property
     def verdict(self) -> Verdict:
         """Return the worst of the verdicts; a Function has been checked itself, whatever has no formula."""
         if self.refused:
@@ -159,8 +154,7 @@ class Derivation:
     @property
     def exit_code(self) -> ExitCode:
         """Return the exit code that this asks for: nothing that is unchecked passes, unless that was asked for."""
-        asked = self.verdict is Verdict.UNVERIFIED and not self.verify
-        return ExitCode.OK if asked else self.verdict.exit_code
+        return self.verdict.exit_code_where(verify=self.verify)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the derivation as strict JSON data: the schema first, the verdict last."""

@@ -223,5 +223,4 @@ class Report:
     @property
     def exit_code(self) -> ExitCode:
         """Return the exit code that this report asks for."""
-        asked = self.verdict is Verdict.UNVERIFIED and not self.verify
-        return ExitCode.OK if asked else self.verdict.exit_code
+        return self.verdict.exit_code_where(verify=self.verify)

@@ -15,6 +15,7 @@ from gradcli.report.proof import EXCEPT, PROOF_SCHEMA, PROVED, REFUTED, UNDECIDE
 from gradcli.report.records import SUMMARY, Summary, is_merged, is_optional, keys_of
 from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
 
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 JsonSchema: TypeAlias = "dict[str, Any]"
 
 SIMPLE: dict[object, JsonSchema] = {
@@ -70,40 +71,31 @@ INSIDE = ("verify", "codes", "markup", "declarations")
 
 def report_schema() -> JsonSchema:
     """Return the JSON Schema of the report."""
-    definitions = dict(NUMBERS) | {"Value": VALUE}
-    definitions["Summary"] = _object(Summary, definitions)
-    schema = _object(Report, definitions)
+    schema, definitions = _with_values(Report)
     schema["properties"]["schema"] = {"const": REPORT_SCHEMA}
-    draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, "title": "gradcli report", **schema, "$defs": dict(sorted(definitions.items()))}
+    return _document("report", schema, definitions)
 
 
 def derivation_schema() -> JsonSchema:
     """Return the JSON Schema of what `derive` reports."""
-    definitions = dict(NUMBERS) | {"Value": VALUE}
-    definitions["Summary"] = _object(Summary, definitions)
-    schema = _object(Derivation, definitions)
+    schema, definitions = _with_values(Derivation)
     for name in INSIDE:
         del schema["properties"][name]
     code = {"description": "The code that `--to` asks for.", "anyOf": [SIMPLE[str], SIMPLE[type(None)]]}
     more = {"schema": {"const": DERIVATION_SCHEMA}, "code": code, "verdict": {"$ref": "#/$defs/Verdict"}}
     schema["properties"] |= more
     schema["required"] = [*(name for name in schema["required"] if name not in INSIDE), "code", "verdict"]
-    draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, "title": "gradcli derivation", **schema, "$defs": dict(sorted(definitions.items()))}
+    return _document("derivation", schema, definitions)
 
 
 def proof_schema() -> JsonSchema:
     """Return the JSON Schema of what `prove` reports."""
-    definitions = dict(NUMBERS) | {"Value": VALUE}
-    definitions["Summary"] = _object(Summary, definitions)
-    schema = _object(ProofReport, definitions)
+    schema, definitions = _with_values(ProofReport)
     del schema["properties"]["strict"]
     verdicts = {"enum": [PROVED, EXCEPT, REFUTED, UNDECIDED]}, {"pattern": "^equal at [0-9]+ exact points$"}
     schema["properties"] |= {"schema": {"const": PROOF_SCHEMA}, "verdict": {"type": "string", "anyOf": [*verdicts]}}
     schema["required"] = [*(name for name in schema["required"] if name != "strict"), "verdict"]
-    draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, "title": "gradcli proof", **schema, "$defs": dict(sorted(definitions.items()))}
+    return _document("proof", schema, definitions)
 
 
 def audit_schema() -> JsonSchema:
@@ -114,8 +106,7 @@ def audit_schema() -> JsonSchema:
     schema["properties"] |= {"schema": {"const": AUDIT_SCHEMA}, "counts": counts}
     schema["required"] = [*schema["required"], "counts"]
     definitions["AuditedOp"]["properties"]["verdict"] = {"enum": [*VERDICTS]}
-    draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, "title": "gradcli audit", **schema, "$defs": dict(sorted(definitions.items()))}
+    return _document("audit", schema, definitions)
 
 
 def suite_report_schema() -> JsonSchema:
@@ -137,6 +128,18 @@ def suite_report_schema() -> JsonSchema:
     }
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     return {"$schema": report["$schema"], "title": "gradcli suite report", **schema, "$defs": definitions}
+
+
+def _document(name: str, schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSchema:
+    """Return a schema as one that stands alone."""
+    return {"$schema": DRAFT, "title": f"gradcli {name}", **schema, "$defs": dict(sorted(definitions.items()))}
+
+
+def _with_values(kind: type) -> tuple[JsonSchema, dict[str, JsonSchema]]:
+    """Return the schema of a record that holds tensors, and the definitions that it refers to."""
+    definitions = dict(NUMBERS) | {"Value": VALUE}
+    definitions["Summary"] = _object(Summary, definitions)
+    return _object(kind, definitions), definitions
 
 
 def _failed(named: JsonSchema) -> JsonSchema:

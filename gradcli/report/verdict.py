@@ -39,6 +39,10 @@ class Verdict(StrEnum):
             return ExitCode.OK
         return ExitCode.UNDECIDED if self in {Verdict.UNDECIDED, Verdict.UNVERIFIED} else ExitCode.MISMATCH
 
+    def exit_code_where(self, *, verify: bool) -> ExitCode:
+        """Return the same, or 0 where nothing was compared because that was asked for."""
+        return ExitCode.OK if self is Verdict.UNVERIFIED and not verify else self.exit_code
+
 
 _RANKS: Mapping[Verdict, int] = {verdict: rank for rank, verdict in enumerate(Verdict)}
 

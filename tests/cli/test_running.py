@@ -87,6 +87,12 @@ def test_each_line_may_be_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         (["x", "--retain-graph"], "unknown option", "gradcli double-backward"),
         (["x", "--create-graph"], "unknown option", "gradcli double-backward"),
         (["x", "--file", "y"], "unknown option", "gradcli eval FILE"),
+        (["x", "--claim", "x=1"], "unknown option '--claim'", "`gradcli check` has it"),
+        (
+            ["x", "--times", "3"],
+            "unknown option '--times'",
+            "`gradcli accumulate` and `gradcli double-backward` have it",
+        ),
     ],
 )
 def test_what_is_typed_by_habit_is_answered(

@@ -52,3 +52,10 @@ def test_the_hooks_run_the_same_tools() -> None:
     commands = [command for commands, _ in recipes().values() for command in commands]
     assert entries
     assert [entry for entry in entries if f".venv/bin/{entry}" not in commands] == []
+
+
+def test_the_recipe_runs_the_benchmarks_that_the_readme_quotes() -> None:
+    quoted = re.findall(r"^\|.*\| `(benchmarks/\w+\.py)` \|$", README, re.MULTILINE)
+    commands, _ = recipes()["benchmarks"]
+    run = " ".join(commands)
+    assert [script for script in quoted if script not in run] == [quoted[2]] == ["benchmarks/models.py"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.followed import actual
-from gradcli.execution.forward.plain import plain
+from gradcli.execution.forward.plain import copied, plain
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.twins import is_same
 from gradcli.execution.targets.frames import defined_at
@@ -34,7 +34,7 @@ def hooks_of(leaf: TracedTensor) -> list[Any]:
 def before_backward(leaves: Iterable[TracedTensor]) -> dict[TracedTensor, Before]:
     """Return what leaves with such hooks hold before backward."""
     hooked = {leaf: actual(leaf) for leaf in leaves if hooks_of(leaf)}
-    return {leaf: Before(_copy(own.grad), own.detach().clone()) for leaf, own in hooked.items()}
+    return {leaf: Before(copied(own.grad), own.detach().clone()) for leaf, own in hooked.items()}
 
 
 def restore(before: Mapping[TracedTensor, Before]) -> None:
@@ -65,7 +65,3 @@ def _words(leaf: TracedTensor) -> str:
     where = "" if place is None else f" ({place.file}:{place.line})"
     left = "set `.grad` to None" if actual(leaf).grad is None else "changed `.grad`"
     return f"a post-accumulate-grad hook on '{leaf.name or leaf.text}'{where} {left} after the gradient had arrived"
-
-
-def _copy(grad: Tensor | None) -> Tensor | None:
-    return None if grad is None else plain(grad).clone()

@@ -21,6 +21,7 @@ from gradcli.execution.code.outputs import output_of
 from gradcli.execution.code.pure import pure
 from gradcli.execution.code.replay import CodeAgain
 from gradcli.execution.code.target import Target, unable
+from gradcli.execution.forward.dtypes import is_inexact
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.followed import Followed, held_by
 from gradcli.execution.forward.kinds import kind_of
@@ -134,7 +135,7 @@ class CodeProgram:
         sparse = next((name for name, value in own.items() if kind_of(value) is not None), None)
         if sparse is not None:
             raise UnfollowedError(OF_A_LEAF.format(sparse, kind_of(own[sparse])), hint=AS_CONSTANT.format(sparse))
-        fixed = {name for name, value in self.target.inputs.tensors().items() if not _is_differentiable(value)}
+        fixed = {name for name, value in self.target.inputs.tensors().items() if not is_inexact(value)}
         found = {name: value.detach() if name in fixed else value for name, value in inputs.items()} | own
         if self.target.module is not None and not any(leaf.requires_grad for leaf in found.values()):
             raise unable(self.source)  # a function may have leaves from elsewhere
@@ -264,7 +265,3 @@ def _give(pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
             own.grad = other.grad
             if not torch.equal(own, other):  # a write would be one to what the last run has saved
                 own.data = other.detach().clone()
-
-
-def _is_differentiable(value: Tensor) -> bool:
-    return value.is_floating_point() or value.is_complex()

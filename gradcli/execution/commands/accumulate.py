@@ -20,6 +20,7 @@ from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.followed import actual, held_by
 from gradcli.execution.forward.memory import check_calls
+from gradcli.execution.forward.plain import copied
 from gradcli.execution.forward.run import leaves_of, trace_of
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
@@ -66,7 +67,7 @@ def accumulate(program: Source, settings: Settings, given: Mapping[str, Any], de
         is_last = number + 1 == settings.times
         shown = dataclasses.replace(settings, formulas=settings.formulas and is_last)
         run = start_from(program, shown, trace_of(program, settings, leaves), derivations)
-        before = {leaf: _copy(actual(leaf).grad) for leaf in run.trace.leaves}
+        before = {leaf: copied(actual(leaf).grad) for leaf in run.trace.leaves}
         evaluation = evaluate_run(run)
         _enter(ledger, run, evaluation, before)
         leaves = _following(run, settings)
@@ -110,7 +111,7 @@ def _enter(ledger: Ledger, run: Run, evaluation: Evaluation, before: Mapping[Tra
 
 def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, before: Tensor | None) -> LeafCall:
     found = evaluation.reports[leaf]
-    name, grad = found.name, _copy(actual(leaf).grad)
+    name, grad = found.name, copied(actual(leaf).grad)
     held = ledger.held.setdefault(name, Held())
     verdict, notes = found.verdict, found.notes
     if verdict is not None and found.symbolic is not None and found.symbolic.value is not None:
@@ -155,7 +156,3 @@ def _over_all_calls(found: TensorReport, ledger: Ledger) -> TensorReport:
 def _output_key(run: Run) -> str:
     """Return the key of the output's value beside the leaves' gradients: `output`, unless a leaf has that name."""
     return "output (2)" if "output" in {leaf.name for leaf in run.trace.leaves} else "output"
-
-
-def _copy(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.detach().clone()

@@ -31,7 +31,7 @@ from gradcli.execution.formulas.readable import latex_in
 from gradcli.execution.formulas.second import summed_formulas
 from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.memory import check_calls
-from gradcli.execution.forward.plain import plain
+from gradcli.execution.forward.plain import copied, plain
 from gradcli.execution.forward.refusals import REFUSALS, refusals
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
@@ -100,12 +100,8 @@ def _with_retain_graph(run: Run, leaves: Sequence[TracedTensor]) -> WithRetainGr
     for _ in range(run.settings.times):
         with refusals(BACKWARD, dtypes=[run.output.tensor.dtype]):
             actual(trace.output).backward(run.cotangent, retain_graph=True)
-        calls.append({run.names[leaf]: _copy(own[leaf].grad) for leaf in leaves})
+        calls.append({run.names[leaf]: copied(own[leaf].grad) for leaf in leaves})
     return WithRetainGraph(tuple(calls))
-
-
-def _copy(gradient: Tensor | None) -> Tensor | None:
-    return None if gradient is None else gradient.detach().clone()
 
 
 def _first_derivatives(run: Run, leaves: Sequence[TracedTensor]) -> Mapping[TracedTensor, TensorReport]:

@@ -28,7 +28,7 @@ from gradcli.execution.comparison.faults import Fault, Faults
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.followed import Followed, Ran, Step, actual, edge_known, steps_behind
 from gradcli.execution.forward.observed import Alteration, Observer, altering, unobserved
-from gradcli.execution.forward.plain import plain
+from gradcli.execution.forward.plain import copied
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.targets.frames import defined_at
 from gradcli.report.notes import Note, NoteKind, Notes
@@ -48,7 +48,7 @@ class Caught:
 
     def catch(self, found: Gradients, given: Gradients) -> None:
         """Keep what backward was given, and what it found."""
-        self.given, self.found = tuple(map(_copy, given)), tuple(map(_copy, found))
+        self.given, self.found = tuple(map(copied, given)), tuple(map(copied, found))
 
     @property
     def faces(self) -> list[Followed]:
@@ -224,7 +224,3 @@ def forward_rules(trace: Trace) -> Notes:
     rules = [(kind.__name__, kind.jvp) for kind in functions if kind.jvp is not torch.autograd.Function.jvp]  # type: ignore[attr-defined]
     words = [f"forward mode runs the jvp of {name}{at(defined_at(rule))}, and no backward" for name, rule in rules]
     return tuple(Note(NoteKind.BLAME, word, None) for word in words)
-
-
-def _copy(gradient: Tensor | None) -> Tensor | None:
-    return None if gradient is None else plain(gradient).clone()

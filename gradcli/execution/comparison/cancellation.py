@@ -152,8 +152,8 @@ def _loses(call: TracedCall, exact: frozenset[TracedTensor], sizes: SizesOfEntri
     is_pointwise = call.op.kind is Kind.POINTWISE
     if not (is_sum(call) if is_pointwise else call.op.kind in SUMMING):
         return False
-    terms = list(filter(_is_inexact, call.inputs))
-    totals = list(filter(_is_inexact, call.outputs))
+    terms = [term for term in call.inputs if term.is_inexact]
+    totals = [total for total in call.outputs if total.is_inexact]
     if is_pointwise:
         return any(_loses_digits(_sizes(total), terms, exact) for total in totals)
     largest = max([sizes.of(term)[1] for term in terms], default=0.0)
@@ -168,10 +168,6 @@ def _loses_digits(total: Tensor, terms: list[TracedTensor], exact: frozenset[Tra
         if cancelled or bool(((size < ABSORBED / count * total) & (size != 0)).any()):
             return True
     return False
-
-
-def _is_inexact(traced: TracedTensor) -> bool:
-    return traced.tensor.is_floating_point() or traced.tensor.is_complex()
 
 
 def is_sum(call: TracedCall) -> bool:

@@ -24,7 +24,7 @@ from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import DTYPES
 from gradcli.execution.forward.followed import Followed
-from gradcli.execution.forward.plain import plain
+from gradcli.execution.forward.plain import copied
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import decompose
@@ -190,12 +190,8 @@ def _grads(gradients: Gradients, follower: ScriptFollower) -> dict[TracedTensor,
     found: dict[TracedTensor, Tensor | None] = {}
     for traced in gradients:
         real = _real(traced, held) if isinstance(traced, Followed) else None
-        found[traced] = None if real is None or not (real.is_leaf or real.retains_grad) else _copy(real.grad)
+        found[traced] = None if real is None or not (real.is_leaf or real.retains_grad) else copied(real.grad)
     return found
-
-
-def _copy(grad: Tensor | None) -> Tensor | None:
-    return None if grad is None else plain(grad).clone()
 
 
 def _real(traced: Followed, held: Mapping[Followed, Tensor]) -> Tensor | None:

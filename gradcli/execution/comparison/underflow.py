@@ -18,6 +18,7 @@ from gradcli.execution.comparison.compare import largest_size
 from gradcli.execution.comparison.other_values import with_other_values
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.comparison.sizes import SizesOfEntries
+from gradcli.execution.forward.dtypes import is_inexact
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
@@ -88,15 +89,11 @@ def _underflows(group: DecomposedCall) -> bool:
 
 def _larger(traced: TracedTensor) -> Tensor:
     tensor = traced.tensor.detach()
-    return tensor / TINY if _is_inexact(tensor) else tensor
+    return tensor / TINY if is_inexact(tensor) else tensor
 
 
 def _has_small(tensor: Tensor) -> bool:
-    return _is_inexact(tensor) and bool((tensor.abs() < SMALLEST_NORMAL).any())
-
-
-def _is_inexact(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() or tensor.is_complex()
+    return is_inexact(tensor) and bool((tensor.abs() < SMALLEST_NORMAL).any())
 
 
 def _has_tiny(tensors: Sequence[Tensor]) -> bool:
@@ -104,7 +101,7 @@ def _has_tiny(tensors: Sequence[Tensor]) -> bool:
 
     Small tensors are looked at together: there are many, and each call of PyTorch takes longer than their entries.
     """
-    found = [tensor for tensor in tensors if _is_inexact(tensor) and torch.finfo(tensor.dtype).smallest_normal <= TINY]
+    found = [tensor for tensor in tensors if is_inexact(tensor) and torch.finfo(tensor.dtype).smallest_normal <= TINY]
     beside: dict[Any, list[Tensor]] = {}
     alone = []
     for tensor in found:

@@ -31,6 +31,14 @@ DTYPES: Mapping[str, torch.dtype] = {
 _DOUBLE = frozenset({torch.float64, torch.complex128})
 
 
+def is_inexact(tensor: Tensor) -> bool:
+    """Return whether a tensor holds real or complex numbers, and not integers or truth values, as NumPy has it.
+
+    Only such a tensor is rounded, and has a gradient.
+    """
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
 def converted(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
     """Return a tensor on a device in a precision: a complex one stays complex, and integers are as they are."""
     if tensor.is_complex():

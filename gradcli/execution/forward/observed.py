@@ -17,7 +17,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.graph import reachable
-from gradcli.execution.forward.plain import plain
+from gradcli.execution.forward.plain import copied, plain
 
 # Where autograd knows a gradient: a node, and which of the node's results it is of.
 Place = tuple[Any, int]
@@ -58,7 +58,7 @@ class Observer:
 
         @wraps(hook)
         def observed(gradient: Tensor) -> Any:
-            before = _copy(gradient)
+            before = copied(gradient)
             returned = hook(gradient)
             if _differ(before, gradient if returned is None else returned):
                 self._note(said, [(_node(), 0) if place is None else place])
@@ -71,7 +71,7 @@ class Observer:
 
         @wraps(hook)
         def observed(gradients: Sequence[Tensor | None], *given: Any) -> Any:
-            before = list(map(_copy, gradients))
+            before = list(map(copied, gradients))
             returned = hook(gradients, *given)
             node = _node()
             places = list(node.next_functions) if given else [(node, number) for number in range(len(before))]
@@ -190,10 +190,6 @@ def _differ(one: Tensor | None, other: Any) -> bool:
     if own.shape != one.shape or own.dtype != one.dtype:
         return True
     return not bool(((own == one) | ((own != own) & (one != one))).all())  # noqa: PLR0124 (NaN is NaN)
-
-
-def _copy(gradient: Tensor | None) -> Tensor | None:
-    return None if gradient is None else plain(gradient).clone()
 
 
 def _version(tensor: Tensor) -> int:

@@ -14,6 +14,11 @@ def plain(gradient: Tensor) -> Tensor:
     return stored(detached)
 
 
+def copied(gradient: Tensor | None) -> Tensor | None:
+    """Return a gradient as it is now, for what may change it; None if there is none."""
+    return None if gradient is None else plain(gradient).clone()
+
+
 def stored(gradient: Tensor) -> Tensor:
     """Return a gradient with storage: PyTorch keeps some zeros without, as that of `sgn`."""
     return gradient.clone() if gradient._is_zerotensor() else gradient  # noqa: SLF001 (there is no public name)

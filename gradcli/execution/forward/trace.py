@@ -15,6 +15,7 @@ from torch.autograd.graph import GradientEdge
 from gradcli.errors import NotSupportedError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
+from gradcli.execution.forward.dtypes import is_inexact
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.scopes import Differentiated
 from gradcli.ops.record import Op
@@ -31,6 +32,11 @@ class TracedTensor:
     is_leaf: bool = False
     edge: GradientEdge | None = field(default=None, kw_only=True)
     """Where autograd knows it, if not by the tensor: of code, and of views of what was changed in place since."""
+
+    @property
+    def is_inexact(self) -> bool:
+        """Return whether it holds real or complex numbers."""
+        return is_inexact(self.tensor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,18 +220,14 @@ def _go_on_from_own(decomposition: Decomposition, call: TracedCall) -> None:
 
     A result that cancels has the rounding of its operands.
     """
-    for output in filter(_is_rounded, call.outputs):
+    for output in (one for one in call.outputs if one.is_inexact):
         node, value = decomposition.nodes[output], double(output.tensor.detach())
-        scale = max(map(_largest, filter(_is_rounded, [*call.inputs, output])), default=0.0)
+        scale = max((_largest(one) for one in (*call.inputs, output) if one.is_inexact), default=0.0)
         close = is_close(node.tensor, value, _rounding_of(output.tensor), scale)
         if close or within_last_bits(call, output, node.tensor):
             node.tensor = value
             for part, of_part in zip(parts(node), split(value), strict=True):
                 part.tensor = of_part.contiguous()
-
-
-def _is_rounded(traced: TracedTensor) -> bool:
-    return traced.tensor.is_floating_point() or traced.tensor.is_complex()
 
 
 def _largest(traced: TracedTensor) -> float:

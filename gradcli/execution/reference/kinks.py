@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.forward.dtypes import is_inexact
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints
 from gradcli.execution.reference.nodes import ComplexNode, Node, parts, split
@@ -69,7 +70,7 @@ def bending_operands(local_call: LocalCall) -> Sequence[TracedTensor]:
 def _bends(local_call: LocalCall, traced: TracedTensor, step: float) -> bool:
     """Return whether the slopes of a result before and after are apart, all entries going to a side of their own."""
     value = local_call.tensors[traced]
-    if not _is_number(value):
+    if not is_inexact(value):
         return False
     generator = torch.Generator().manual_seed(0)
     sides = 2.0 * torch.randint(0, 2, value.shape, generator=generator) - 1
@@ -83,12 +84,8 @@ def _bends(local_call: LocalCall, traced: TracedTensor, step: float) -> bool:
     return any(
         bool(~((high - 2 * middle + low).abs() <= BENT * (step + (high - low).abs())).all())
         for low, middle, high in zip(before, at, after, strict=True)
-        if _is_number(middle)
+        if is_inexact(middle)
     )
-
-
-def _is_number(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() or tensor.is_complex()
 
 
 def adopt_choice(

@@ -128,7 +128,7 @@ class Decisions:
     def _decides_by_rounded(self) -> bool:
         """Return whether anything decided rests on what a call has rounded."""
         exact = exact_calls(self.rerun)
-        made = (traced for call in self.run.trace.calls for traced in call.outputs if _is_number(traced))
+        made = (traced for call in self.run.trace.calls for traced in call.outputs if traced.is_inexact)
         return self._branches or decides_by(
             (one for one in made if self.rerun.key_of(one) not in exact), self.run.trace
         )
@@ -136,7 +136,7 @@ class Decisions:
 
 def decides(trace: Trace) -> bool:
     """Return whether the program computes truth values or integers of its leaves, or might branch by them."""
-    return decides_by(filter(_is_number, trace.leaves), trace)
+    return decides_by((leaf for leaf in trace.leaves if leaf.is_inexact), trace)
 
 
 def decides_by(tensors: Iterable[TracedTensor], trace: Trace) -> bool:
@@ -144,11 +144,7 @@ def decides_by(tensors: Iterable[TracedTensor], trace: Trace) -> bool:
     moving = set(tensors)
     for call in trace.calls:
         if not moving.isdisjoint(call.inputs):
-            if not all(map(_is_number, call.outputs)):
+            if not all(output.is_inexact for output in call.outputs):
                 return True
             moving.update(call.outputs)
     return False
-
-
-def _is_number(traced: TracedTensor) -> bool:
-    return traced.tensor.is_floating_point() or traced.tensor.is_complex()

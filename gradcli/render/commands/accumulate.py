@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcli.escaping import clip
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import short, tensor_lines
+from gradcli.render.numbers import optional_lines, short, tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
 from gradcli.report.verdict import Verdict
@@ -47,9 +47,7 @@ def _rows(number: int, call: BackwardCall, *, steps: bool, verified: bool) -> li
 
 
 def _numbers(leaf: LeafCall) -> tuple[Lines, Lines, Lines]:
-    before, gradient, after = (
-        ("None",) if tensor is None else tensor_lines(tensor) for tensor in (leaf.before, leaf.gradient, leaf.grad)
-    )
+    before, gradient, after = (optional_lines(tensor) for tensor in (leaf.before, leaf.gradient, leaf.grad))
     return before, gradient, after
 
 

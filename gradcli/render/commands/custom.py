@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from gradcli.escaping import escape
 from gradcli.render.commands.check import grids_of_tensors
-from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import tensor_lines
+from gradcli.render.grid import Grid
+from gradcli.render.numbers import optional_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.custom import Check, CustomDetails, FunctionNode
 from gradcli.report.report import TensorReport
@@ -61,16 +61,12 @@ def _node(node: FunctionNode) -> Grid:
     """Return a grid of the node: where its gradients go, and what a call of its backward by hand returns."""
     names = dict.fromkeys([*node.next_functions, *node.returned])
     rows = tuple(
-        ((escape(name),), (escape(node.next_functions.get(name) or "None"),), _lines(node.returned.get(name)))
+        ((escape(name),), (escape(node.next_functions.get(name) or "None"),), optional_lines(node.returned.get(name)))
         for name in names
     )
-    upstream = ", ".join(" ".join(_lines(tensor)) for tensor in node.grad_outputs)
+    upstream = ", ".join(" ".join(optional_lines(tensor)) for tensor in node.grad_outputs)
     below = (f"returned is what grad_fn.apply(grad_output) gives, by hand, for grad_output = {upstream}",)
     return Grid(f"Node {escape(node.name)}", ("input", "next_functions", "returned"), rows, below)
-
-
-def _lines(value: object | None) -> Lines:
-    return ("None",) if value is None else tensor_lines(value)
 
 
 def _judged(details: CustomDetails) -> Sequence[Check]:

@@ -6,7 +6,7 @@ from gradcli.escaping import clip, escape
 from gradcli.render import formulas
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.last_line import listed
-from gradcli.render.numbers import tensor_lines
+from gradcli.render.numbers import optional_lines, tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.double_backward import DoubleBackwardDetails, Second, WithoutRetainGraph, WithRetainGraph
 from gradcli.report.verdict import Verdict, fails
@@ -49,7 +49,9 @@ def _saving(once: WithoutRetainGraph) -> tuple[Grid, ...]:
 def _with_retain_graph(kept: WithRetainGraph) -> Grid:
     names, shown = list(kept.grads[0]), kept.grads[:MOST_CALLS]
     headings = ("call", *(f"{clip(name, LONGEST)}.grad" for name in names))
-    rows = tuple(((str(number),), *(_lines(grads[name]) for name in names)) for number, grads in enumerate(shown, 1))
+    rows = tuple(
+        ((str(number),), *(optional_lines(grads[name]) for name in names)) for number, grads in enumerate(shown, 1)
+    )
     left_out = len(kept.grads) - len(shown)
     more = (f"... {left_out:,} more calls; --json has all",) if left_out else ()
     return Grid("With retain_graph=True, .grad accumulates", headings, rows, more)
@@ -71,11 +73,13 @@ def _second(second: dict[str, Second]) -> Grid:
 def _second_row(name: str, item: Second, *, disputed: bool, shown: bool) -> tuple[Lines | Verdict, ...]:
     symbolic = () if not disputed else (("",) if item.symbolic is None else tensor_lines(item.symbolic.value),)
     formula = ((formulas.second(item.formula or ""),),) if shown else ()
-    return ((clip(name, LONGEST),), _lines(item.gradient), *symbolic, *formula, item.verdict or Verdict.UNVERIFIED)
-
-
-def _lines(value: object | None) -> Lines:
-    return ("None",) if value is None else tensor_lines(value)
+    return (
+        (clip(name, LONGEST),),
+        optional_lines(item.gradient),
+        *symbolic,
+        *formula,
+        item.verdict or Verdict.UNVERIFIED,
+    )
 
 
 PRESENTATION = Presentation(grids)

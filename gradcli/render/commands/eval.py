@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcli.escaping import clip
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import tensor_lines
+from gradcli.render.numbers import optional_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.eval import EvalDetails, HookCall
 
@@ -24,9 +24,7 @@ def grids(details: EvalDetails) -> tuple[Grid, ...]:
 
 
 def _row(number: int, call: HookCall) -> tuple[Lines, Lines, Lines, Lines]:
-    given = tuple(
-        line for gradient in call.gradients for line in (("None",) if gradient is None else tensor_lines(gradient))
-    )
+    given = tuple(line for gradient in call.gradients for line in optional_lines(gradient))
     return (str(number),), (call.hook,), (clip(call.of, LONGEST),), given
 
 

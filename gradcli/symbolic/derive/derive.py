@@ -19,7 +19,7 @@ from gradcli.derivation.messages import DerivativeRequest, Derived, cotangent_na
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
 from gradcli.errors import NotSupportedError
 from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, vector_jacobian_product
-from gradcli.symbolic.derive.entries import Entry, build, labels, read, scalar
+from gradcli.symbolic.derive.entries import Entry, build, labels, names_of, read, scalar
 from gradcli.symbolic.derive.lowering import lower
 from gradcli.symbolic.derive.systems import linear_system
 
@@ -59,7 +59,7 @@ def derive(request: DerivativeRequest) -> Derived:
 def _adjoint(definition: Definition, name: str) -> TensorProgram:
     entry, operands = definition.entry, definition.operands
     adjoint = vector_jacobian_product(entry, name, len(operands[name]))
-    upstream = operands | {COTANGENT: _text(entry.out)}
+    upstream = operands | {COTANGENT: names_of(entry.out)}
     return lower(adjoint, upstream, _with_axes(definition.adjoint_sizes(name), COTANGENT, upstream[COTANGENT]))
 
 
@@ -83,15 +83,15 @@ def _through(definition: Definition, name: str, level: int) -> Definition:
     """Return the definition of an adjoint: explicit, or through the unknown the system that the adjoint solves."""
     solved = name == definition.unknown
     upstream = solution_name(level) if solved else cotangent_name(level)
-    out = _text(definition.entry.out)
+    out = names_of(definition.entry.out)
     sizes = _with_axes(definition.sizes, upstream, out)
     operands = definition.operands | {upstream: out}
     product = vector_jacobian_product(definition.entry, name, len(operands[name]), upstream)
     entry = _renamed(product, _spare(set(sizes), len(product.out)))
-    sizes = _with_axes(sizes, name, _text(entry.out))
+    sizes = _with_axes(sizes, name, names_of(entry.out))
     if solved:  # (∂residual/∂unknown)ᵀ solution + cotangent = 0
-        operands |= {cotangent_name(level): _text(entry.out)}
-        entry = Entry((*entry.terms, read(cotangent_name(level), _text(entry.out))), entry.out)
+        operands |= {cotangent_name(level): names_of(entry.out)}
+        entry = Entry((*entry.terms, read(cotangent_name(level), names_of(entry.out))), entry.out)
     return Definition(entry, operands, sizes, upstream if solved else None)
 
 
@@ -164,7 +164,3 @@ def label_sizes(entry: Entry, operands: dict[str, str]) -> dict[str, tuple[str, 
         for axis, letter in enumerate(letters):
             sizes.setdefault(letter, (name, axis))
     return sizes
-
-
-def _text(symbols: tuple[Symbol, ...]) -> str:
-    return "".join(symbol.name for symbol in symbols)

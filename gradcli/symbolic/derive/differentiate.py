@@ -15,7 +15,7 @@ import sympy
 from sympy import DiracDelta, Dummy, Eq, Expr, Integer, KroneckerDelta, Mul, Piecewise, Symbol, nan
 
 from gradcli.derivation.tensor_program import COTANGENT
-from gradcli.symbolic.derive.entries import Entry, atoms, delta, factors, index_labels, labels, read
+from gradcli.symbolic.derive.entries import Entry, atoms, delta, factors, index_labels, labels, names_of, read
 
 ADJOINT_LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -70,7 +70,7 @@ def with_less_power(derivative: Expr) -> Expr:
 def vector_jacobian_product(entry: Entry, name: str, rank: int, cotangent: str = COTANGENT) -> Entry:
     """Return the entry of Σ cotangent[out] · ∂entry[out]/∂name[A, B, …], a tensor of `name`'s rank."""
     out = labels(ADJOINT_LABELS[:rank])
-    upstream = read(cotangent, "".join(symbol.name for symbol in entry.out))
+    upstream = read(cotangent, names_of(entry.out))
     terms = [
         remove_deltas(upstream * place.derivative, place.indices, out, index_labels(term) | set(entry.out))
         for term, place in readings(entry, name)

@@ -6,7 +6,7 @@ label of a term is summed over its whole range, term by term (Einstein's convent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -38,6 +38,11 @@ def label(name: str) -> Symbol:
 def labels(names: str) -> tuple[Symbol, ...]:
     """Return the symbols of several indices, a letter each."""
     return tuple(label(name) for name in names)
+
+
+def names_of(symbols: Iterable[Any]) -> str:
+    """Return the names of index symbols as one text, of which `labels` makes them."""
+    return "".join(symbol.name for symbol in symbols)
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ from sympy import Expr, Mul, Symbol
 from gradcli.derivation.linear_system import Family, Product
 from gradcli.derivation.tensor_program import TensorProgram
 from gradcli.symbolic.derive.differentiate import Jacobian
-from gradcli.symbolic.derive.entries import Entry, factors, index_labels
+from gradcli.symbolic.derive.entries import Entry, factors, index_labels, names_of
 from gradcli.symbolic.derive.lowering import lower
 
 
@@ -47,8 +47,8 @@ def family(found: Jacobian, operands: Mapping[str, str], sizes: Mapping[str, tup
     shared = ((*batch, row, column), (*batch, *members))
     dyad = ((*batch, *members, row), (*batch, *members, column))
     return Family(
-        _text(batch),
-        _text(members),
+        names_of(batch),
+        names_of(members),
         tuple(
             product(matrix, Mul(*parts.neither), shared)
             for matrix, parts in zip(matrices, (parts for parts in split if parts.both), strict=True)
@@ -75,7 +75,3 @@ def _connected(parts: Iterable[Expr], free: set[Symbol]) -> list[Expr]:
         groups = [group for group in groups if group not in touched]
         groups.append((Mul(part, *[group[0] for group in touched]), summed.union(*(group[1] for group in touched))))
     return [part for part, _ in groups]
-
-
-def _text(symbols: tuple[Symbol, ...]) -> str:
-    return "".join(symbol.name for symbol in symbols)

@@ -14,7 +14,7 @@ from gradcli.derivation.tensor_program import Step, TensorProgram
 from gradcli.errors import NotSupportedError
 from gradcli.ops.functions import FUNCTIONS
 from gradcli.symbolic.derive.differentiate import Length
-from gradcli.symbolic.derive.entries import Entry, index_labels
+from gradcli.symbolic.derive.entries import Entry, index_labels, names_of
 from gradcli.symbolic.derive.order_masks import Split, split
 from gradcli.symbolic.derive.pruning import pruned
 from gradcli.symbolic.derive.quotients import fraction, is_scale, sides, unfolded
@@ -30,16 +30,12 @@ def lower(entry: Entry, operands: Mapping[str, str], sizes: Mapping[str, tuple[s
     Raises NotSupportedError if sympy's derivative holds a function that no step evaluates.
     """
     builder = _Builder(operands)
-    out = _text(entry.out)
+    out = names_of(entry.out)
     terms = [builder.term(term, out) for term in entry.terms] or [builder.number(0)]
     total = reduce(lambda left, right: builder.apply("add", left, right), terms)
     result = builder.expand(total, out)
     lengths = tuple((letter, *place) for letter, place in sizes.items())
     return pruned(TensorProgram(tuple(operands), tuple(operands.values()), lengths, tuple(builder.steps), result, out))
-
-
-def _text(symbols: Any) -> str:
-    return "".join(symbol.name for symbol in symbols)
 
 
 def _union(*texts: str) -> str:
@@ -214,7 +210,7 @@ class _Builder:
     def _read(self, node: Indexed) -> int:
         source = self.position[node.base.label.name]
         if all(isinstance(index, Symbol) for index in node.indices):
-            return self._relabel(source, _text(node.indices))
+            return self._relabel(source, names_of(node.indices))
         indices = tuple(self.value(index) for index in node.indices)
         letters = tuple(self.labels[index] for index in indices)
         return self.emit(Step("gather", (source, *indices), ("", *letters), _union(*letters)))

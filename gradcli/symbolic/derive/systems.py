@@ -16,7 +16,7 @@ from gradcli.symbolic.derive.differentiate import (
     remove_deltas,
     vector_jacobian_product,
 )
-from gradcli.symbolic.derive.entries import Entry, factors, index_labels, labels, read
+from gradcli.symbolic.derive.entries import Entry, factors, index_labels, labels, names_of, read
 from gradcli.symbolic.derive.families import family
 from gradcli.symbolic.derive.lowering import lower
 
@@ -28,14 +28,14 @@ def linear_system(entry: Entry, operands: Operands, sizes: Sizes, unknown: str) 
     """Return the system that the adjoint of an entry solves, which is 0 at `unknown`."""
     rank = len(operands[unknown])
     found = jacobian(entry, unknown, rank)
-    residual = _text(entry.out)
+    residual = names_of(entry.out)
     upstream = {**operands, COTANGENT: residual}
     lengths = {**{letter: (COTANGENT, axis) for axis, letter in enumerate(residual)}, **sizes}
     return LinearSystem(
         lower(found.entry, operands, sizes),
         tuple((row.name, column.name) for row, column in found.pairs),
-        _text(found.rows),
-        _text(found.columns),
+        names_of(found.rows),
+        names_of(found.columns),
         residual,
         ADJOINT_LABELS[:rank],
         lower(vector_jacobian_product(entry, unknown, rank), upstream, lengths),
@@ -43,10 +43,6 @@ def linear_system(entry: Entry, operands: Operands, sizes: Sizes, unknown: str) 
         _couplings(entry, found, operands, sizes, unknown),
         family(found, operands, sizes),
     )
-
-
-def _text(symbols: tuple[Symbol, ...]) -> str:
-    return "".join(symbol.name for symbol in symbols)
 
 
 def _magnitude(expression: Expr) -> Expr:
@@ -63,7 +59,7 @@ def _is_mask(part: Expr) -> bool:
 def _magnitudes(entry: Entry, unknown: str, rank: int) -> Entry:
     """Return Σ cotangent[out] · |∂entry[out]/∂unknown[A, B, …]|, with each term's magnitude."""
     out = labels(ADJOINT_LABELS[:rank])
-    upstream = read(COTANGENT, _text(entry.out))
+    upstream = read(COTANGENT, names_of(entry.out))
     terms = [
         remove_deltas(upstream * _magnitude(place.derivative), place.indices, out, index_labels(term) | set(entry.out))
         for term, place in readings(entry, unknown)

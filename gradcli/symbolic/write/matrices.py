@@ -102,7 +102,7 @@ def differential(
     else:
         factor = Symbol(key, real=True) if name == "det" else Integer(1)
         body = factor * turned.at([column, row]) * inner
-    return total(body, [index for index in (row, column) if isinstance(index, Symbol)], {**sizes, **scope.sizes})
+    return total(body, (row, column), {**sizes, **scope.sizes})
 
 
 def _text(composition: Composed, entry: Template) -> str:
@@ -154,7 +154,7 @@ def _solution(composition: Composed, place: int, function: MatrixFunction) -> Te
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(place))
     inner = _inner(composition, function)
     body = turned.at([*batch, row, inner]) * right.at([*batch, inner, column])
-    return Template(symbols, _total(composition, body, [inner]))
+    return Template(symbols, total(body, [inner], composition.scope.sizes))
 
 
 def contributions(composition: Composed, place: int, function: MatrixFunction) -> Iterator[Contribution]:
@@ -207,21 +207,17 @@ def _through_equation(composition: Composed, place: int, function: MatrixFunctio
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(place))
     inner = _inner(composition, function)
     right = turned.at([*batch, inner, row]) * given.at([*batch, inner, column])
-    to_right = Template(symbols, _total(composition, right, [inner]))
+    to_right = Template(symbols, total(right, [inner], composition.scope.sizes))
     if function.name == "solve":
         yield function.operands[1], symbols, to_right.body
     result = value(composition, place, function)
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(function.operands[0]))
     last = composition.scope.fresh(composition.shape(place)[-1:])[0]
     body = -to_right.at([*batch, row, last]) * result.at([*batch, column, last])
-    yield function.operands[0], symbols, _total(composition, body, [last])
+    yield function.operands[0], symbols, total(body, [last], composition.scope.sizes)
 
 
 def _inner(composition: Composed, function: MatrixFunction) -> Expr:
     """Return an index along an axis of the matrix that is inverted."""
     (index,) = composition.scope.fresh(composition.shape(function.operands[0])[-1:])
     return index
-
-
-def _total(composition: Composed, body: Expr, indices: list[Expr]) -> Expr:
-    return total(body, [index for index in indices if isinstance(index, Symbol)], composition.scope.sizes)

@@ -150,7 +150,7 @@ class _Derivative:
             own, factor = standing.unfolded(scope, name, read.indices)
             entry = next(iter(standing.sources(scope, {name})))
             self.sizes = {**self.sizes, **scope.sizes}
-            return total(factor * self.of(entry.at(own)), [one for one in own if isinstance(one, Symbol)], self.sizes)
+            return total(factor * self.of(entry.at(own)), own, self.sizes)
         return self._place(read) if isinstance(read, Indexed) else sympy.S.One
 
     def _place(self, read: Indexed) -> Expr:

@@ -17,10 +17,10 @@ MOST_NESTED = 3
 Sizes = Mapping[Symbol, int]
 
 
-def total(body: Expr, indices: Iterable[Symbol], sizes: Sizes) -> Expr:
-    """Return Σ body over the whole range of each index."""
+def total(body: Expr, indices: Iterable[Expr], sizes: Sizes) -> Expr:
+    """Return Σ body over the whole range of each index; a number, of an axis of length 1, is none."""
     for index in indices:
-        body = _total(body, index, sizes)
+        body = _total(body, index, sizes) if isinstance(index, Symbol) else body
     return body
 
 

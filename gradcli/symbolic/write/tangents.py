@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr
 
 from gradcli.derivation.formulas import Axes, MatrixFunction, NodeDefinition
 from gradcli.symbolic.derive.differentiate import readings
@@ -117,7 +117,7 @@ class Tangents:
         return Template(symbols, body)
 
     def _summed(self, body: Expr, *indices: Expr) -> Expr:
-        return total(body, [index for index in indices if isinstance(index, Symbol)], self.scope.sizes)
+        return total(body, indices, self.scope.sizes)
 
 
 @dataclass(slots=True)

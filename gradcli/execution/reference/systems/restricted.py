@@ -32,11 +32,6 @@ class Restricted:
     result: int
     out: str
 
-    @property
-    def counts_lengths(self) -> bool:
-        """Return whether the result depends on the length of an axis as a number: slices have other lengths."""
-        return any(step.function == "size" for step in self.steps)
-
     def evaluate(self, varying: Mapping[str, Tensor], ranges: Ranges = EVERYTHING) -> Tensor:
         """Return the result where each of some labels only ranges over a slice of its axis."""
         values = [varying[value] if isinstance(value, str) else value for value in self.values]
