@@ -29,6 +29,12 @@ def less(one: Number, other: Number) -> bool:
     return bool(one < other)
 
 
+def equal(one: Number, other: Number) -> bool:
+    """Return whether two numbers are the same, and note how they compare."""
+    less(one, other)
+    return bool(one == other)
+
+
 def guarded(function: Callable[..., Number]) -> Callable[..., Number]:
     """Return a function of numbers that is NaN outside the real numbers."""
 
@@ -147,6 +153,11 @@ def stepped(function: Callable[[Number], Number]) -> Callable[[Number], Number]:
     return inside
 
 
+def truncated(a: Number) -> Number:
+    """Return the integer part."""
+    return mp.ceil(a) if a < 0 else mp.floor(a)
+
+
 def rounded(a: Number) -> Number:
     """Return the nearest integer, the even one of two."""
     floor = mp.floor(a)
@@ -163,6 +174,7 @@ SELECTIONS: Mapping[str, Callable[..., Number]] = {
     "where_positive": lambda a, b: +a if less(mpf(0), a) or a == 0 else +b,
     "if_larger": lambda a, b: +a if less(b, a) else +b,
     "if_half": lambda a, b: +a if less(b, a) else a / 2,
+    "where_equal": lambda a, b: +a if equal(a, b) else +b,
     "sign": signum,
     "pow": powered,
 }
@@ -212,6 +224,14 @@ POINTWISE: Mapping[str, Callable[..., Number]] = {
     "hypot": lambda a, b: mp.sqrt(a * a + b * b),
     "positive_part": lambda a: +a if less(mpf(0), a) else mpf(0),
     "lerp": lambda a, b: a + (b - a) / 4,
+    "trunc": stepped(truncated),
+    "frac": lambda a: a - stepped(truncated)(a),
+    "celu": lambda a: POINTWISE["expm1"](2 * a) / 2 if less(a, mpf(0)) else +a,
+    "softsign": lambda a: a / (1 + magnitude(a)),
+    "root_of_square": lambda a: mp.sqrt(a * a),
+    "atan": mp.atan,
+    "logaddexp": lambda a, b: _logsumexp([a, b]),
+    "clamp_to": larger,
     **SELECTIONS,
 }
 
@@ -264,6 +284,15 @@ def _logsumexp(values: Sequence[Number]) -> Number:
     return top if mp.isinf(top) else top + mp.log(_total([exponential(value - top) for value in values]))
 
 
+def _cube_root(value: Number) -> Number:
+    return +value if value == 0 or not mp.isfinite(value) else mp.cbrt(value)
+
+
+def _normalized(values: Sequence[Number]) -> list[Number]:
+    length = LARGEST([_root(_total([value * value for value in values])), mpf(1e-12)])
+    return [guarded(divided)(value, length) for value in values]
+
+
 def _root(value: Number) -> Number:
     return guarded(POINTWISE["sqrt"])(value)
 
@@ -286,6 +315,13 @@ REDUCTIONS: Mapping[str, Callable[[Sequence[Number]], Value]] = {
     "var": _variance,
     "std": lambda values: _root(_variance(values)),
     "logsumexp": _logsumexp,
+    "first": lambda values: +values[0],
+    "range": lambda values: LARGEST(values) - LEAST(values),
+    "norm3": lambda values: _cube_root(_total([guarded(magnitude)(value) ** 3 for value in values])),
+    "kthvalue": lambda values: ordered(values)[0],
+    "log_softmax": lambda values: [value - _logsumexp(values) for value in values],
+    "normalize": _normalized,
+    "flip": lambda values: [+value for value in values[::-1]],
     "sort": ordered,
     "topk": lambda values: ordered(values)[::-1][:2],
     "cumsum": _scan(_total),

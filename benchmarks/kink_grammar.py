@@ -41,6 +41,12 @@ UNARY = {
     "pow_three_halves": "({})**1.5",
     "cube": "({})**3",
     "positive_part": "({0})*(({0}) > 0)",
+    "trunc": "trunc({})",
+    "frac": "frac({})",
+    "celu": "F.celu({}, 0.5)",
+    "softsign": "F.softsign({})",
+    "root_of_square": "sqrt(({})**2)",
+    "atan": "atan({})",
 }
 BINARY = {
     "add": "({}) + ({})",
@@ -59,6 +65,9 @@ BINARY = {
     "where_larger": "where(({0}) > ({1}), {0}, {1})",
     "where_positive": "where(({0}) >= 0, {0}, {1})",
     "lerp": "lerp({}, {}, 0.25)",
+    "logaddexp": "logaddexp({}, {})",
+    "clamp_to": "clamp({}, min={})",
+    "where_equal": "where(({0}) == ({1}), {0}, {1})",
 }
 SCALAR_BINARY = {
     "if_larger": "(({0}) if ({0}) > ({1}) else ({1}))",
@@ -79,6 +88,10 @@ TO_SCALAR = {
     "var": "var({})",
     "std": "std({})",
     "logsumexp": "logsumexp({}, 0)",
+    "first": "({})[0]",
+    "range": "({0}).amax() - ({0}).amin()",
+    "norm3": "norm({}, 3)",
+    "kthvalue": "kthvalue({}, 1)[0]",
 }
 TO_VECTOR = {
     "sort": "sort({})[0]",
@@ -88,7 +101,12 @@ TO_VECTOR = {
     "cummin": "cummin({}, 0)[0]",
     "logcumsumexp": "logcumsumexp({}, 0)",
     "softmax": "softmax({}, 0)",
+    "log_softmax": "log_softmax({}, 0)",
+    "centred": "({0}) - ({0}).mean()",
+    "normalize": "F.normalize({}, dim=0)",
+    "flip": "flip({}, [0])",
 }
+TEMPLATES = UNARY | BINARY | SCALAR_BINARY | TO_SCALAR | TO_VECTOR
 USUAL = (0.0, 0.0, 0.0, 1.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.0, -3.0, 6.0, 1.5, 2.5, 0.25)
 EXTREME = (
     1e-10,
@@ -114,6 +132,8 @@ TIED, EXTREMES, ANY = 0.35, 0.04, 0.15
 CANCELLING = 0.3
 # How often there is a second leaf, a number for a leaf, a binary op, a negated twin, a Python `if`, and a plain sum.
 SECOND, NUMBER, TWO, TWIN, BRANCH, SUM = 0.5, 0.08, 0.45, 0.6, 0.2, 0.7
+# How often what is used more than once is made once, and has a name.
+NAMED = 0.5
 HALF = 0.5
 
 
@@ -141,11 +161,41 @@ class Drawn:
 
     output: Node
     point: Mapping[str, float | list[float]]
+    is_named: bool = False
+    """Whether what is used more than once is made once, and has a name."""
 
     @property
     def source(self) -> str:
         """Return the program as a user writes it."""
-        return self.output.text
+        return "; ".join([*self._statements, self._written(self.output)])
+
+    @property
+    def _statements(self) -> list[str]:
+        return [f"{name} = {self._right_side(node)}" for name, node in self._names.items()]
+
+    @property
+    def _names(self) -> dict[str, Node]:
+        """Return names for what is used more than once, operands first."""
+        made = [node for node in reversed(self.output.walk()) if node.operands and node is not self.output]
+        shared = [node for node in made if self.is_named and self.output.text.count(node.text) > 1]
+        shared.sort(key=lambda node: len(node.text))
+        return {f"s{place}": node for place, node in enumerate(shared)}
+
+    def _written(self, node: Node) -> str:
+        """Return the name of a node, or what makes it."""
+        named = (name for name, other in self._names.items() if other is node)
+        return next(named, None) or self._right_side(node)
+
+    def _right_side(self, node: Node) -> str:
+        if not node.operands:
+            return node.text
+        return TEMPLATES[node.op].format(*map(self._written, node.operands))
+
+    @property
+    def tensors(self) -> dict[str, Node]:
+        """Return the nodes that are one tensor of the program each, by the names that a report has for them."""
+        source, texts = self.source, ((self._written(node), node) for node in self.output.walk())
+        return self._names | {text: node for text, node in texts if node.op == "leaf" or source.count(text) == 1}
 
     def command(self, name: str) -> str:
         """Return the command that repeats it."""
@@ -167,7 +217,8 @@ def draw(generator: random.Random) -> Drawn:
     used = {node.text: node for node in output.walk() if node.op == "leaf"}
     if not used:
         return draw(generator)
-    return Drawn(output, {name: _point(generator, size if node.is_vector else 0) for name, node in used.items()})
+    point = {name: _point(generator, size if node.is_vector else 0) for name, node in used.items()}
+    return Drawn(output, point, is_named=generator.random() < NAMED)
 
 
 def _point(generator: random.Random, size: int) -> float | list[float]:

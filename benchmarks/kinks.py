@@ -144,9 +144,7 @@ def _where_smooth(function: Function, truth: Truth, gradient: list[float], large
 
 def looked_at(drawn: Drawn, report: gradcli.Report) -> Iterator[tuple[Node, TensorReport]]:
     """Yield the tensors that have a verdict, with the node of the program that each is; not what is written twice."""
-    source = drawn.source
-    known = {node.text: node for node in drawn.output.walk() if node.op == "leaf" or source.count(node.text) == 1}
-    squeezed = {"".join(text.split()): node for text, node in known.items()}
+    squeezed = {"".join(text.split()): node for text, node in drawn.tensors.items()}
     for tensor in report.tensors:
         node = squeezed.get("".join(tensor.name.split()))
         if node is not None and tensor.verdict is not None and tensor.gradient is not None:

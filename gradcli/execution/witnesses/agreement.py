@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.indices import show_index, unravel
+from gradcli.execution.witnesses.coarse import is_coarse, too_coarse
 from gradcli.execution.witnesses.generalised import MORE_POINTS, POINTS, outside, separating, slopes
 from gradcli.execution.witnesses.grain import LEAST
 from gradcli.execution.witnesses.jumps import JUMPS, STEEP, jumping, steep
-from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
+from gradcli.execution.witnesses.line import Line, random_directions, unit
 from gradcli.execution.witnesses.nearer import CLEAR, SAFETY, SIDED, Compared, closer_look
 from gradcli.execution.witnesses.quotients import Quotients, along, by_entries
 from gradcli.report.notes import NoteKind, Notes, noted
@@ -28,7 +29,6 @@ FEW = 3
 # Entries are of different sizes where one is this many times larger than another.
 WIDE = 2.0**8
 
-NO_STEP = "no step can be taken here"
 UNCLEAR = noted(NoteKind.ROUNDING, "the differences are not accurate enough here to tell")
 BEHIND_ROUNDING = noted(NoteKind.ROUNDING, "a kink is so near that rounding hides whether it is at this point")
 BETWEEN = noted(
@@ -49,6 +49,8 @@ class Agreement:
     verdict: Verdict
     max_abs_error: float | None
     notes: Notes = ()
+    error: Tensor | None = None
+    """How far off each quotient may be that it was compared with, where there is one."""
 
 
 def agreement(
@@ -93,10 +95,13 @@ def agreement(
         verdict, notes = _at_a_kink(line, compared, _across(line), compared.wrong[:0], gradient)
     if verdict is not Verdict.MISMATCH and bool(unclear.any()):
         verdict, notes = Verdict.UNDECIDED, _why_unclear(line, before, compared, gradient)
-    clearly = compared.sharp | (compared.kinked & ~compared.erratic & ~unclear)
+    coarse = is_coarse(line, quotients.directions, torch.arange(len(unclear)))
+    if verdict is Verdict.SUBGRADIENT and _may_be_smooth(compared, coarse):
+        verdict, notes = Verdict.UNDECIDED, too_coarse(line, quotients.directions, suspect)
+    clearly = (compared.sharp | (compared.kinked & ~compared.erratic & ~unclear)) & ~coarse
     if verdict is Verdict.UNDECIDED and bool(clearly.any()):
         notes = KINKED
-    return Agreement(verdict, largest, notes)
+    return Agreement(verdict, largest, notes, compared.quotients.error)
 
 
 def _is_steep(line: Line, compared: Compared) -> bool:
@@ -112,12 +117,20 @@ def _where_jumps(line: Line, compared: Compared, *, known: bool, is_certain: boo
     """
     chosen = torch.ones_like(compared.erratic) if known else compared.erratic
     if not is_certain:
-        chosen = chosen & ~_is_coarse(line, compared.quotients.directions, torch.arange(len(chosen)))
+        chosen = chosen & ~is_coarse(line, compared.quotients.directions, torch.arange(len(chosen)))
     rows, of_rows = _rows(compared.quotients, chosen), compared.claimed[chosen.nonzero()[:MOST_KINKS, 0]]
     if not known or compared.quotients.directions is not None:
         return rows, of_rows
     across = _across_and_in_proportion(line)
     return torch.cat([rows, across]), torch.cat([of_rows, across @ compared.claimed])
+
+
+def _may_be_smooth(compared: Compared, coarse: Tensor) -> bool:
+    """Return whether kinks are seen only where steps are too `coarse` for the lengths within which a function may bend.
+
+    Next to 1e17 numbers are 16 apart, and half the square of a difference, which is linear beyond 1, looks like one.
+    """
+    return bool(compared.kinked.any()) and bool(coarse[compared.kinked].all())
 
 
 def _why_unclear(line: Line, before: Compared, closer: Compared, gradient: Tensor) -> Notes:
@@ -127,28 +140,12 @@ def _why_unclear(line: Line, before: Compared, closer: Compared, gradient: Tenso
     function looks as if it had one.
     """
     hidden = before.kinked & closer.quotients.error.isinf()
-    hidden &= ~_is_coarse(line, closer.quotients.directions, torch.arange(len(hidden)))
+    hidden &= ~is_coarse(line, closer.quotients.directions, torch.arange(len(hidden)))
     if not bool(hidden.any()):
         return too_coarse(line, closer.quotients.directions, closer.unclear) or UNCLEAR
     directions = torch.cat([_rows(before.quotients, hidden), _across(line)])
     verdict, _ = _at_a_kink(line, before, directions, before.wrong[:0], gradient)
     return BETWEEN if verdict is Verdict.SUBGRADIENT else BEHIND_ROUNDING
-
-
-def too_coarse(line: Line, directions: Tensor | None, unclear: Tensor) -> Notes:
-    """Return a note on numbers so large that no step is as short as a function's own lengths, 1 or an entry's size."""
-    rows = torch.arange(len(unclear))
-    spacing = EPSILON * line.entries(directions, rows)
-    coarse = spacing[unclear & _is_coarse(line, directions, rows)]
-    if not len(coarse):
-        return ()
-    words = f"{NO_STEP}: the numbers next to {float(coarse.max() / EPSILON):.3g} are"
-    return noted(NoteKind.ROUNDING, f"{words} {float(coarse.max()):.1g} apart")
-
-
-def _is_coarse(line: Line, directions: Tensor | None, rows: Tensor) -> Tensor:
-    """Return along which directions, or entries, numbers are further apart than the function's own lengths."""
-    return EPSILON * line.entries(directions, rows) > line.local(directions, rows)
 
 
 def _existing(line: Line, quotients: Quotients, gradient: Tensor) -> Notes:

@@ -128,8 +128,9 @@ def _is_smooth(rerun: Again, result: TracedTensor, mask: Tensor, traced: TracedT
         function, {"value": value}, ["value"], mask, replace(grain_of(rerun), noise=noise_of(rerun, mask, result))
     )
     quotients = by_entries(line)
-    if agreement(line, quotients, gradient, DOUBLE, bends=True).verdict is not Verdict.MATCH:
+    found = agreement(line, quotients, gradient, DOUBLE, bends=True)
+    if found.verdict is not Verdict.MATCH:
         return False
     claimed = quotients.of(gradient).abs()
-    seen = quotients.error <= CLEAR * claimed.amax()
+    seen = (quotients.error if found.error is None else found.error) <= CLEAR * claimed.amax()
     return bool((seen | (claimed == 0)).all())  # what is lost beside large numbers is not smooth

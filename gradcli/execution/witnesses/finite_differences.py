@@ -32,6 +32,7 @@ class FiniteDifferences:
             decides=question.decides,
             excused=question.excused,
         )
-        estimate = float(quotients.error.max()) if quotients.error.numel() else 0.0
+        error = quotients.error if found.error is None else found.error
+        estimate = float(error.max()) if error.numel() else 0.0
         projections = None if quotients.directions is None else len(quotients.directions)
         return WitnessReport(found.verdict, found.max_abs_error, estimate, projections, notes=found.notes)

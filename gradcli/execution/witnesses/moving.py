@@ -28,8 +28,7 @@ from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.witnesses.kinks_of_calls import is_at_kink, kinks_of
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.nearing import UnknownError, slopes_nearing
-from gradcli.execution.witnesses.quotients import UNDERFLOW
-from gradcli.execution.witnesses.steps_of_calls import next_numbers, relative_speeds, sizes_of_steps
+from gradcli.execution.witnesses.steps_of_calls import may_underflow, next_numbers, relative_speeds, sizes_of_steps
 from gradcli.ops.record import Kind
 
 # Results are the same within this, relative to the largest.
@@ -160,13 +159,13 @@ class Moving:
         speeds = relative_speeds(call, {traced: self.tangents[traced] for traced in moving}, fastest)
         for traced, size in sizes_of_steps(call, own, self.tangents) if fastest else ():
             value, speed = own[traced], speeds[traced]
-            if call.op.kind is Kind.COMPOSITE and bool((size < UNDERFLOW).any()):
-                raise UnknownError
             moved[traced] = value + self.step * size * speed
             stays = (moved[traced] == value) & (speed.abs() > SLOW)
             stays = stays & kinks if kinks is not None and kinks.shape == stays.shape else stays
             if call.op.kind is not Kind.CONSTANT and bool(stays.any()):  # what is compared ties with its like
                 raise UnknownError
+        if moved and may_underflow(call, own, moved, self.tangents):
+            raise UnknownError
         return moved
 
     def _find_limits(self, call: TracedCall, own: Tangents, moved: Tangents, *, is_moved: bool) -> None:

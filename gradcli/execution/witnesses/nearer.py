@@ -103,6 +103,10 @@ class _Near:
         """Return the error of the one-sided quotients."""
         return (self.moving.sum(0) + self.rounding).nan_to_num(nan=math.inf, posinf=math.inf)
 
+    def is_lost(self, size: float) -> Tensor:
+        """Return where nothing is known of these, beside a gradient of that size: longer steps may be too long."""
+        return ~(SAFETY * self.sided_error <= CLEAR * size)
+
     def kinked(self, size: float) -> Tensor:
         """Return where these differ, beside a gradient of that size."""
         return (self.above - self.below).abs() > SAFETY * self.sided_error + SIDED * size
@@ -130,7 +134,8 @@ def closer_look(line: Line, compared: Compared, *, known: bool = False) -> Compa
     denied = ~kinked & _denied(compared, rows, near)
     off = torch.where(denied, near.sided_error, off)
     smooth |= beside | denied
-    hidden = kinked & ~smooth & _far(line, found, rows, visible, known=known)
+    lost = kinked | near.is_lost(compared.size)
+    hidden = lost & ~smooth & _far(line, found, rows, visible, known=known)
     sided = smooth | (compared.erratic[rows] & (near.sided_error < found.sided_error[rows]))
     everything = torch.full_like(off, math.inf)
     closer = dataclasses.replace(

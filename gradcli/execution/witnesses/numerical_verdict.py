@@ -16,8 +16,9 @@ from gradcli.execution.forward.choices import chosen
 from gradcli.execution.forward.rerun import again
 from gradcli.execution.forward.trace import TracedTensor, traced_in
 from gradcli.execution.run import Run
-from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED, NO_STEP
+from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED
 from gradcli.execution.witnesses.chained_sides import Sided
+from gradcli.execution.witnesses.coarse import NO_STEP
 from gradcli.execution.witnesses.decisions import Decisions
 from gradcli.execution.witnesses.grain import (
     Grain,

@@ -8,12 +8,17 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.nonfinite import discontinuities
-from gradcli.execution.comparison.slopes_of_calls import Tangents, is_real
+from gradcli.execution.comparison.slopes_of_calls import Tangents, forward, is_real
 from gradcli.execution.forward.overlapping import is_entrywise
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.witnesses.grain import LARGEST_WITH_STAIRS
 from gradcli.execution.witnesses.nearing import UnknownError
+from gradcli.execution.witnesses.quotients import UNDERFLOW
+from gradcli.ops.record import Kind
+
+# Squares of what is larger by this factor do not underflow, be it next to the smallest numbers.
+LARGER = 2.0**700
 
 
 def next_numbers(call: TracedCall, value: Tensor, tangent: Tensor) -> Tensor:
@@ -63,6 +68,21 @@ def sizes_of_steps(call: TracedCall, own: Tangents, tangents: Tangents) -> Itera
         least = torch.stack(sizes).amin(0)
         least = least.where(least.isfinite(), smallest)
         yield traced, least if own[traced].shape == least.shape else least.amin()
+
+
+def may_underflow(call: TracedCall, own: Tangents, moved: Tangents, tangents: Tangents) -> bool:
+    """Return whether squares of what a composite call's operands move by may be 0: those of a norm, not of a sum.
+
+    They are not where all operands may be larger by one factor, and the slopes are the same.
+    """
+    if call.op.kind is not Kind.COMPOSITE:
+        return False
+    if not any(bool((size < UNDERFLOW).any()) for _, size in sizes_of_steps(call, own, tangents)):
+        return False
+    ways = {traced: tangents[traced] for traced in moved}
+    larger = {traced: value * LARGER if is_real(traced) else value for traced, value in (own | moved).items()}
+    pairs = zip(forward(call, own | moved, ways), forward(call, larger, ways), strict=True)
+    return not all(torch.equal(one, other) for (_, one), (_, other) in pairs)
 
 
 def _scale(tensor: Tensor, tangent: Tensor | None, smallest: float) -> Tensor:

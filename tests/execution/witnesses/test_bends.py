@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from mpmath import diff, mpf
+from mpmath import diff, mp, mpf
 
 import gradcli
 from gradcli.execution.witnesses import line
@@ -467,3 +468,78 @@ def test_a_gradient_may_be_one_at_a_kink_though_what_led_to_it_is_wrong(command:
     report = command(program, {"x": [710.0, 710.0]})
     assert all(0 <= float(one) <= float(most) for one, most in zip(report["x"].gradient, (1.5, 0.5), strict=True))
     assert report["x"].verdict == "subgradient"
+
+
+def sides(function: Callable[[mpf], mpf], step: str) -> tuple[float, float]:
+    """Return the quotients of a function of a shift to both sides of 0, in digits enough for numbers of 1e300."""
+    with mp.workdps(1000):
+        length, start = mpf(step), function(mpf(0))
+        return float((start - function(-length)) / length), float((function(length) - start) / length)
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_kink_less_steep_than_long_quotients_may_be_off_by_is_not_cancelled(command: Any) -> None:
+    """The middle one of hypot(1e-10, s²) twice and of a larger number is the larger of the equal ones, as s² moves.
+
+    Its slope by one of them is 1e-10 upwards and 0 downwards: both are less than quotients of longer steps, as
+    far as 1, resolve.
+    """
+    at = [mpf(torch.expm1(torch.tensor(entry, dtype=torch.float64)).item()) for entry in (-1e-10, 2.0)]
+    below, above = sides(
+        lambda shift: sorted([mp.hypot(at[0], at[0] ** 2 + shift), *(mp.hypot(one, one**2) for one in at)])[1], "1e-200"
+    )
+    found = command("median(hypot(expm1(x), (expm1(x))**2))", {"x": [-1e-10, -1e-10, 2.0]})["(expm1(x))**2"]
+    assert below < float(found.gradient[0]) < above
+    assert found.verdict == "subgradient"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(("entry", "other"), [(1e-160, -1.0), (1e-170, -1.703125)])
+def test_beside_a_number_whose_square_underflows_an_absolute_difference_has_its_slopes(
+    command: Any, entry: float, other: float
+) -> None:
+    """||x| - x| is 0 for all x > 0, and -2x below."""
+    program = "F.l1_loss(abs(x), x, reduction='sum')"
+    found = command(program, {"x": [entry, other]})["x"]
+    for slope, start in zip(found.gradient, (entry, other), strict=True):
+        one = sides(lambda shift, start=start: abs(abs(start + shift) - (start + shift)), "1e-200")  # type: ignore[misc]
+        assert one == (float(slope), float(slope))
+    assert found.verdict == "match"
+    assert command(program.replace("abs(x), x", "abs(x), 0*x"), {"x": [0.0, entry]})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_steps_far_longer_than_an_entry_show_no_kink_at_it(command: Any) -> None:
+    """The variance of l⁻¹ x is smooth in l; steps that are long beside l = 1e-160 see it only near 0."""
+
+    def variance(shift: mpf) -> mpf:
+        ratio = mpf(1e-160) / (mpf(1e-160) + shift)
+        return (ratio - 1) ** 2 / 3
+
+    assert sides(variance, "1e-500") == pytest.approx((0.0, 0.0), abs=1e-100)
+    found = command("var(x/F.leaky_relu(x, 0.25))", {"x": [1e-160, 1.0, 1.0]})["F.leaky_relu(x, 0.25)"]
+    assert found.verdict in {"match", "undecided"}
+    assert "kink" not in str(found.note)
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_where_no_step_is_short_enough_a_smooth_loss_has_no_kink(command: Any) -> None:
+    """Half the square of a difference is linear beyond 1; next to 1e17 numbers are 16 apart."""
+    program = "s = F.smooth_l1_loss(cummin(x, 0)[0], x, reduction='none'); sum(where(s > F.softshrink(s, 0.5), s, 0*s))"
+
+    def loss(shift: mpf) -> mpf:
+        return max(shift, mpf(0)) ** 2 / 2  # 1e17 + shift is no new minimum; nor is it far from it
+
+    assert sides(loss, "1e-200") == pytest.approx((0.0, 0.0), abs=1e-150)
+    assert command(program, {"x": [1e17, 1e17]})["x"].verdict in {"match", "undecided"}
+    assert command("sum(where(x > y, x, y))", {"x": [1e17], "y": [1e17]})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_slope_whose_square_overflows_is_not_infinite(command: Any) -> None:
+    """Of |1e300 log(x)| it is 1e300; the norm of numbers above 1e154 is infinite in double precision."""
+    assert sides(lambda shift: abs(mpf(1e300) * mp.log1p(shift)), "1e-400") == pytest.approx((-1e300, 1e300))
+    point = {"x": [1.0, 1.0, -0.5], "y": [1e300, 0.0, 0.0]}
+    found = command("norm(xlogy(F.hardshrink(F.smooth_l1_loss(x, y, reduction='none'), 0.5), x))", point)["x"]
+    assert found.verdict in {"subgradient", "undecided"}
+    assert command("norm(log(x)*1e300)", {"x": [1.0, 1.0]})["x"].verdict == "subgradient"
