@@ -20,6 +20,7 @@ from gradcli.execution.code.script.calls import BackwardCall
 from gradcli.execution.code.script.follower import ScriptFollower
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.evaluation import Gradients, compare_all, tensor_report
+from gradcli.execution.comparison.ties import one_side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import DTYPES
@@ -124,7 +125,7 @@ def _trace(call: BackwardCall, follower: ScriptFollower) -> tuple[Trace, Tensor]
     if any(joined):
         trace = gathered(output, [leaf for leaf in leaves if leaf.step is None])
     _name_leaves(trace, follower)
-    trace.ran = replace(trace.ran, altered=follower.observer.found)
+    trace.ran = replace(trace.ran, altered=follower.observer.found, ties=tuple(follower.decided.ties))
     return trace, cotangent
 
 
@@ -233,7 +234,8 @@ def _run(seen: SeenCall, settings: Settings, derivations: Derivations) -> Run:
 
 def _placed(seen: SeenCall, traced: TracedTensor, found: TensorReport) -> TensorReport:
     """Return the report of a tensor with its `.grad` after the call; of one that begins here, with a note."""
-    notes = (*found.notes, *seen.changed.get(traced, ()))
+    passes = traced.is_leaf and found.verdict is not None and found.verdict.passes
+    notes = (*found.notes, *seen.changed.get(traced, ()), *(one_side(seen.trace) if passes else ()))
     found = replace(found, grad=seen.grads.get(traced), notes=notes)
     if traced not in seen.begins or not isinstance(traced, Followed) or traced.edge is None:
         return found

@@ -16,6 +16,7 @@ from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump, least_slope
 from gradcli.execution.comparison.last_bits_of_results import are_defined, is_away_from_kinks
 from gradcli.execution.comparison.reports import contradicted_by
+from gradcli.execution.comparison.ties import SECONDS, ties_of, with_ties
 from gradcli.execution.comparison.within_rounding import ROUNDING
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
@@ -31,7 +32,6 @@ from gradcli.execution.witnesses.in_double import IN_DOUBLE, is_rounded
 from gradcli.execution.witnesses.jumps import is_continuous, is_hidden, is_level, shortest_steps, steep
 from gradcli.execution.witnesses.jumps_in_reach import is_tiny, moves
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses
-from gradcli.execution.witnesses.ties import SECONDS, ties_of, with_ties
 from gradcli.execution.witnesses.unsteady import left_open
 from gradcli.language.branching import may_branch
 from gradcli.language.program import Program

@@ -167,9 +167,13 @@ def _scatter(
     result: TracedTensor | None,
     rounding: _Rounding,
 ) -> float:
-    """Return how far L moves if every leaf and every result that is not held changes in its last bits."""
+    """Return how far L moves if every leaf and every result that is not held changes in its last bits.
+
+    Nothing of code can be held: runs that decide otherwise than the point does are only asked where all do, and then
+    how far they are from each other.
+    """
     base = rerun.output({}) if result is None else rerun.result(result, {})
-    found = 0.0
+    found: dict[bool, list[Tensor]] = {False: [base], True: []}
     for seed, to_one_side in rounding.runs():
         generator = torch.Generator().manual_seed(seed)
         leaves = {leaf: to_one_side.of_leaf(own.tensor, generator) for leaf, own in rerun.leaves.items()}
@@ -178,5 +182,12 @@ def _scatter(
             output = _output(rerun, result, changed, perturb)
         except RuntimeError:  # at the end of a domain
             continue
-        found = max(found, _distance(output, base, cotangent))
-    return found
+        moves = _distance(output, base, cotangent) > 0
+        found[moves and _decides_otherwise(rerun, changed, perturb)].append(output)
+    first, *others = found[len(found[False]) == 1 and bool(found[True])]
+    return max((_distance(output, first, cotangent) for output in others), default=0.0)
+
+
+def _decides_otherwise(rerun: Again, changed: Mapping[TracedTensor, Tensor], perturb: Perturb) -> bool:
+    """Return whether code decides something otherwise at these values; what a program decides is held."""
+    return rerun.trace.ran is not None and rerun.may_decide and rerun.decides_otherwise(changed, perturb)

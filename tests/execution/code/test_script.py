@@ -332,6 +332,23 @@ thread.join()
 """
 
 
+TIES = """
+x = torch.tensor(2.0, requires_grad=True)
+for _ in range(2):
+    y = x if x >= 2 else 3 * x
+    y.backward()
+    with torch.no_grad():
+        x += 1
+"""
+
+
+def test_where_a_script_compares_what_is_equal_that_is_said_of_the_call_that_it_leads_to(run: Run) -> None:
+    found, _ = run(TIES, every="all")
+    assert [report(one).verdict for one in found] == [Verdict.MATCH] * 2
+    assert "compares what is equal at script.py:6" in str(report(found[0])["x"].note)
+    assert report(found[1])["x"].note is None
+
+
 def test_calls_of_other_threads_are_told(run: Run) -> None:
     found, error = run(IN_A_THREAD)
     assert found == []

@@ -79,3 +79,35 @@ def test_where_code_cannot_be_run_again_in_double_precision_that_is_said() -> No
     leaf = gradcli.evaluate(branch, {"x": point(0.0, dtype=torch.float32)}, dtype="float32")["x"]
     assert leaf.verdict is Verdict.MATCH
     assert "compares what is equal at " in str(leaf.note)
+
+
+def isolated(x: Tensor) -> Tensor:
+    return x.sum() if x.max() == 1 else 2 * x.sum()
+
+
+def rounds(x: Tensor) -> Tensor:
+    while x.norm() > 1:
+        x = x / 2
+    return x.sum()
+
+
+def branches(x: Tensor) -> Tensor:
+    return (x[0] if x[0] >= 1 else x[0] + 1) * (x[1] if x[1] > 1 else x[1] + 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "values"),
+    [
+        (lambda x: x * x if x >= 2 else x, (2.0,)),  # 4, and 2 to the left
+        (isolated, (1.0, 0.5)),  # 1.5, and 3 to both sides
+        (rounds, (4.0, 0.0)),  # 1, and 1/2 for any longer vector
+        (branches, (1.0, 1.0)),  # two decisions at once: 2, 4, 1 and 2
+    ],
+)
+def test_what_a_branch_makes_the_code_jump_by_is_no_rounding(
+    code: Callable[[Tensor], Tensor], values: tuple[float, ...]
+) -> None:
+    start = torch.tensor(values[0], dtype=torch.float64) if len(values) == 1 else point(*values)
+    leaf = gradcli.check(code, {"x": start})["x"]
+    assert leaf.verdict is Verdict.UNDEFINED
+    assert "jumps" in str(leaf.note)

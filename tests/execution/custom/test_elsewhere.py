@@ -415,3 +415,68 @@ def test_a_check_that_does_not_end_is_undecided_and_the_others_are_kept() -> Non
     assert (first.verdict, second.verdict) == (Verdict.UNDECIDED, Verdict.MATCH)
     assert first.name == "endless"
     assert "not looked at: it takes too long" in str(first.note)
+
+
+class Rows(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.length = len(x)
+        return x[rows]
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        (rows,) = ctx.saved_tensors
+        return g.new_zeros(ctx.length).index_add(0, rows, g), None
+
+
+class LastRow(Rows):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        (rows,) = ctx.saved_tensors
+        return g.new_zeros(ctx.length).index_copy(0, rows, g), None  # of rows that are one, it keeps the last
+
+
+class MaskedMean(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, mask: Tensor) -> Tensor:
+        ctx.save_for_backward(mask)
+        return (x * mask).sum() / mask.sum().clamp(min=1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        (mask,) = ctx.saved_tensors
+        return g * mask / mask.sum().clamp(min=1), None
+
+
+class NoRowsLeft(MaskedMean):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        (mask,) = ctx.saved_tensors
+        return g * mask / mask.sum(), None  # 0/0 where nothing is left
+
+
+ROWS, MASK = torch.tensor([3, 0, 2]), torch.tensor([True, False, True, True])
+
+
+@pytest.mark.parametrize(
+    ("function", "other", "words"),
+    [
+        (Rows, {"rows": ROWS}, None),
+        (LastRow, {"rows": ROWS}, "where entries of 'rows' repeat, backward is not the derivative"),
+        (MaskedMean, {"mask": MASK}, None),
+        (NoRowsLeft, {"mask": MASK}, "where 'mask' is false everywhere, backward is not the derivative"),
+    ],
+)
+def test_what_a_caller_may_promise_is_told_and_fails_nothing(
+    function: type[Function], other: dict[str, Tensor], words: str | None
+) -> None:
+    report = gradcli.check_function(function, {"x": [0.5, -1.0, 2.0, 1.5], **other})
+    (check,) = (one for one in report.details.checks if one.name == "other points")
+    assert report.verdict is Verdict.MATCH
+    assert (words in str(check.note)) if words else check.note is None
+
+
+def test_given_what_repeats_the_same_backward_is_wrong() -> None:
+    inputs = {"x": [0.5, -1.0, 2.0, 1.5], "rows": torch.tensor([3, 0, 3])}
+    assert gradcli.check_function(LastRow, inputs).verdict is Verdict.MISMATCH

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from gradcli.execution.code.decided import Decided
 from gradcli.execution.code.differentiated import note
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.names import Names, variables
@@ -144,4 +145,5 @@ class ScriptFollower(Follower):
     def forget(self) -> None:
         """Forget what the next backward has no use for."""
         self.steps.values.prune()
+        self.decided = Decided()
         del self.constants.found[:-MOST_KEPT]

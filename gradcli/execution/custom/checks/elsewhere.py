@@ -21,8 +21,9 @@ from gradcli.execution.targets.function.sampling import (
     strided,
 )
 from gradcli.execution.targets.function.trial import Trial, apply
-from gradcli.execution.targets.function.wide import ENTRIES, spots
+from gradcli.execution.targets.function.wide import ENTRIES, promised, spots
 from gradcli.report.custom import Check
+from gradcli.report.notes import NoteKind, noted
 
 POINTS = 2
 # How many times as large or small upstream gradients are made.
@@ -64,10 +65,25 @@ def other_points(trial: Trial) -> Check:
     equal = _dense(expanded(trial.point))
     if equal is not None:
         judge.look(findings, "inputs that are equal along their first axis", equal)
+    _look_at_promises(judge, findings)
     if findings.wrong:
         regions = (region(trial, name) for name in trial.wanted)
         findings.cause = next((words for words in regions if words), None)
     return findings.check("other points")
+
+
+def _look_at_promises(judge: Judge, findings: Findings) -> None:
+    """Look at other integers and truth values; what is wrong there is told, and not held against backward.
+
+    They may be a permutation, or a mask that leaves something in each row, by what the caller promises.
+    """
+    for words, point in promised(judge.trial.point):
+        there = Findings()
+        with there.in_time(judge.trial, words):
+            judge.look(there, words, point)
+        if there.wrong:
+            told = f"where {words}, backward is not the derivative: give such values if they are meant"
+            findings.say(noted(NoteKind.SCOPE, told, words))
 
 
 def upstream(trial: Trial) -> Check:

@@ -55,6 +55,18 @@ def spots(point: Values, constants: Sequence[float], scales: Sequence[Scaled]) -
         yield _spot(f"{ENTRIES}{number:g}", point, moving, lambda value, place, n=number: _mixed(value, place, n))  # type: ignore[misc]
 
 
+def promised(point: Values) -> Iterator[tuple[str, Values]]:
+    """Yield what a caller may promise of truth values and integers not to be so, and points at which it is."""
+    for name, value in point.items():
+        if value.dtype is torch.bool and value.numel():
+            for every in (False, True):
+                yield f"'{name}' is {str(every).lower()} everywhere", {**point, name: torch.full_like(value, every)}
+        elif not (value.is_floating_point() or value.is_complex()) and value.numel() > 1:
+            flat = value.reshape(-1)  # what is sorted stays so, and what has no gaps
+            repeated = flat[torch.arange(len(flat)) // PAIR].reshape(value.shape)
+            yield f"entries of '{name}' repeat", {**point, name: repeated}
+
+
 def _single(point: Values, moving: Sequence[str]) -> Iterator[FarPoint]:
     """Yield points with exactly one zero, and with exactly one tie, in every line along an axis, and in all.
 

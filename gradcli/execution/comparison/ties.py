@@ -7,14 +7,13 @@ from collections.abc import Collection, Mapping
 
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.report.custom import SourcePlace
-from gradcli.report.notes import NoteKind, noted
+from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.report import TensorReport
 
 # How long `eval` looks at both sides for that reason alone, in seconds.
 SECONDS = 0.5
-ONE_SIDE = (
-    "the code compares what is equal{}: this is the derivative on the side that it takes, and `check` looks at both"
-)
+EQUAL = "the code compares what is equal{}: this is the derivative on the side that it takes"
+LOOKS_AT_BOTH = ", and `check` looks at both"
 
 
 def ties_of(trace: Trace) -> tuple[SourcePlace | None, ...]:
@@ -22,15 +21,20 @@ def ties_of(trace: Trace) -> tuple[SourcePlace | None, ...]:
     return () if trace.ran is None else trace.ran.ties
 
 
+def one_side(trace: Trace, instead: str = "") -> Notes:
+    """Return what there is to say where code compares what is equal, and which command does more `instead`."""
+    ties = ties_of(trace)
+    if not ties:
+        return ()
+    where = "" if ties[0] is None else f" at {ties[0].file}:{ties[0].line}"
+    return noted(NoteKind.SCOPE, f"{EQUAL.format(where)}{instead}")
+
+
 def with_ties(
     trace: Trace, reports: Mapping[TracedTensor, TensorReport], looked: Collection[TracedTensor]
 ) -> dict[TracedTensor, TensorReport]:
     """Return the reports; of leaves that pass and were not `looked` at from both sides, with the first place."""
-    ties = ties_of(trace)
-    if not ties:
-        return dict(reports)
-    where = "" if ties[0] is None else f" at {ties[0].file}:{ties[0].line}"
-    notes = noted(NoteKind.SCOPE, ONE_SIDE.format(where))
+    notes = one_side(trace, LOOKS_AT_BOTH)
     return {
         traced: dataclasses.replace(report, notes=(*report.notes, *notes))
         if traced.is_leaf and traced not in looked and report.verdict is not None and report.verdict.passes
