@@ -69,6 +69,12 @@ class PlannedDefinition:
             tensors += [double(output.tensor) for output in call.outputs]
         return found
 
+    def numbered(self, start: int) -> tuple[list[tuple[int, PlannedStep]], int]:
+        """Return the steps by the places of what they make, of which the first is given, and the next place."""
+        steps = [step for step in self.steps for _ in step.made]
+        stop = start + len(steps) + (len(self.outputs) if self.is_entered else 0)
+        return [*enumerate(steps, start)], stop
+
     def enter(self, decomposition: Decomposition, call: TracedCall, found: Sequence[Any]) -> DecomposedCall:
         """Return the call by its definition, whose steps have made this, on the decomposition's tape."""
         tape, start = decomposition.tape, len(decomposition.tape.nodes)
@@ -164,6 +170,11 @@ class FilledDecomposition(Decomposition):
         calls = [call for call in self.trace.calls if call.outputs]
         for call, planned, found in zip(calls, self.planned.calls, self._found, strict=True):
             self.calls.append(planned.enter(self, call, found))
+
+    @property
+    def traced(self) -> list[TracedTensor]:
+        """Return the tensors that have nodes."""
+        return [*self.trace.leaves, *(output for call in self.trace.calls for output in call.outputs)]
 
     def requests(self) -> list[DerivativeRequest]:
         """Return the signatures whose derivatives are needed, each once."""
