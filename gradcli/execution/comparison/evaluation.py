@@ -32,7 +32,7 @@ from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.followed import Followed, module_of, source_of
 from gradcli.execution.forward.trace import TracedTensor
-from gradcli.execution.reference.pullback import differentiate
+from gradcli.execution.reference.planned_pullback import differentiated
 from gradcli.execution.run import Run
 from gradcli.phrases import did_you_mean
 from gradcli.report.notes import NoteKind, noted
@@ -125,7 +125,7 @@ def compare_all(run: Run, gradients: Gradients, watch: Watch | None = None) -> G
     """
     if run.decomposition is None:
         return None
-    reference = differentiate(run.decomposition, run.cotangent, run.derivations.known)
+    reference = differentiated(run.decomposition, run.cotangent, run.derivations.known)
     point = Point(run.decomposition, reference, run.cotangent, run.derivations)
     return GradientComparison.of(point, gradients, run.tolerance, watch=watch)
 

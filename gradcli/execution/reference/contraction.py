@@ -130,7 +130,7 @@ def einsum(equation: Any, *operands: Tensor) -> Tensor:
 @lru_cache(maxsize=256)
 def _matrices(equation: str) -> _Way | None:
     """Return how two matrices are multiplied as an equation says; None if it says anything else."""
-    inputs, _, out = equation.partition("->")
+    inputs, _, out = equation.replace("...", "").partition("->")  # which stands for no axis of matrices
     left, _, right = inputs.partition(",")
     is_plain = all(map(str.isalpha, (left, right, out)))
     return _way_of(left, right, out) if is_plain and _is_matrix_product(left, right, out) else None

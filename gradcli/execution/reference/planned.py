@@ -9,141 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import GradcliError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import limits_in_force
-from gradcli.execution.forward.places import UnplacedError, filled, placed
+from gradcli.execution.forward.places import UnplacedError
 from gradcli.execution.forward.plan import DiffersError
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.straight import OF_SHAPES
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced
-from gradcli.execution.reference import supports
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition, Inner, decompose
-from gradcli.execution.reference.nodes import NODES, Edge, Node, nodes_in
-from gradcli.execution.reference.steps import Definition, Step, Way, computed, made_by
-from gradcli.execution.reference.tape import Tape, moved_by, note_kinks
-from gradcli.ops.record import Op
-
-Made = tuple[torch.Size, torch.dtype, tuple[int, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """One op of a definition without its values: each has its place among the nodes of the tape."""
-
-    op: Op
-    way: Way
-    call: BoundCall
-    bound: Any
-    result: Any
-    is_known: bool
-    has_indices: bool
-    """Whether it has operands of whole numbers or truth values: their entries may say which are read, or how many."""
-    definition: Definition | None
-    """Of a node whose edges are told by shapes and strides alone: a primitive one, or a view of another's memory."""
-    operands: tuple[tuple[str, int], ...]
-    """By name, the places of what that is made of."""
-    made: tuple[Made, ...]
-    """What of each node that it adds is as planned."""
-    has_support: bool | None
-    """Whether the zeros of a constant are structural; None for what is not a single one."""
-
-    @staticmethod
-    def of(step: Step, places: Mapping[Node, int]) -> PlannedStep:
-        """Return a step without its values; UnplacedError if it cannot be planned."""
-        place = partial(placed, places=places, kinds=NODES)
-        given, results = nodes_in([step.call.positional, step.call.keywords]), nodes_in(step.result)
-        call = BoundCall(step.call.node, place(step.call.positional), place(step.call.keywords), {})
-        definition, operands = _defined(step, results[0])
-        has_indices = not all(one.tensor.is_floating_point() for one in given)
-        made = [] if step.way is Way.KINKS else [_made(one.tensor) for one in results]
-        is_one = step.way is Way.CONSTANT and step.result is results[0]
-        has_support = results[0].support is not None if is_one else None
-        return PlannedStep(step.op, step.way, call, place(dict(step.bound)), place(step.result), step.is_known,
-                           has_indices, definition, tuple([(name, places[node]) for name, node in operands.items()]),
-                           tuple(made), has_support)  # fmt: skip
-
-    def again(self, tape: Tape, tensors: list[Tensor], known: Any) -> None:
-        """Do it on the nodes of a tape, which have these tensors; DiffersError if what it makes is of another kind."""
-        if self.definition is not None:
-            found = known if self.is_known else self._computed(tensors)
-            if not isinstance(found, Tensor) or _made(found) != self.made[0]:
-                raise DiffersError
-            self._connect(self.definition, tape, found)
-            tensors.append(found)
-            return
-        nodes, start = tape.nodes, len(tensors)
-        if self.way is Way.KINKS:
-            note_kinks(self.op, filled(self.bound, nodes), filled(self.result, nodes))
-        elif self.way is Way.MOVED:
-            tape.moved(self.op, self._call(nodes), filled(self.bound, nodes), known if self.is_known else None)
-        else:
-            self._enter(tape, known if self.is_known else self._computed(tensors))
-        tensors += [node.tensor for node in nodes[start:]]
-        if [_made(tensor) for tensor in tensors[start:]] != [*self.made]:
-            raise DiffersError
-
-    def _enter(self, tape: Tape, found: Any) -> None:
-        """Put a constant on the tape."""
-        bound = filled(self.bound, tape.nodes)
-        if self.has_support is None or not isinstance(found, Tensor):
-            tape.entered(self.op, bound, found)
-            return
-        node = made_by(tape.enter(found, differentiable=False), self.op, bound)
-        node.support = supports.of_constant(node) if self.has_support else None
-
-    def _call(self, nodes: Sequence[Node]) -> BoundCall:
-        call = self.call
-        return BoundCall(call.node, filled(call.positional, nodes), filled(call.keywords, nodes), {})
-
-    def _computed(self, tensors: Sequence[Tensor]) -> Any:
-        keywords = filled(self.call.keywords, tensors) if self.call.keywords else {}
-        return computed(self.op, filled(self.call.positional, tensors), keywords, checked=self.has_indices)
-
-    def _connect(self, definition: Definition, tape: Tape, result: Tensor) -> None:
-        """Put a node on the tape, with its edges."""
-        nodes = tape.nodes
-        operands = {name: nodes[place] for name, place in self.operands}
-        if self.way is Way.PRIMITIVE:
-            made_by(tape.defined(definition, operands, result), self.op, operands)
-        elif result.data_ptr() != operands["input"].tensor.data_ptr():
-            raise DiffersError
-        else:
-            node = tape.node(result, (definition.view(operands["input"]),))
-            moved_by(node, self.op, self._call(nodes), filled(self.bound, nodes), 0)
-
-
-def _made(tensor: Tensor) -> Made:
-    return tensor.shape, tensor.dtype, tensor.stride()
-
-
-def _defined(step: Step, node: Any) -> tuple[Definition | None, dict[str, Node]]:
-    """Return what a node is, and its operands, if its edges are told by shapes and strides alone."""
-    if not isinstance(node, Node):
-        raise UnplacedError
-    edges, origin = node.edges, node.origin
-    if step.way is Way.PRIMITIVE:
-        operands = dict(origin[1])
-    elif step.way is Way.MOVED and len(edges) == 1 and _is_view(edges[0], node):
-        operands = {"input": edges[0].source}
-    else:
-        return None, {}
-    return Definition(edges[0].request, edges[0].layout, tuple([edge.name for edge in edges])), operands
-
-
-def _is_view(edge: Edge, node: Node) -> bool:
-    """Tell whether a node's tensor is a view of all of another one's memory: what was read at indices is a copy."""
-    one, other = node.tensor, edge.source.tensor
-    is_whole = one.numel() == other.numel() > 0 and edge.operands.keys() == {"input"}
-    return is_whole and one.data_ptr() == other.data_ptr()
+from gradcli.execution.reference.nodes import NODES, Node, nodes_in
+from gradcli.execution.reference.planned_step import PlannedStep
+from gradcli.execution.reference.steps import Step, Way
+from gradcli.execution.reference.tape import Tape
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,19 +58,32 @@ class PlannedDefinition:
         around = [tuple([places[node] for node in nodes]) for nodes in (outputs, group.operands, group.own)]
         return PlannedDefinition(planned, around[0], goes_on, not made >= {*outputs}, *around[1:])
 
-    def again(self, decomposition: Decomposition, call: TracedCall, tensors: list[Tensor]) -> DecomposedCall:
-        """Return a call of another run by its definition; DiffersError if it is not as planned.
+    def again(self, call: TracedCall, tensors: list[Tensor]) -> list[Any]:
+        """Return what the steps make in another run of the call; DiffersError if it is not as planned.
 
-        `tensors` are those of the nodes on the tape.
+        `tensors` are those of the nodes on the tape, to which theirs are added.
         """
-        tape, start, known = decomposition.tape, len(tensors), None
-        if self.goes_on:
-            known = replaced(call.result, lambda traced: traced.tensor.detach())
-            decomposition.shared.update(call.outputs)
-        for step in self.steps:
-            step.again(tape, tensors, known)
+        known = replaced(call.result, lambda traced: traced.tensor.detach()) if self.goes_on else None
+        found = [step.again(tensors, known) for step in self.steps]
         if self.is_entered:
-            tensors += [node.tensor for node in decomposition.entered(call, differentiable=False)]
+            tensors += [double(output.tensor) for output in call.outputs]
+        return found
+
+    def numbered(self, start: int) -> tuple[list[tuple[int, PlannedStep]], int]:
+        """Return the steps by the places of what they make, of which the first is given, and the next place."""
+        steps = [step for step in self.steps for _ in step.made]
+        stop = start + len(steps) + (len(self.outputs) if self.is_entered else 0)
+        return [*enumerate(steps, start)], stop
+
+    def enter(self, decomposition: Decomposition, call: TracedCall, found: Sequence[Any]) -> DecomposedCall:
+        """Return the call by its definition, whose steps have made this, on the decomposition's tape."""
+        tape, start = decomposition.tape, len(decomposition.tape.nodes)
+        if self.goes_on:
+            decomposition.shared.update(call.outputs)
+        for step, made in zip(self.steps, found, strict=True):
+            step.enter(tape, made)
+        if self.is_entered:
+            decomposition.entered(call, differentiable=False)
         nodes = tape.nodes
         decomposition.note(call, [nodes[place] for place in self.outputs])
         operands, own = [nodes[place] for place in self.operands], [nodes[place] for place in self.own]
@@ -206,6 +103,10 @@ class PlannedDecomposition:
     """The decomposition of a planned run without its values."""
 
     calls: tuple[PlannedDefinition, ...]
+    requests: tuple[DerivativeRequest, ...]
+    """What its derivatives are asked by."""
+    is_told: bool
+    """Whether all its edges are told by shapes and strides alone."""
     kept: dict[Hashable, Any] | None
     """What is worked out of such a decomposition later, by who does so; it holds no values either. None where entries
     say which others are read."""
@@ -225,22 +126,59 @@ class PlannedDecomposition:
         except UnplacedError:
             return None
         reads = any(step.way is Way.MOVED and step.has_indices for call in calls for step in call.steps)
-        return PlannedDecomposition(tuple(calls), None if reads else {})
+        is_told = all(step.is_told for call in calls for step in call.steps)
+        return PlannedDecomposition(tuple(calls), tuple(decomposition.requests()), is_told, None if reads else {})
 
     def again(self, trace: Trace, inner: Inner) -> Decomposition | None:
         """Return the decomposition of another run; None if it is not as planned."""
-        decomposition = Decomposition(trace, Tape(), inner=inner, kept=self.kept)
+        calls = [call for call in trace.calls if call.outputs]
         try:
             with double_precision():
-                for leaf in trace.leaves:
-                    decomposition.enter(leaf, double(leaf.tensor))
-                calls = [call for call in trace.calls if call.outputs]
-                tensors = [node.tensor for node in decomposition.tape.nodes]
-                for call, planned in zip(calls, self.calls, strict=True):
-                    decomposition.calls.append(planned.again(decomposition, call, tensors))
+                tensors = [double(leaf.tensor) for leaf in trace.leaves]
+                found = [planned.again(call, tensors) for call, planned in zip(calls, self.calls, strict=True)]
+                decomposition = FilledDecomposition(self, trace, inner, tensors, found)
+                if not self.is_told:
+                    decomposition.fill()
         except (DiffersError, GradcliError, *REFUSALS):
             return None
         return decomposition
+
+
+class FilledDecomposition(Decomposition):
+    """The decomposition of a planned run, whose nodes are made when they are first asked for: hardly anyone does."""
+
+    __slots__ = ("_found", "planned", "tensors")
+
+    def __init__(
+        self, planned: PlannedDecomposition, trace: Trace, inner: Inner, tensors: list[Tensor], found: list[list[Any]]
+    ) -> None:
+        self.planned, self.trace, self.inner, self.kept = planned, trace, inner, planned.kept
+        self.tensors, self._found = tensors, found
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what is not there before the nodes are."""
+        if name not in {"tape", "nodes", "calls", "shared"}:
+            raise AttributeError(name)
+        self.fill()
+        return getattr(self, name)
+
+    def fill(self) -> None:
+        """Put all that the run has made on a tape."""
+        self.tape, self.nodes, self.calls, self.shared = Tape(), {}, [], set()
+        for leaf, tensor in zip(self.trace.leaves, self.tensors, strict=False):
+            self.enter(leaf, tensor)
+        calls = [call for call in self.trace.calls if call.outputs]
+        for call, planned, found in zip(calls, self.planned.calls, self._found, strict=True):
+            self.calls.append(planned.enter(self, call, found))
+
+    @property
+    def traced(self) -> list[TracedTensor]:
+        """Return the tensors that have nodes."""
+        return [*self.trace.leaves, *(output for call in self.trace.calls for output in call.outputs)]
+
+    def requests(self) -> list[DerivativeRequest]:
+        """Return the signatures whose derivatives are needed, each once."""
+        return [*self.planned.requests] if self.planned.is_told else super().requests()
 
 
 def decomposed(trace: Trace, inner: Inner) -> Decomposition:

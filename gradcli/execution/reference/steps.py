@@ -61,18 +61,18 @@ class Definition:
 
     def edges(self, operands: Mapping[str, Node], result: Tensor, last: LastSystem) -> tuple[Edge, ...]:
         """Return an edge to each operand that it is differentiated by."""
-        views = self.shown.views
-        tensors = {
-            name: node.tensor
-            if views[name].is_whole and node.tensor.is_floating_point()
-            else views[name].apply(layout.as_numbers(node.tensor, name))
-            for name, node in operands.items()
-        }
+        tensors = {name: self.presented(name, node.tensor) for name, node in operands.items()}
         if self.request.unknown:
             tensors[self.request.unknown] = result
         depends = supports.presented(operands, self.shown)
         edges = [Edge(operands[name], self.request, name, self.shown, tensors, depends, last) for name in self.wrt]
         return tuple(edges)
+
+    def presented(self, name: str, tensor: Tensor) -> Tensor:
+        """Return an operand's tensor as the definition sees it."""
+        view = self.shown.views[name]
+        whole = view.is_whole and tensor.is_floating_point()
+        return tensor if whole else view.apply(layout.as_numbers(tensor, name))
 
     def view(self, source: Node) -> Edge:
         """Return the edge of a node that has the memory of another one."""

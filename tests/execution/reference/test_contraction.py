@@ -59,6 +59,8 @@ def test_a_product_of_several_is_that_of_all_at_once(equation: str) -> None:
         ("ij,jk", ((3, 4), (4, 2))),
         ("ij , jk -> ik", ((3, 4), (4, 2))),
         ("...j,jk->...k", ((3, 4), (4, 2))),
+        ("...ij,...jk->...ik", ((3, 4), (4, 2))),
+        ("...ij,...jk->...ik", ((2, 3, 4), (4, 2))),
         ("ij,jk->i", ((3, 4), (4, 2))),
         ("ij,ij->ij", ((3, 4), (3, 4))),
         ("ii,ij->ij", ((3, 3), (3, 4))),
@@ -68,6 +70,12 @@ def test_einsum_is_that_of_pytorch(equation: str, shapes: tuple[tuple[int, ...],
     torch.manual_seed(0)
     values = [torch.rand(shape, dtype=torch.float64) for shape in shapes]
     torch.testing.assert_close(einsum(equation, *values), torch.einsum(equation, *values), rtol=1e-12, atol=0)
+
+
+def test_a_product_of_matrices_in_a_batch_notation_is_one_of_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = torch.rand(3, 4, dtype=torch.float64), torch.rand(4, 2, dtype=torch.float64)
+    monkeypatch.delattr(torch, "einsum")  # which would make batches of them
+    assert einsum("...ij,...jk->...ik", one, other).equal(one @ other)
 
 
 def test_the_order_is_the_one_that_takes_little_memory() -> None:
