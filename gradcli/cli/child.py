@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from gradcli import progress
 from gradcli.errors import ExitCode, GradcliError, SeveralFunctionsError, internal
+from gradcli.libraries import loaded_beside
 
 
 def main() -> None:
@@ -43,8 +44,9 @@ def _apart(source: IO[bytes]) -> None:
 
 def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
     """Return what the check came to; an empty line says that its time begins."""
-    from gradcli.cli.app import show_traceback_to_developers, show_warning
-    from gradcli.engine import import_torch, prepare
+    with loaded_beside():
+        from gradcli.cli.app import show_traceback_to_developers, show_warning
+        from gradcli.engine import import_torch, prepare
 
     if "script" not in request:  # whose warnings are shown as Python shows them
         warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
