@@ -11,7 +11,8 @@ from typing import Any
 from gradcli.commands import Command
 from gradcli.inputs.arguments import parse_arguments
 from gradcli.limits import Limits
-from gradcli.settings import Settings, Shape
+from gradcli.phrases import show_shape
+from gradcli.settings import Settings
 
 PRINTABLE = range(0x20, 0x7F)
 _ESCAPES = {ord("\n"): r"\n", ord("\t"): r"\t", ord("'"): r"\'", ord("\\"): r"\\", ord("#"): r"\043"}
@@ -88,10 +89,6 @@ def _number(value: Any) -> str:
     return str(value).strip("()") if isinstance(value, complex) else repr(value)
 
 
-def _shape(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "scalar"
-
-
 def _literal(value: Any) -> str:
     """Return an argument that is not a tensor as `--argument` reads it; text in quotes where it would be another."""
     text = str(value)
@@ -144,7 +141,7 @@ def _numbers(values: Sequence[float]) -> str:
 
 # In the order in which they are written.
 _OPTIONS: Mapping[str, Callable[[Any], Iterator[str]]] = {
-    "shapes": _by_name("--shape", _shape),
+    "shapes": _by_name("--shape", show_shape),
     "values": _by_name("--value", _number),
     "values_file": _one("--values"),
     "init": _one("--init"),

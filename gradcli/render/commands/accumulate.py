@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.escaping import clip
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.render.numbers import optional_lines, short, tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
@@ -73,9 +73,8 @@ def _below(accumulation: Accumulation) -> list[str]:
         lines.append(_step(accumulation))
     if len(accumulation.calls) > 1:
         lines.append("The tensors above are those of the last call.")
-    left_out = len(accumulation.calls) - FIRST_CALLS - LAST_CALLS
     if len(accumulation.calls) > MOST_CALLS:
-        lines.append(f"{left_out:,} calls left out; --json has all")
+        lines += left_out(len(accumulation.calls) - FIRST_CALLS - LAST_CALLS, "calls")
     return lines
 
 
