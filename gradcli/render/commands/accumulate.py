@@ -28,12 +28,10 @@ def grids(details: AccumulateDetails) -> tuple[Grid, ...]:
         if len(shown) < len(calls) and place == FIRST_CALLS:
             rows.append((("...",), *[("",)] * (len(headings) - 1 + verified)))
         rows += _rows(number, call, steps=steps, verified=verified)
-    below = tuple(_below(accumulation))
-    return (
-        Grid(
-            "Backward calls", (*headings, *(["verdict"] if verified else [])), tuple(rows), below, _series(accumulation)
-        ),
-    )
+    headings += ["verdict"] if verified else []
+    below, series = tuple(_below(accumulation)), _series(accumulation)
+    # What was there before is in the row above, too.
+    return (Grid("Backward calls", tuple(headings), tuple(rows), below, series, last_spare="before"),)
 
 
 def _rows(number: int, call: BackwardCall, *, steps: bool, verified: bool) -> list[tuple[Lines | Verdict, ...]]:
