@@ -136,8 +136,8 @@ class ProgramOptions:
             metavar="METHOD",
             rich_help_panel=LEAVES,
             show_default=False,
-            help="Values of the other leaves: primes, randn, uniform, arange or ones; by default primes, and random "
-            "numbers where a command checks at random points.",
+            help="Values of the other leaves: primes, randn, uniform, arange or ones; primes by default, or a random "
+            "point.",
         ),
     ] = None
     seed: Annotated[int, typer.Option("--seed", metavar="N", rich_help_panel=LEAVES, help="Seed of random values.")] = 0

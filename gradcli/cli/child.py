@@ -9,11 +9,18 @@ import sys
 import threading
 import warnings
 from base64 import b64encode
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from gradcli import progress
 from gradcli.errors import ExitCode, GradcliError, SeveralFunctionsError, internal
 from gradcli.libraries import loaded_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradcli.render.style import Style
+    from gradcli.settings import Settings
+    from gradcli.suite.check import Kind
 
 
 def main() -> None:
@@ -76,39 +83,28 @@ def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
 
 def _text(request: dict[str, Any]) -> dict[str, Any]:
     """Return a report on the user's code as text."""
+    report, render = _rendered(request["target"], request["settings"], request["kind"], request["format"])
+    return {"text": render(report, request["style"]), "code": int(report.exit_code)}
+
+
+def _rendered(target: str, settings: Settings, kind: Kind, form: str) -> tuple[Any, Callable[[Any, Style], str]]:
+    """Return the report of a command on the user's code, and what makes it text in a format."""
+    if settings.command == "prove":
+        from gradcli.engine import prove_code
+        from gradcli.render.proof import PROOF_FORMATS
+
+        return prove_code(target, settings), PROOF_FORMATS[form]
+    if settings.command == "derive":
+        from gradcli.engine import derive_code
+        from gradcli.render.derivation import DERIVATION_FORMATS
+
+        return derive_code(target, settings), DERIVATION_FORMATS[form]
     from gradcli.render.formats import format_of
     from gradcli.suite.reproduce import reproducible
     from gradcli.suite.work import RUN
 
-    if request["settings"].command == "prove":
-        return _of_proof(request)
-    if request["settings"].command == "derive":
-        return _of_derivation(request)
-    report = RUN[request["kind"]](request["target"], request["settings"])
-    report = reproducible(report, request["target"], request["settings"])
-    return {
-        "text": format_of(request["format"], report.command).render(report, request["style"]),
-        "code": int(report.exit_code),
-    }
-
-
-def _of_proof(request: dict[str, Any]) -> dict[str, Any]:
-    """Return a proof about the user's code as text."""
-    from gradcli.engine import prove_code
-    from gradcli.render.proof import PROOF_FORMATS
-
-    report = prove_code(request["target"], request["settings"])
-    return {"text": PROOF_FORMATS[request["format"]](report, request["style"]), "code": int(report.exit_code)}
-
-
-def _of_derivation(request: dict[str, Any]) -> dict[str, Any]:
-    """Return a derivation of the user's code as text."""
-    from gradcli.engine import derive_code
-    from gradcli.render.derivation import DERIVATION_FORMATS
-
-    derivation = derive_code(request["target"], request["settings"])
-    text = DERIVATION_FORMATS[request["format"]](derivation, request["style"])
-    return {"text": text, "code": int(derivation.exit_code)}
+    report = reproducible(RUN[kind](target, settings), target, settings)
+    return report, format_of(form, report.command).render
 
 
 def _of_check(request: dict[str, Any]) -> dict[str, Any]:

@@ -13,23 +13,8 @@ from gradcli.errors import InputError
 from gradcli.limits import Limits
 from gradcli.settings import Settings
 
-# Options that are not called as their field of Settings is; an error names the option.
-REPEATABLE = ("shape", "value", "constant", "tangent", "claim", "argument", "backward")
-FLAGS = {
-    **{f"{name}s": f"--{name}" for name in REPEATABLE},
-    "values_file": "--values",
-    "start": "--from",
-    "stop": "--to",
-    "witnesses": "--witness",
-    "calls": "--backward",
-    "learning_rate": "--lr",
-    "pick": "--output",
-    "mode": "--train",
-    "sizes": "--shape",
-    "product": "--layout",
-    "verify": "--no-verify",
-    "cache": "--no-cache",
-}
+# The options of fields that no command line is written with again.
+FLAGS = {"calls": "--backward", "sizes": "--shape", "product": "--layout"}
 
 
 def settings_from(command: Command, options: ProgramOptions, **more: Any) -> Settings:
@@ -67,7 +52,8 @@ def limits_from(options: ProgramOptions) -> Limits:
     from gradcli.inputs import parse_size
 
     given = {field.name: getattr(options, f"max_{field.name}") for field in fields(Limits)}
-    sizes = {name: parse_size(_flag("--max-", name), size) for name, size in given.items() if isinstance(size, str)}
+    texts = {name: size for name, size in given.items() if isinstance(size, str)}
+    sizes = {name: parse_size(f"--max-{name.replace('_', '-')}", size) for name, size in texts.items()}
     with errors_by_flag("--max-"):
         return Limits(**(given | sizes))
 
@@ -82,4 +68,6 @@ def errors_by_flag(prefix: str) -> Iterator[None]:
 
 
 def _flag(prefix: str, name: str) -> str:
-    return FLAGS.get(name, prefix + name.replace("_", "-"))
+    from gradcli.inputs.command_line import OPTIONS
+
+    return OPTIONS[name].flag if name in OPTIONS else FLAGS.get(name, prefix + name.replace("_", "-"))

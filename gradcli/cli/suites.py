@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -158,8 +159,10 @@ def _append_summary(suite: SuiteReport, output: OutputOptions, variable: str, na
 
 def _write(suite: SuiteReport, output: OutputOptions, *, append: bool = False) -> None:
     from gradcli.cli.output import write
+    from gradcli.render.style import style_for
 
-    write(FORMATS[output.chosen_format].render_suite(suite, output.style), output.output, append=append)
+    style = style_for(None if output.output else sys.stdout, output.color)
+    write(FORMATS[output.chosen_format].render_suite(suite, style), output.output, append=append)
 
 
 def _remember(suite: SuiteReport) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
 from gradcli.commands import Command
 from gradcli.inputs.arguments import parse_arguments
 from gradcli.limits import Limits
-from gradcli.settings import Settings, Shape
+from gradcli.phrases import show_shape
+from gradcli.settings import Settings
 
 PRINTABLE = range(0x20, 0x7F)
 _ESCAPES = {ord("\n"): r"\n", ord("\t"): r"\t", ord("'"): r"\'", ord("\\"): r"\\", ord("#"): r"\043"}
@@ -37,10 +38,10 @@ def options_of(settings: Settings, said: Collection[str] = ()) -> list[str]:
     """Return the options of these settings: what is not the default, and the fields that are to be said anyway."""
     words: list[str] = []
     default = _defaults(settings.command)
-    for name, write in _OPTIONS.items():
+    for name, option in OPTIONS.items():
         value = getattr(settings, name)
         if value != getattr(default, name) or name in said or name in _ALWAYS.get(settings.command, ()):
-            words += write(value)
+            words += option.words(value)
     for entry in fields(Limits):
         value = getattr(settings.limits, entry.name)
         if value != getattr(default.limits, entry.name):
@@ -88,50 +89,42 @@ def _number(value: Any) -> str:
     return str(value).strip("()") if isinstance(value, complex) else repr(value)
 
 
-def _shape(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "scalar"
-
-
 def _literal(value: Any) -> str:
     """Return an argument that is not a tensor as `--argument` reads it; text in quotes where it would be another."""
     text = str(value)
     return text if parse_arguments([f"name={text}"])["name"] == value else repr(value)
 
 
-def _one(option: str, write: Callable[[Any], str] = str) -> Callable[[Any], Iterator[str]]:
-    """Return what writes an option of one value; None, which no option gives, is not written."""
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How a field of Settings is given on the command line."""
 
-    def words(value: Any) -> Iterator[str]:
-        yield from () if value is None else (option, write(value))
-
-    return words
-
-
-def _each(option: str) -> Callable[[Any], Iterator[str]]:
-    def words(values: Any) -> Iterator[str]:
-        for value in values or ():
-            yield from (option, str(value))
-
-    return words
+    flag: str
+    """What an error about the field calls it; of several flags the first."""
+    words: Callable[[Any], Iterator[str]]
+    """Writes a value as words of the command line."""
 
 
-def _by_name(
-    option: str, write: Callable[[Any], str] = str, between: str = "="
-) -> Callable[[Mapping[Any, Any]], Iterator[str]]:
+def _one(flag: str, write: Callable[[Any], str] = str) -> Option:
+    """Return an option of one value; None, which no option gives, is not written."""
+    return Option(flag, lambda value: iter(() if value is None else (flag, write(value))))
+
+
+def _each(flag: str) -> Option:
+    return Option(flag, lambda values: (word for value in values or () for word in (flag, str(value))))
+
+
+def _by_name(flag: str, write: Callable[[Any], str] = str, between: str = "=") -> Option:
     def words(values: Mapping[Any, Any]) -> Iterator[str]:
         for name, value in values.items():
-            yield from (option, write(value) if name is None else f"{name}{between}{write(value)}")
+            yield from (flag, write(value) if name is None else f"{name}{between}{write(value)}")
 
-    return words
+    return Option(flag, words)
 
 
-def _flag(flags: Mapping[Any, str]) -> Callable[[Any], Iterator[str]]:
-    """Return what writes the flag of a value, if it has one."""
-
-    def words(value: Any) -> Iterator[str]:
-        yield from (flags[value],) if value in flags else ()
-
-    return words
+def _flag(flags: Mapping[Any, str]) -> Option:
+    """Return the flag of a value, if it has one."""
+    return Option(next(iter(flags.values())), lambda value: iter((flags[value],) if value in flags else ()))
 
 
 def _vector(value: Any) -> str:
@@ -143,8 +136,8 @@ def _numbers(values: Sequence[float]) -> str:
 
 
 # In the order in which they are written.
-_OPTIONS: Mapping[str, Callable[[Any], Iterator[str]]] = {
-    "shapes": _by_name("--shape", _shape),
+OPTIONS: Mapping[str, Option] = {
+    "shapes": _by_name("--shape", show_shape),
     "values": _by_name("--value", _number),
     "values_file": _one("--values"),
     "init": _one("--init"),

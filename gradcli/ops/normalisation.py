@@ -1,4 +1,4 @@
-"""Normalisation layers and attention."""
+"""Normalisation layers."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from gradcli.escaping import escape
 from gradcli.render.coloured import BAD, GOOD, HALF, OPEN, coloured, plain
 from gradcli.render.console import as_link, documentation
-from gradcli.render.formats.json import document
 from gradcli.render.grid import Grid
+from gradcli.render.indented_json import indented_json
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
 from gradcli.report.audit import VERDICTS, AuditedOp, AuditReport
@@ -92,6 +92,6 @@ def _line(cells: tuple[str, ...]) -> str:
 AUDIT_FORMATS: Mapping[str, Callable[[AuditReport, Style], str]] = {
     "table": text,
     "plain": plain(text),
-    "json": lambda report, _: document(report.to_dict()),
+    "json": lambda report, _: indented_json(report.to_dict()),
     "markdown": markdown,
 }

@@ -9,8 +9,8 @@ from gradcli.escaping import escape
 from gradcli.phrases import every, show_shape
 from gradcli.render.cases import case_lines
 from gradcli.render.coloured import BAD, GOOD, OPEN, coloured, plain
-from gradcli.render.formats.json import document
 from gradcli.render.formula_lines import formula_lines
+from gradcli.render.indented_json import indented_json
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
 from gradcli.report.derivation import Checked, Derivation, DerivedFormula
@@ -65,7 +65,7 @@ DERIVATION_FORMATS: Mapping[str, Callable[[Derivation, Style], str]] = {
     "table": text,
     "plain": plain(text),
     "markdown": markdown,
-    "json": lambda derivation, _: document(derivation.to_dict()),
+    "json": lambda derivation, _: indented_json(derivation.to_dict()),
 }
 
 

@@ -29,6 +29,11 @@ class Marked:
 Cell = Lines | Verdict | Marked
 
 
+def left_out(more: int, what: str = "") -> Lines:
+    """Return the line about rows that are not shown, if there are any: `what` are they, such as notes?"""
+    return (f"... {more:,} more {what}{' ' if what else ''}left out; --json has all",) if more > 0 else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """A title, rows of cells under headings, and sentences below; a cell of several lines holds a matrix's rows.

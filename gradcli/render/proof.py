@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from gradcli.escaping import escape
 from gradcli.phrases import show_shape
 from gradcli.render.coloured import BAD, GOOD, HALF, OPEN, coloured, plain
-from gradcli.render.formats.json import document
+from gradcli.render.indented_json import indented_json
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
 from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, Kernel, ProofReport, ProvedGradient, Ran
@@ -106,5 +106,5 @@ def _off_by(kernel: Kernel) -> str:
 PROOF_FORMATS: Mapping[str, Callable[[ProofReport, Style], str]] = {
     "table": text,
     "plain": plain(text),
-    "json": lambda report, _: document(report.to_dict()),
+    "json": lambda report, _: indented_json(report.to_dict()),
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gradcli.errors import ExitCode
 from gradcli.escaping import clip, escape
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.render.numbers import short
 from gradcli.report.notes import NoteKind, shared, without
 from gradcli.report.suite import ERROR, CheckReport, Finding, SuiteReport
@@ -44,7 +44,7 @@ def suite_view(suite: SuiteReport) -> SuiteView:
         failures=tuple(
             (_heading(title(check), place(check)), sentences(check), check.reproduce or "") for check in failures
         ),
-        left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
+        left_out="".join(left_out(more, "failures")),
         verdict=Verdict.MISMATCH if wrong else suite.verdict,
         outcome=ERROR if wrong else str(suite.verdict),
         summary=summary(suite),
@@ -134,9 +134,8 @@ def _findings(findings: tuple[Finding, ...]) -> Lines:
     groups = shared([finding.notes for finding in findings])
     told = {one for words in groups for one in words}
     shown = [replace(finding, notes=without(finding.notes, told)) for finding in findings[:MOST_FINDINGS]]
-    more = len(findings) - len(shown)
-    left_out = (f"{more:,} more tensors; --json has all",) if more else ()
-    return (*(escape(" ".join("; ".join(words).split())) for words in groups), *map(_finding, shown), *left_out)
+    told_once = (escape(" ".join("; ".join(words).split())) for words in groups)
+    return (*told_once, *map(_finding, shown), *left_out(len(findings) - len(shown), "tensors"))
 
 
 def remarks(check: CheckReport) -> Lines:
@@ -149,8 +148,7 @@ def remarks(check: CheckReport) -> Lines:
 def _remarks(suite: SuiteReport) -> tuple[Grid, ...]:
     """Return a grid of what there is to say of checks that pass, if there is anything."""
     rows = [((clip(check.name, LONGEST_NAME),), (line,)) for check in suite.remarked for line in remarks(check)]
-    more = (f"... {len(rows) - MOST_CHECKS:,} more left out; --json has all",) if len(rows) > MOST_CHECKS else ()
-    return (Grid("Notes", (), tuple(rows[:MOST_CHECKS]), more),) if rows else ()
+    return (Grid("Notes", (), tuple(rows[:MOST_CHECKS]), left_out(len(rows) - MOST_CHECKS)),) if rows else ()
 
 
 def _rows(heading: str, checks: tuple[CheckReport, ...] | list[CheckReport]) -> Grid:
@@ -162,7 +160,7 @@ def _tolerances(suite: SuiteReport) -> tuple[Grid, ...]:
     """Return a grid of the checks whose tolerances are not those of their dtypes, if there are any."""
     own = [(check.name, check.tolerance) for check in suite.checks if check.tolerance is not None]
     rows = tuple(((clip(name, LONGEST_NAME),), (f"{r:g}",), (f"{a:g}",)) for name, (r, a) in own[:MOST_CHECKS])
-    more = (f"... {len(own) - MOST_CHECKS:,} more left out; --json has all",) if len(own) > MOST_CHECKS else ()
+    more = left_out(len(own) - MOST_CHECKS)
     return (Grid("Tolerances that are not the defaults", ("check", "rtol", "atol"), rows, more),) if own else ()
 
 

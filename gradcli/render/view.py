@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
 from gradcli.render.formulas import LONGEST_FORMULA, LONGEST_FORMULA_WITHIN, START, whole_or_start
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.render.last_line import LONGEST_NAME, listed, verdict_words
 from gradcli.render.modules import grids_of_modules, is_by_module, shown_whole
 from gradcli.render.numbers import optional_lines, tensor_lines
@@ -67,7 +67,7 @@ class Section:
     @property
     def left_out_text(self) -> str:
         """Return the line that stands for the rows left out."""
-        return f"... {self.left_out:,} more left out; --json has all"
+        return left_out(self.left_out)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +210,8 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
         if note:
             said.setdefault(_on_a_line(note), []).append(name)
     notes = [(listed(names, LONGEST_NAMES), note) for note, names in said.items()]
-    if len(notes) <= MOST_NOTES:
-        return tuple(notes)
-    return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
+    more = left_out(len(notes) - MOST_NOTES, "notes")
+    return (*notes[:MOST_NOTES], *(("...", line.removeprefix("... ")) for line in more))
 
 
 def _on_a_line(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from gradcli.engine import evaluate_program
 from gradcli.render import FORMATS, view
-from gradcli.render.grid import NARROWEST, Grid, Marked
+from gradcli.render.grid import NARROWEST, Grid, Marked, left_out
 from gradcli.render.presentation import Presentation
 from gradcli.render.style import Style
 from gradcli.report.report import Report
@@ -120,3 +120,9 @@ def test_the_rows_of_a_check_stay_on_one_line_of_80_columns(name: str) -> None:
     assert max(map(len, rows)) <= 80
     assert all("match" in row for row in rows[3:] if row.strip())
     assert "dissenting: the claim (b)" in text
+
+
+def test_what_is_left_out_is_counted() -> None:
+    assert left_out(0) == left_out(-3) == ()
+    assert left_out(1234) == ("... 1,234 more left out; --json has all",)
+    assert left_out(1, "notes") == ("... 1 more notes left out; --json has all",)

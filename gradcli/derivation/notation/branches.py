@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from gradcli.derivation.notation.parsed import callee, is_number
+from gradcli.derivation.notation.parsed import callee, is_number, is_zero
 from gradcli.derivation.notation.terms import as_column, call, column_of, factors_by_entry
 from gradcli.derivation.notation.written import text_of
 from gradcli.python_trees import expression_tree
@@ -25,7 +25,7 @@ class _Factored(ast.NodeTransformer):
         """Return a choice, with all choices in its branches, as a product with one of what is left of them."""
         if not _is_choice(node):
             return self.generic_visit(node)  # type: ignore[return-value]
-        first, *others = [_factors(one) for one in _branches(node) if not _is_zero(one)] or [[]]
+        first, *others = [_factors(one) for one in _branches(node) if not is_zero(one)] or [[]]
         texts = [{ast.unparse(factor) for factor in one} for one in others]
         common = [factor for factor in first if all(ast.unparse(factor) in one for one in texts)]
         if all(is_number(factor) for factor in common):
@@ -36,10 +36,6 @@ class _Factored(ast.NodeTransformer):
 
 def _is_choice(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and callee(node) == "where" and len(node.args) == CHOICE
-
-
-def _is_zero(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value == 0
 
 
 def _branches(node: ast.expr) -> list[ast.expr]:
@@ -70,7 +66,7 @@ def _without(node: ast.expr, taken: set[str]) -> ast.expr:
     """Return a choice whose branches lack some factors, each once."""
     if isinstance(node, ast.Call) and _is_choice(node):
         return call("where", node.args[0], *(_without(one, taken) for one in node.args[1:]))
-    if _is_zero(node):
+    if is_zero(node):
         return node
     left = set(taken)
     rest = []

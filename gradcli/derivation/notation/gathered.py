@@ -10,6 +10,7 @@ from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import MATRIX, rank
 from gradcli.derivation.notation.shapes import Shapes, shape_of
 from gradcli.derivation.notation.stable_parts import factors, product
+from gradcli.derivation.notation.terms import transposed
 from gradcli.derivation.notation.written import ENTRYWISE, symbols
 from gradcli.python_trees import expression_tree
 
@@ -117,7 +118,7 @@ class _Gathered(ast.NodeTransformer):
         for row, column in ((left, right), (right, left)):
             if (found := self._on_both_sides(row, column)) is not None:
                 matrix, vector = found
-                first, second = matrix, _transposed(matrix)
+                first, second = matrix, transposed(matrix)
                 if row is left and sign != opposite:
                     first, second = second, first
                 whole = ast.BinOp(ast.BinOp(first, operator, second), ast.MatMult(), vector)
@@ -204,10 +205,6 @@ def _with_common(left: ast.expr, right: ast.expr, *, sign: bool, operator: ast.o
     first, second = rests
     inside = ast.BinOp(first, operator, second)
     return sign, product([*common, inside])
-
-
-def _transposed(node: ast.expr) -> ast.expr:
-    return node.value if isinstance(node, ast.Attribute) and node.attr == "T" else ast.Attribute(node, "T")
 
 
 def _count(node: ast.expr) -> int:

@@ -13,7 +13,7 @@ from typing import cast
 
 from gradcli.derivation.notation.parsed import callee, is_number
 from gradcli.derivation.notation.shapes import Shapes, shape_of
-from gradcli.derivation.notation.terms import MINUS, as_column, call, column_of, factors_by_entry
+from gradcli.derivation.notation.terms import MINUS, as_column, call, column_of, factors_by_entry, transposed
 from gradcli.derivation.notation.unified import value as value_of
 from gradcli.python_trees import expression_tree
 
@@ -155,7 +155,7 @@ class _Added(ast.NodeTransformer):
             return None
         if len(columns) == 1:
             return call("added_at", left, *known)
-        return ast.Attribute(call("added_at", _transpose(left), *known), "T")
+        return ast.Attribute(call("added_at", transposed(left), *known), "T")
 
     def _of_both(self, left: ast.expr, right: ast.expr) -> ast.expr | None:
         """Return numbers added where the labels of two one-hot matrices say; None of anything else."""
@@ -213,7 +213,7 @@ def _upright(node: ast.expr, sizes: Mapping[str, int]) -> list[ast.expr]:
         several = [] if inner is None else factors_by_entry(inner)
         columns = [one if is_number(one, sizes) else column_of(one) for one in several]
         is_product = len(several) > 1 and columns.count(None) == 1
-        turned = (column or _transpose(one) for one, column in zip(several, columns, strict=True))
+        turned = (column or transposed(one) for one, column in zip(several, columns, strict=True))
         found += turned if is_product else [factor]
     return found
 
@@ -239,10 +239,6 @@ class _Numbered(ast.NodeTransformer):
             count = value_of(ast.unparse(node.args[1]), self.sizes)
             return call("one_hot", node.args[0], ast.Constant(int(count)))
         return node
-
-
-def _transpose(node: ast.expr) -> ast.expr:
-    return node.value if isinstance(node, ast.Attribute) and node.attr == "T" else ast.Attribute(node, "T")
 
 
 def _scaled(node: ast.expr | None, scales: Sequence[ast.expr]) -> ast.expr:

@@ -65,6 +65,11 @@ def names_read(node: ast.AST) -> Iterator[str]:
             yield from names_read(child)
 
 
+def is_zero(node: ast.expr) -> bool:
+    """Tell whether a tree is the number 0."""
+    return isinstance(node, ast.Constant) and node.value == 0
+
+
 def is_number(node: ast.expr, sizes: Collection[str] = ()) -> bool:
     """Tell whether an expression is a number, whatever the tensors are; `sizes` are the names of lengths."""
     calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and not is_sum_over_indices(inner)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gradcli.derivation.notation.parsed import Parsed, bound_names, callee, is_sum_over_indices
 from gradcli.derivation.notation.ranges import last_of
+from gradcli.derivation.notation.terms import call
 from gradcli.errors import NotSupportedError
 from gradcli.python_trees import expression_tree
 
@@ -126,7 +127,7 @@ class _Expression(ast.NodeTransformer):
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         """Return a number with its sign, or the opposite of a condition."""
         inner = self.visit(node.operand)
-        return _call("Not", inner) if isinstance(node.op, ast.Not) else ast.UnaryOp(node.op, inner)
+        return call("Not", inner) if isinstance(node.op, ast.Not) else ast.UnaryOp(node.op, inner)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """Return arithmetic; a quotient of whole numbers, and a power of one, is exact."""
@@ -134,10 +135,10 @@ class _Expression(ast.NodeTransformer):
             self.generic_visit(node)
         left, right = self.visit(node.left), self.visit(node.right)
         if isinstance(node.op, ast.FloorDiv):
-            return _call("floor", self.visit(ast.BinOp(node.left, ast.Div(), node.right)))
+            return call("floor", self.visit(ast.BinOp(node.left, ast.Div(), node.right)))
         if isinstance(node.op, ast.Div | ast.Pow) and _is_whole(node.left) and _is_whole(node.right):
             is_quotient = isinstance(node.op, ast.Div)
-            return _call("Rational", left, right) if is_quotient else ast.BinOp(_call("Integer", left), node.op, right)
+            return call("Rational", left, right) if is_quotient else ast.BinOp(call("Integer", left), node.op, right)
         return ast.BinOp(left, node.op, right)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
@@ -148,19 +149,19 @@ class _Expression(ast.NodeTransformer):
         rest = self.visit(otherwise)
         first = ast.Tuple([self.visit(body), self.visit(test)])
         if isinstance(rest, ast.Call) and callee(rest) == "Piecewise":
-            return _call("Piecewise", first, *rest.args)
-        return _call("Piecewise", first, ast.Tuple([rest, ast.Constant(value=True)]))
+            return call("Piecewise", first, *rest.args)
+        return call("Piecewise", first, ast.Tuple([rest, ast.Constant(value=True)]))
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """Return a relation; Python's own would compare expressions, and not say that they are equal."""
         left, right = self.visit(node.left), self.visit(node.comparators[0])
         name = RELATIONS.get(type(node.ops[0]))
-        return _call(name, left, right) if name else ast.Compare(left, node.ops, [right])
+        return call(name, left, right) if name else ast.Compare(left, node.ops, [right])
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         """Return a conjunction or disjunction."""
         name = "And" if isinstance(node.op, ast.And) else "Or"
-        return _call(name, *[self.visit(part) for part in node.values])
+        return call(name, *[self.visit(part) for part in node.values])
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         """Return a place of a tensor, or of a list, which is an array: that can be read at an index without a value."""
@@ -170,11 +171,11 @@ class _Expression(ast.NodeTransformer):
             case ast.Name() as tensor:
                 return _at(self.visit(tensor), indices)
             case ast.Call(func=ast.Name("tensor"), args=[ast.List() as values]):
-                return _repeated(values) or _at(_call("Array", values), indices)
+                return _repeated(values) or _at(call("Array", values), indices)
             case ast.Subscript(value=ast.Name() as tensor, slice=ast.List() as chosen) if _is_flat(chosen):
-                return _at(self.visit(tensor), [_at(_call("Array", chosen), indices[:1]), *indices[1:]])
+                return _at(self.visit(tensor), [_at(call("Array", chosen), indices[:1]), *indices[1:]])
             case ast.Call(func=ast.Name("one_hot"), args=[ast.Name() as index, _]):
-                return _call("KroneckerDelta", self._labels(index, indices[:-1]), indices[-1])
+                return call("KroneckerDelta", self._labels(index, indices[:-1]), indices[-1])
             case ast.Call(func=ast.Name("diag"), args=[ast.Name() as vector], keywords=[]) if len(indices) == DIAGONAL:
                 return self._choice(ast.Compare(places[0], [ast.Eq()], [places[1]]), _at(vector, places[:1]), ZERO)
         self.generic_visit(node)
@@ -194,7 +195,7 @@ class _Expression(ast.NodeTransformer):
             self.generic_visit(node)
         arguments = [self.visit(argument) for argument in node.args]
         if name in FUNCTIONS:
-            return _call(name, *arguments)
+            return call(name, *arguments)
         return expression_tree(WRITTEN[name].format(*map(ast.unparse, arguments)))
 
     def _sum(self, node: ast.expr) -> ast.expr:
@@ -205,11 +206,7 @@ class _Expression(ast.NodeTransformer):
             *start, stop = loop.iter.args
             low = self.visit(start[0]) if start else ast.Constant(0)
             limits.append(ast.Tuple([loop.target, low, self.visit(last_of(stop))]))
-        return _call("Sum", self.visit(node.elt), *limits)
-
-
-def _call(name: str, *arguments: ast.expr) -> ast.Call:
-    return ast.Call(ast.Name(name), [*arguments], [])
+        return call("Sum", self.visit(node.elt), *limits)
 
 
 def _at(tensor: ast.expr, indices: Sequence[ast.expr]) -> ast.expr:

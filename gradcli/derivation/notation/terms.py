@@ -215,6 +215,11 @@ def call(name: str, *arguments: ast.expr) -> ast.expr:
     return ast.Call(ast.Name(name), [*arguments], [])
 
 
+def transposed(node: ast.expr) -> ast.expr:
+    """Return a matrix transposed; one that is transposed already, without that."""
+    return node.value if isinstance(node, ast.Attribute) and node.attr == "T" else ast.Attribute(node, "T")
+
+
 def common_number(terms: Sequence[Term]) -> Fraction:
     """Return the number that all terms of a sum are multiples of; 1 if one of them is a number itself."""
     below = {term.number.denominator for term in terms}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.escaping import clip
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.render.numbers import optional_lines, short, tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
@@ -28,12 +28,10 @@ def grids(details: AccumulateDetails) -> tuple[Grid, ...]:
         if len(shown) < len(calls) and place == FIRST_CALLS:
             rows.append((("...",), *[("",)] * (len(headings) - 1 + verified)))
         rows += _rows(number, call, steps=steps, verified=verified)
-    below = tuple(_below(accumulation))
-    return (
-        Grid(
-            "Backward calls", (*headings, *(["verdict"] if verified else [])), tuple(rows), below, _series(accumulation)
-        ),
-    )
+    headings += ["verdict"] if verified else []
+    below, series = tuple(_below(accumulation)), _series(accumulation)
+    # What was there before is in the row above, too.
+    return (Grid("Backward calls", tuple(headings), tuple(rows), below, series, last_spare="before"),)
 
 
 def _rows(number: int, call: BackwardCall, *, steps: bool, verified: bool) -> list[tuple[Lines | Verdict, ...]]:
@@ -73,9 +71,8 @@ def _below(accumulation: Accumulation) -> list[str]:
         lines.append(_step(accumulation))
     if len(accumulation.calls) > 1:
         lines.append("The tensors above are those of the last call.")
-    left_out = len(accumulation.calls) - FIRST_CALLS - LAST_CALLS
     if len(accumulation.calls) > MOST_CALLS:
-        lines.append(f"{left_out:,} calls left out; --json has all")
+        lines += left_out(len(accumulation.calls) - FIRST_CALLS - LAST_CALLS, "calls")
     return lines
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradcli.escaping import clip
 from gradcli.phrases import show_shape
-from gradcli.render.grid import Cell, Grid, Lines, Marked
+from gradcli.render.grid import Cell, Grid, Lines, Marked, left_out
 from gradcli.render.modules import UNDER
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
@@ -58,8 +58,7 @@ def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
 def _points(points: Sequence[Point]) -> Grid:
     """Return a grid of the points and the verdict at each."""
     rows = tuple(((str(point.seed),), _or_dash(point.verdict)) for point in points[:MOST_ROWS])
-    more = len(points) - len(rows)
-    return Grid("Points", ("seed", "verdict"), rows, (f"... {more:,} more left out; --json has all",) if more else ())
+    return Grid("Points", ("seed", "verdict"), rows, left_out(len(points) - len(rows)))
 
 
 def _checked(tensors: Sequence[TensorReport]) -> Grid:
@@ -74,8 +73,7 @@ def _checked(tensors: Sequence[TensorReport]) -> Grid:
         name = (clip(tensor.name, LONGEST),)
         facts = (name, (show_shape(tensor.shape),), _or_dash(tensor.autograd_verdict), (_symbolic(tensor),))
         rows.append((*facts, *shown_errors))
-    more = len(tensors) - len(shown)
-    below = (f"... {more:,} more left out; --json has all",) if more else ()
+    below = left_out(len(tensors) - len(shown))
     title = "Gradients, and how far each witness is from autograd's"
     return Grid(title, headings, tuple(rows), (*below, *_dissenters(shown)), last_spare="shape")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcli.escaping import clip, escape
 from gradcli.render import formulas
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.render.last_line import listed
 from gradcli.render.numbers import optional_lines, tensor_lines
 from gradcli.render.presentation import Presentation
@@ -41,7 +41,7 @@ def _without_retain_graph(once: WithoutRetainGraph) -> Grid:
 def _saving(once: WithoutRetainGraph) -> tuple[Grid, ...]:
     shown = once.nodes[:MOST_NODES]
     rows = tuple(((node.grad_fn,), (clip(node.name, LONGEST),), (", ".join(node.saves),)) for node in shown)
-    more = (f"... {len(once.nodes) - MOST_NODES:,} more; --json has all",) if len(once.nodes) > MOST_NODES else ()
+    more = left_out(len(once.nodes) - len(shown), "nodes")
     title = "Nodes that save tensors, in the order of the backward pass"
     return (Grid(title, ("grad_fn", "made", "saves"), rows, more),) if rows else ()
 
@@ -52,8 +52,7 @@ def _with_retain_graph(kept: WithRetainGraph) -> Grid:
     rows = tuple(
         ((str(number),), *(optional_lines(grads[name]) for name in names)) for number, grads in enumerate(shown, 1)
     )
-    left_out = len(kept.grads) - len(shown)
-    more = (f"... {left_out:,} more calls; --json has all",) if left_out else ()
+    more = left_out(len(kept.grads) - len(shown), "calls")
     return Grid("With retain_graph=True, .grad accumulates", headings, rows, more)
 
 

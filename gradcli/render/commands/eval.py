@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.escaping import clip
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.render.numbers import optional_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.eval import EvalDetails, HookCall
@@ -18,8 +18,8 @@ def grids(details: EvalDetails) -> tuple[Grid, ...]:
     if fired is None:
         return ()
     rows = tuple(_row(number, call) for number, call in enumerate(fired[:MOST_CALLS], 1))
-    more = (f"... {len(fired) - MOST_CALLS:,} more left out; --json has all",) if len(fired) > MOST_CALLS else ()
-    below = ("A node's pre-hook is given the gradient of its result, its hook those of its operands.", *more)
+    words = "A node's pre-hook is given the gradient of its result, its hook those of its operands."
+    below = (words, *left_out(len(fired) - MOST_CALLS))
     return (Grid("Hooks, in the order in which they fire", ("", "hook", "of", "given"), rows, below),)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.escaping import escape
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.grad import GradDetails, VectorJacobianProduct
@@ -23,10 +23,9 @@ def _product(found: VectorJacobianProduct) -> Grid:
         matrix = tensor.jacobian.reshape(found.v.numel(), -1)
         product = tensor_lines(tensor.product.reshape(-1, 1), FULL)
         rows.append(((escape(name),), tensor_lines(matrix, FULL), _column(found), _bare(product)))
-    more = len(found.tensors) - len(rows)
-    below = ["J has a row for each entry of the output, and a column for each entry of the tensor."]
-    below += [f"... {more:,} more left out; --json has all"] if more else []
-    return Grid("The gradient is J^T v", ("tensor", "J", "v", "J^T v"), tuple(rows), tuple(below))
+    words = "J has a row for each entry of the output, and a column for each entry of the tensor."
+    below = (words, *left_out(len(found.tensors) - len(rows)))
+    return Grid("The gradient is J^T v", ("tensor", "J", "v", "J^T v"), tuple(rows), below)
 
 
 def _column(found: VectorJacobianProduct) -> Lines:

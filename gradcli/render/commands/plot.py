@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.render.numbers import short
 from gradcli.render.plot.braille import chart
 from gradcli.render.plot.maps import Map, drawn, extremes, maps_of, shaded
@@ -51,8 +51,7 @@ def _breaks(curve: Curve) -> list[Grid]:
         return []
     headings = (clip(curve.wrt, LONGEST_TITLE), "is a", "from below", "from above", "autograd", "verdict")
     rows = tuple(map(_break, curve.breaks[:MOST_BREAKS]))
-    left_out = len(curve.breaks) - MOST_BREAKS
-    below = (f"... {left_out:,} more left out; --json has all",) if left_out > 0 else ()
+    below = left_out(len(curve.breaks) - MOST_BREAKS)
     return [Grid("Where it bends, with the derivatives to both sides", headings, rows, below)]
 
 

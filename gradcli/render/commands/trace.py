@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.render.wrapping import wrap
@@ -44,8 +44,7 @@ def grids(details: TraceDetails) -> tuple[Grid, ...]:
     numbered = [*enumerate(steps, 1)]
     shown = numbered if len(steps) <= MOST_STEPS else [*numbered[:FIRST_STEPS], *numbered[-LAST_STEPS:]]
     nodes = [_in_any(partial(_node, number, step)) for number, step in shown]
-    if len(shown) < len(steps):
-        nodes.insert(FIRST_STEPS, Grid(f"... {len(steps) - len(shown):,} more nodes left out; --json has all"))
+    nodes[FIRST_STEPS:FIRST_STEPS] = map(Grid, left_out(len(steps) - len(shown), "nodes"))
     meeting = [_in_any(partial(_meeting, found))] if (found := _met(steps)) else []
     others = [_in_any(partial(_left_out, details.left_out))] if details.left_out else []
     return (_introduction(steps), *nodes, *meeting, *others)
@@ -135,7 +134,7 @@ def _met(steps: Sequence[TraceStep]) -> dict[str, list[Part]]:
 def _meeting(found: Mapping[str, Sequence[Part]], room: Room) -> Grid:
     rows = tuple(_sum(name, parts, room) for name, parts in [*found.items()][:MOST_STEPS])
     headings = ("tensor", "contributions from", "their sum")
-    return Grid("Where contributions meet, they add", headings, rows, _more(found))
+    return Grid("Where contributions meet, they add", headings, rows, left_out(len(found) - MOST_STEPS))
 
 
 def _left_out(found: Sequence[LeftOut], room: Room) -> Grid:
@@ -144,11 +143,7 @@ def _left_out(found: Sequence[LeftOut], room: Room) -> Grid:
         ((clip(one.name, room.name),), tensor_lines(one.total), tensor_lines(one.gradient))
         for one in found[:MOST_STEPS]
     )
-    return Grid(NOT_ALL, ("tensor", "the nodes come to", "autograd has"), rows, _more(found))
-
-
-def _more(found: Sized) -> Lines:
-    return (f"... {len(found) - MOST_STEPS:,} more left out; --json has all",) if len(found) > MOST_STEPS else ()
+    return Grid(NOT_ALL, ("tensor", "the nodes come to", "autograd has"), rows, left_out(len(found) - MOST_STEPS))
 
 
 def _sum(name: str, parts: Sequence[Part], room: Room) -> tuple[Lines, Lines, Lines]:

@@ -32,11 +32,6 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
-def document(value: object) -> str:
-    """Return JSON data as people read it, indented, with the signs of formulas as they are."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-
-
 def dumps(value: object) -> str:
     """Return JSON data on one line."""
     # ASCII only: no character of a program can then steer a terminal or fail to be encoded.

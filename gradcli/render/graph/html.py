@@ -9,6 +9,7 @@ from gradcli.phrases import show_shape
 from gradcli.render.graph import svg
 from gradcli.render.graph.layout import layout_of
 from gradcli.render.graph.picture import MARKS, Picture, brief, picture_of
+from gradcli.render.grid import left_out
 from gradcli.render.style import Style
 from gradcli.report.report import Report, TensorReport
 
@@ -112,8 +113,8 @@ def _table(body: ET.Element, report: Report) -> None:
     rows = ET.SubElement(table, "tbody")
     for tensor in shown:
         _row(rows, tensor, has_formula=FORMULA in headings)
-    if len(report.tensors) > MOST_ROWS:
-        _add(body, "p", f"... {len(report.tensors) - MOST_ROWS:,} more left out; --json has all")
+    for line in left_out(len(report.tensors) - MOST_ROWS):
+        _add(body, "p", line)
 
 
 def _formula(tensor: TensorReport) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
 from gradcli.render.graph.picture import Box, Picture, brief, graph_of, picture_of, short_name
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Grid, Lines, left_out
 from gradcli.report.graph import BackwardNode, ForwardNode, Saved
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict
@@ -144,8 +144,7 @@ def _grid(
 ) -> Grid:
     """Return a tree as a grid; `named` cells of a row tell what it is, also where that is drawn elsewhere."""
     shown = branches[:MOST_ROWS]
-    left_out = len(branches) - len(shown)
-    more = (f"... {left_out:,} more rows left out; --json has all",) if left_out else ()
+    more = left_out(len(branches) - len(shown), "rows")
     cells = [_row(branch, rows[branch.key], named) for branch in shown]
     kept = [place for place in range(len(headings)) if headings[place] != "shape" or _says_more(cells, place)]
     picked = tuple(tuple(row[place] for place in kept) for row in cells)

@@ -8,7 +8,7 @@ from textwrap import wrap
 from rich.text import Text
 
 from gradcli.render.console import documentation, printed
-from gradcli.render.formats.json import document
+from gradcli.render.indented_json import indented_json
 from gradcli.render.op_table.families import KINDS, by_family
 from gradcli.render.op_table.markdown import markdown, section
 from gradcli.render.style import Style
@@ -108,7 +108,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 def _table_json(pages: Sequence[OpPage]) -> str:
     """Return the table as data; what an op's derivative is, its own page says."""
     listed = [{name: value for name, value in jsonable(page).items() if name != "derivative"} for page in pages]
-    return document(listed)
+    return indented_json(listed)
 
 
 TABLE_FORMATS: Mapping[str, Callable[[Sequence[OpPage], Style], str]] = {
@@ -118,6 +118,6 @@ TABLE_FORMATS: Mapping[str, Callable[[Sequence[OpPage], Style], str]] = {
 }
 PAGE_FORMATS: Mapping[str, Callable[[OpPage, Style], str]] = {
     "table": render_page,
-    "json": lambda page, _: document(jsonable(page)),
+    "json": lambda page, _: indented_json(jsonable(page)),
     "markdown": lambda page, _: section(page) + "\n",
 }

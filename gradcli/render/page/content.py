@@ -15,6 +15,7 @@ from gradcli.phrases import show_shape
 from gradcli.render.graph import svg
 from gradcli.render.graph.layout import layout_of
 from gradcli.render.graph.picture import MARKS, Box, Picture, brief, picture_of
+from gradcli.render.grid import left_out
 from gradcli.render.numbers import short
 from gradcli.render.page.formulas import formula
 from gradcli.render.page.heat import COLUMNS, ROWS, heat
@@ -59,7 +60,6 @@ def page_of(report: Report) -> Page:
     """Return the page of one report."""
     view = view_of(report)
     tensors = report.tensors[:MOST_TENSORS]
-    left_out = len(report.tensors) - len(tensors)
     page = Page(
         command=report.command,
         title=clip(report.program, LONGEST_NAME),
@@ -71,7 +71,7 @@ def page_of(report: Report) -> Page:
         output=_output(report, view),
         counts=_counted([_outcome(tensor) for tensor in tensors]),
         tensors=tuple(map(_tensor, tensors)),
-        left_out=f"... {left_out:,} more left out; --json has all" if left_out else "",
+        left_out="".join(left_out(len(report.tensors) - len(tensors))),
         notes=view.notes,
         heats=tuple(_heats(report)),
         reproduce=view.reproduce,
@@ -121,12 +121,11 @@ def _with_graph(page: Page, report: Report, details: PageDetails) -> Page:
     )
     drawing = svg.drawing(layout_of(_explained(picture, steps)))
     drawing.set("role", "group")  # its boxes can be gone to
-    more = len(steps) - MOST_STEPS
     return replace(
         page,
         drawing=Markup(ET.tostring(drawing, encoding="us-ascii", method="html").decode()),  # noqa: S704
         steps=tuple(steps[:MOST_STEPS]),
-        steps_left_out=f"... {more:,} more left out; --json has all" if more > 0 else "",
+        steps_left_out="".join(left_out(len(steps) - MOST_STEPS)),
     )
 
 
@@ -183,7 +182,6 @@ def page_of_suite(suite: SuiteReport) -> Page:
 def _check(check: CheckReport) -> Mapping[str, Any]:
     data = check.data or {}
     tensors = data.get("tensors", [])
-    left_out = len(tensors) - MOST_OF_CHECK
     verdict = check.verdict
     return {
         "name": title(check),
@@ -195,7 +193,7 @@ def _check(check: CheckReport) -> Mapping[str, Any]:
         "program": escape(check.program[:LONGEST_PROGRAM], keep_newlines=True),
         "sentences": [one for one in sentences(check) if one] if not check.passed else [],
         "tensors": [_row(tensor) for tensor in tensors[:MOST_OF_CHECK]],
-        "left_out": f"... {left_out:,} more left out; --json has all" if left_out > 0 else "",
+        "left_out": "".join(left_out(len(tensors) - MOST_OF_CHECK)),
         "reproduce": check.reproduce or "",
     }
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from gradcli.engine import evaluate_program
+from gradcli.engine import evaluate_code, evaluate_program
 from gradcli.execution.commands import accumulate as module
 from gradcli.report.accumulate import AccumulateDetails
 from gradcli.report.report import Report
@@ -100,3 +100,25 @@ def test_a_wrong_gradient_in_an_early_call_is_the_verdict() -> None:
     report = accumulate("log(x) * 0 + (x - 3)**2", times=2, zero_grad="none", learning_rate=0.5, values={"x": 0.0})
     assert report["x"].verdict is Verdict.UNDEFINED
     assert (report["x"].note or "").startswith("call 1: ")
+
+
+class Looked(nn.Module):
+    """Squares of rows that are looked up, whose gradient PyTorch keeps as a sparse tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.Embedding(3, 2, sparse=True)
+
+    def forward(self) -> Tensor:
+        return self.rows(torch.tensor([0, 2, 0])).square().sum()
+
+
+@pytest.mark.parametrize("command", ["accumulate", "double-backward"])
+def test_a_sparse_gradient_adds_up(command: str) -> None:
+    looked = Looked().double()
+    data = evaluate_code(looked, Settings(command=command, times=2, formulas=False)).to_dict()  # type: ignore[arg-type]
+    calls = data["calls"] if command == "accumulate" else data["lifecycle"]["with_retain_graph"]["grads"]
+    once = looked.rows.weight.detach() * torch.tensor([[4.0], [0.0], [2.0]])
+    for number, call in enumerate(calls, 1):
+        torch.testing.assert_close(torch.tensor(call["rows.weight"], dtype=torch.float64), number * once)
+    assert data["verdict"] == "match"
