@@ -543,3 +543,17 @@ def test_a_slope_whose_square_overflows_is_not_infinite(command: Any) -> None:
     found = command("norm(xlogy(F.hardshrink(F.smooth_l1_loss(x, y, reduction='none'), 0.5), x))", point)["x"]
     assert found.verdict in {"subgradient", "undecided"}
     assert command("norm(log(x)*1e300)", {"x": [1.0, 1.0]})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_jump_beside_a_large_number_may_stay_within_and_is_no_match_for_a_factor_of_zero(command: Any) -> None:
+    """Next to 1e300 floor(x) is above 1, next to 0 it is -1 or 0; relu(floor(x) - 1e14 + 1/2) is 0 or 1/2 at 1e14."""
+    with mp.workdps(400):
+        near = [mpf(1e300) - mpf("1e-50"), mpf(1e300), mpf("-1e-50"), mpf("1e-50"), mpf(1e14) - mpf("1e-50"), mpf(1e14)]
+        large, same, below, above, left, right = map(mp.floor, near)
+        assert min(large, same) > 1
+        assert max(below, above) <= 0
+        assert max(left - mpf(1e14) + mpf(0.5), 0) == 0 != right - mpf(1e14) + mpf(0.5)
+    assert command("clamp(floor(x), 0, 1).sum()", {"x": [1e300, 0.0]})["x"].verdict == "match"
+    found = command("relu(floor(x[0]) - 1e14 + 0.5)*x[1]", {"x": [1e14, 0.0]})["x"]
+    assert found.verdict in {"undecided", "undefined", "subgradient"}
