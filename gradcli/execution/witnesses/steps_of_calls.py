@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -17,6 +18,7 @@ from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.nearing import UnknownError
 from gradcli.execution.witnesses.quotients import UNDERFLOW
 from gradcli.ops.record import Kind
+from gradcli.ops.signature import defaults
 
 # Results are the same within this, relative to the largest.
 ROUNDED = 1e-12
@@ -75,18 +77,17 @@ def sizes_of_steps(call: TracedCall, own: Tangents, tangents: Tangents) -> Itera
     """Yield the operands that move with what each entry's step is relative to: the smallest number it is read with.
 
     These are the operands' entries at its place; where the operands have no places in common, all of them. A 0 that
-    stays where it is sets no scale beside a number.
+    stays where it is sets no scale beside a number; one that moves is also near others of the call, as eps is.
     """
     reals = {traced: own[traced] for traced in call.inputs if is_real(traced)}
     shape = broadcast([tuple(tensor.shape) for tensor in reals.values()])
     together = all(tensor.shape in {torch.Size(shape), torch.Size([])} for tensor in reals.values())
     smallest = _smallest(reals.values())
-    sizes = [
-        _scale(tensor, tangents.get(traced), smallest).expand(shape) for traced, tensor in reals.items() if together
-    ]
+    near = min([smallest, *_numbers(call)])
+    sizes = [_scale(tensor, tangents.get(traced), near).expand(shape) for traced, tensor in reals.items() if together]
     for traced in (traced for traced in call.inputs if traced in tangents):
         if not together:
-            yield traced, torch.full_like(own[traced], smallest)
+            yield traced, torch.where(own[traced] == 0, near, torch.full_like(own[traced], smallest))
             continue
         least = torch.stack(sizes).amin(0)
         least = least.where(least.isfinite(), smallest)
@@ -113,6 +114,13 @@ def _scale(tensor: Tensor, tangent: Tensor | None, smallest: float) -> Tensor:
     moves = torch.zeros_like(tensor) if tangent is None else tangent
     zero = torch.where(moves == 0, torch.inf, smallest)
     return torch.where(tensor == 0, zero, tensor.abs()).nan_to_num(torch.inf, torch.inf)
+
+
+def _numbers(call: TracedCall) -> Iterator[float]:
+    """Yield the sizes of the numbers that a call is given, or takes without being given."""
+    for value in {**defaults(call.op.signature), **call.arguments.bound}.values():
+        if isinstance(value, float) and value and math.isfinite(value):
+            yield abs(value)
 
 
 def _smallest(tensors: Iterable[Tensor]) -> float:

@@ -557,3 +557,20 @@ def test_a_jump_beside_a_large_number_may_stay_within_and_is_no_match_for_a_fact
     assert command("clamp(floor(x), 0, 1).sum()", {"x": [1e300, 0.0]})["x"].verdict == "match"
     found = command("relu(floor(x[0]) - 1e14 + 0.5)*x[1]", {"x": [1e14, 0.0]})["x"]
     assert found.verdict in {"undecided", "undefined", "subgradient"}
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_kink_is_seen_within_the_numbers_that_an_op_has_of_its_own(command: Any) -> None:
+    """v/max(|v|, 1e-12) is 1e12 v next to 0; below 3 the slope of x - hardswish(x) is -1/2, and above 0."""
+
+    def normalised(shift: mpf) -> mpf:
+        x = 2 * (mpf(1.5) + shift)
+        v = x - x * min(x + 3, mpf(6)) / 6
+        return v / max(abs(v), mpf(1e-12))
+
+    below, above = sides(normalised, "1e-100")
+    found = command("F.normalize(x + x - F.hardswish(x + x), dim=0).sum()", {"x": [1.5]})["x"]
+    assert below < -1e11
+    assert float(found.gradient[0]) == above == 0
+    assert found.verdict == "subgradient"
+    assert command("clamp(x, 0, 1e-20)", {"x": 0.0})["x"].verdict == "subgradient"
