@@ -102,7 +102,6 @@ TO_VECTOR = {
     "logcumsumexp": "logcumsumexp({}, 0)",
     "softmax": "softmax({}, 0)",
     "log_softmax": "log_softmax({}, 0)",
-    "centred": "({0}) - ({0}).mean()",
     "normalize": "F.normalize({}, dim=0)",
     "flip": "flip({}, [0])",
 }

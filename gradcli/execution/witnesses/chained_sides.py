@@ -73,6 +73,10 @@ class Sided(Enum):
     UNKNOWN = auto()
 
 
+# A step function may be on any of so many stairs, or units in the last place, of numbers too large to show which.
+STAIRS = (0.0, 1.0, -1.0, 2.0**38, -(2.0**38))
+
+
 class _JumpError(Exception):
     """The output has another limit to a side than its value at the point."""
 
@@ -221,16 +225,30 @@ def _slope_or_nan(point: Point, traced: TracedTensor, direction: Tensor, step: f
 
 
 def _slope(point: Point, traced: TracedTensor, direction: Tensor, step: float) -> float:
+    """Return one that is the same on whichever of the stairs that are hidden beside large numbers."""
+    hidden = any(True for _ in hidden_steps_of(point.decomposition.trace, traced))
+    found = [_on_stair(point, traced, direction, step, stair) for stair in (STAIRS if hidden else STAIRS[:1])]
+    if found[0] is None and all(slope is None for slope in found):
+        raise _JumpError
+    if any(slope is None or not math.isclose(slope, found[0] or 0.0, rel_tol=CLOSENESS) for slope in found):
+        raise UnknownError
+    return found[0] or 0.0
+
+
+def _on_stair(point: Point, traced: TracedTensor, direction: Tensor, step: float, stair: float) -> float | None:
+    """Return one so many stairs off where these are hidden; None where the program jumps."""
     trace, cotangent = point.decomposition.trace, point.cotangent.cpu()
     start, tangent = traced.tensor.detach(), direction.reshape(traced.tensor.shape)
     further = start + FURTHER * torch.where(start == 0, 1.0, start.abs()) * tangent / largest(tangent)
-    moving = Moving(point, step, traced, tangent, further={traced: further})
+    moving = Moving(point, step, traced, tangent, stair, further={traced: further})
     for group in point.decomposition.calls:
         if traced not in group.call.outputs:
             moving.through(group)
     if trace.output in moving.limits:
         jump = cotangent * (moving.limits[trace.output] - trace.output.tensor.detach())
         seen = not moving.is_doubtful or float(jump.abs().amax()) > JUMP * largest(trace.output.tensor)
-        raise _JumpError if seen else UnknownError
+        if not seen:
+            raise UnknownError
+        return None
     slope = moving.tangents.get(trace.output)
     return 0.0 if slope is None else float((cotangent * slope).sum())

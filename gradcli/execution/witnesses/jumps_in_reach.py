@@ -72,26 +72,48 @@ def next_stairs(rerun: Again, calls: Iterable[TracedCall]) -> Iterator[tuple[Tra
             yield from ((one, value + height), (one, value - height))
 
 
-def stay_within(rerun: Again, jumping: Iterable[TracedCall], hidden: Iterable[TracedCall]) -> bool:
+def stay_within(
+    rerun: Again, traced: TracedTensor, jumping: Iterable[TracedCall], hidden: Iterable[TracedCall]
+) -> bool:
     """Return whether calls that jump are step functions with hidden stairs, and the output is the same on the next.
 
-    It is the same further on as well, or rounding would hide that it is not: the logarithm of 1e17 + 1. Stairs are
-    looked at one entry at a time, and all together.
+    It is the same further on as well, or rounding would hide that it is not: the logarithm of 1e17 + 1. And it is where
+    the tensor itself is beside its value, or a factor of 0 would. Stairs are looked at one by one, and all together.
     """
     calls = list(hidden)
     if not all(any(call is other for other in calls) for call in jumping):
         return False
     if not all(call.op.kind is Kind.CONSTANT and len(call.outputs) == 1 for call in calls):
         return False
-    base, jumps = rerun.output({}), {call.outputs[0]: discontinuities(call) for call in calls}
+    jumps = {call.outputs[0]: discontinuities(call) for call in calls}
     if not all(mask.shape == one.tensor.shape and int(mask.sum()) <= MOST_JUMPS for one, mask in jumps.items()):
         return False
     try:
         others = (*next_stairs(rerun, calls), *_further(rerun, calls))
-        beside = ((one, _only(one, moved, at)) for one, moved in others for at in _each(jumps[one]))
-        return all(torch.equal(rerun.output({one: moved}), base) for one, moved in beside)
+        shifted = [(one, _only(one, moved, at)) for one, moved in others for at in _each(jumps[one])]
+        return all(_is_level(rerun, start, shifted) for start in ({}, _beside(rerun, traced)))
     except RuntimeError:  # at the end of a domain
         return False
+
+
+def _is_level(rerun: Again, start: Tangents, shifted: Iterable[tuple[TracedTensor, Tensor]]) -> bool:
+    """Return whether the output is the same from a start, be a tensor what it is or shifted."""
+    return all(torch.equal(rerun.output(start | {one: moved}), _kept(rerun, start, one)) for one, moved in shifted)
+
+
+def _kept(rerun: Again, start: Tangents, one: TracedTensor) -> Tensor:
+    value = rerun.value(one)
+    assert value is not None  # noqa: S101 (it has been moved)
+    return rerun.output(start | {one: value})
+
+
+def _beside(rerun: Again, traced: TracedTensor) -> Tangents:
+    """Return a tensor a little further from 0, each entry by another part of it; one of 0 moves up."""
+    value = rerun.value(traced)
+    assert value is not None  # noqa: S101 (there is a question about it)
+    generator = torch.Generator().manual_seed(0)
+    part = LONG * (0.5 + torch.rand(value.shape, generator=generator, dtype=torch.float64))
+    return {traced: value + part * torch.where(value == 0, 1.0, value)}
 
 
 def _further(rerun: Again, calls: Iterable[TracedCall]) -> Iterator[tuple[TracedTensor, Tensor]]:

@@ -28,11 +28,16 @@ from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.witnesses.kinks_of_calls import is_at_kink, kinks_of
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.nearing import UnknownError, slopes_nearing
-from gradcli.execution.witnesses.steps_of_calls import may_underflow, next_numbers, relative_speeds, sizes_of_steps
+from gradcli.execution.witnesses.steps_of_calls import (
+    allowed_of,
+    may_underflow,
+    next_numbers,
+    on_other_stairs,
+    relative_speeds,
+    sizes_of_steps,
+)
 from gradcli.ops.record import Kind
 
-# Results are the same within this, relative to the largest.
-ROUNDED = 1e-12
 # Slopes are what rounding leaves if they are no more than this part of the terms that they are the sum of.
 CANCELLED = 8 * EPSILON
 # A call changes by no more than this, relative to its operands, by rounding, and visibly by so many times that.
@@ -42,8 +47,6 @@ ROUNDING, VISIBLE = 8 * EPSILON, 1e3
 JUMP, PASSED, ULPS = 1e-6, 0.1, 16.0
 # An entry that goes less than this part of what the fastest goes may stay where it is.
 SLOW = 1e-6
-# What is continuous changes by no more than this many times a step, relative to its size.
-FAR = 2.0**12
 # A derivative that is 0 but for rounding is larger so far from the point, relative to the entries, by this factor.
 BESIDE, RESIDUE = 2.0**-10, 2.0**-40
 # Squares of larger numbers are infinite.
@@ -58,6 +61,8 @@ class Moving:
     step: float
     start: TracedTensor
     direction: Tensor
+    stair: float = 0.0
+    """How many stairs off step functions are taken to be where no number shows which it is."""
     tangents: Tangents = field(init=False)
     limits: Tangents = field(default_factory=dict)
     """What is decided otherwise next to the point, and what jumps, with what it is there."""
@@ -170,7 +175,8 @@ class Moving:
 
     def _find_limits(self, call: TracedCall, own: Tangents, moved: Tangents, *, is_moved: bool) -> None:
         """Note the results that are others to this side: integers by operands next to it, numbers by their limits."""
-        beside = call.run(moved)
+        number = self.point.decomposition.trace.calls.index(call)
+        beside = on_other_stairs(call, call.run(moved), self.tangents, self.stair, number)
         limits = beside if is_moved else call.run(own)
         for traced in call.outputs:
             before = traced.tensor.detach()
@@ -181,7 +187,7 @@ class Moving:
             far = any(largest(one) > OVERFLOW for one in moved.values() if one.is_floating_point())
             if far and bool((beside[traced].isinf() & before.isfinite()).any()):
                 raise UnknownError
-            allowed = _allowed(self.step, call, before, is_moved=is_moved)
+            allowed = allowed_of(self.step, call, before, is_moved=is_moved)
             limit = torch.where(beside[traced].isnan(), beside[traced], limits[traced])  # a domain may end here
             if not bool(((limit == before) | ((limit - before).abs() <= allowed)).all()):
                 self.is_doubtful |= not self._is_clear(call, traced, limit)
@@ -288,12 +294,3 @@ class Moving:
         if factor is None or factor.shape != found.shape:
             return tangent
         return torch.where(found == 0, (factor * moving[traced]).nan_to_num(0.0, 0.0, 0.0), tangent)
-
-
-def _allowed(step: float, call: TracedCall, before: Tensor, *, is_moved: bool) -> Tensor | float:
-    """Return how far a result may be from what it was before, and be no jump: a step function is exact."""
-    if call.op.kind is Kind.CONSTANT:
-        return 0.0
-    if is_moved:
-        return step * FAR * (largest(before) or 1.0)
-    return ROUNDED * (before.abs() if call.op.kind is Kind.POINTWISE else largest(before))

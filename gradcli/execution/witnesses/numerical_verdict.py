@@ -234,7 +234,7 @@ class NumericalWitnesses:
     def _stays_within(self, traced: TracedTensor) -> bool:
         """Return whether the output is the same on the next of the stairs that are hidden on a tensor's way."""
         trace = self.run.trace
-        return stay_within(self.rerun, at_jumps_after(trace, traced), hidden_steps_of(trace, traced))
+        return stay_within(self.rerun, traced, at_jumps_after(trace, traced), hidden_steps_of(trace, traced))
 
     def _hides_decision(
         self, question: Question, traced: TracedTensor, gradient: Tensor, verdicts: AbstractSet[Verdict]

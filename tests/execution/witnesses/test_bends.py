@@ -543,3 +543,34 @@ def test_a_slope_whose_square_overflows_is_not_infinite(command: Any) -> None:
     found = command("norm(xlogy(F.hardshrink(F.smooth_l1_loss(x, y, reduction='none'), 0.5), x))", point)["x"]
     assert found.verdict in {"subgradient", "undecided"}
     assert command("norm(log(x)*1e300)", {"x": [1.0, 1.0]})["x"].verdict == "subgradient"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_jump_beside_a_large_number_may_stay_within_and_is_no_match_for_a_factor_of_zero(command: Any) -> None:
+    """Next to 1e300 floor(x) is above 1, next to 0 it is -1 or 0; relu(floor(x) - 1e14 + 1/2) is 0 or 1/2 at 1e14."""
+    with mp.workdps(400):
+        near = [mpf(1e300) - mpf("1e-50"), mpf(1e300), mpf("-1e-50"), mpf("1e-50"), mpf(1e14) - mpf("1e-50"), mpf(1e14)]
+        large, same, below, above, left, right = map(mp.floor, near)
+        assert min(large, same) > 1
+        assert max(below, above) <= 0
+        assert max(left - mpf(1e14) + mpf(0.5), 0) == 0 != right - mpf(1e14) + mpf(0.5)
+    assert command("clamp(floor(x), 0, 1).sum()", {"x": [1e300, 0.0]})["x"].verdict == "match"
+    found = command("relu(floor(x[0]) - 1e14 + 0.5)*x[1]", {"x": [1e14, 0.0]})["x"]
+    assert found.verdict in {"undecided", "undefined", "subgradient"}
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_kink_is_seen_within_the_numbers_that_an_op_has_of_its_own(command: Any) -> None:
+    """v/max(|v|, 1e-12) is 1e12 v next to 0; below 3 the slope of x - hardswish(x) is -1/2, and above 0."""
+
+    def normalised(shift: mpf) -> mpf:
+        x = 2 * (mpf(1.5) + shift)
+        v = x - x * min(x + 3, mpf(6)) / 6
+        return v / max(abs(v), mpf(1e-12))
+
+    below, above = sides(normalised, "1e-100")
+    found = command("F.normalize(x + x - F.hardswish(x + x), dim=0).sum()", {"x": [1.5]})["x"]
+    assert below < -1e11
+    assert float(found.gradient[0]) == above == 0
+    assert found.verdict == "subgradient"
+    assert command("clamp(x, 0, 1e-20)", {"x": 0.0})["x"].verdict == "subgradient"

@@ -50,6 +50,17 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("sum(abs(x - x) + round(x))", [1e300, 2.25], [0.0, 0.0], Sided.SMOOTH),
     ("where(exp(x) > round(exp(x)), exp(x), round(exp(x)))", 100.0, 0.0, Sided.UNKNOWN),
     ("abs(x - x) + floor(x)", 1e300, 0.0, Sided.UNKNOWN),
+    # whichever integer floor(x) is next to 1e300, and -1 or 0 next to 0, it is brought to 1, and to 0
+    ("clamp(floor(x), 0, 1).sum()", [1e300, 0.0], [0.0, 0.0], Sided.SMOOTH),
+    ("clamp(floor(x), 0, 1).sum()", [1e300, 1.0], [0.0, 0.0], Sided.JUMP),
+    ("floor(x[0]) - floor(x[1])", [1e300, 1e300], [0.0, 0.0], Sided.UNKNOWN),  # 1 or -1 where only one of them moves
+    ("ceil(x) - floor(x)", 1e300, 0.0, Sided.UNKNOWN),  # 1 to both sides
+    # v/max(|v|, 1e-12), and a piece that ends at 1e-20
+    ("F.normalize(relu(x), dim=0).sum()", [0.0, 0.0], [0.0, 0.0], Sided.BETWEEN),
+    ("F.normalize(relu(x), dim=0).sum()", [0.0, 0.0], [2e12, 0.0], Sided.KINK),
+    ("clamp(x, 0, 1e-20)", 0.0, 1.0, Sided.BETWEEN),
+    # 0 times x[1] below 1e14, x[1]/2 above
+    ("relu(floor(x[0]) - 1e14 + 0.5)*x[1]", [1e14, 0.0], [0.0, 0.5], Sided.UNKNOWN),
     # indices that nothing reads, by what moves without a slope
     ("cummin(x**3, 0)[0].sum()", [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], Sided.SMOOTH),
     ("cummin(x**3, 0)[0].sum()", [0.0, 3.0, 0.0], [1.0, 0.0, 0.0], Sided.OTHER),
