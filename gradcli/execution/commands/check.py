@@ -96,7 +96,7 @@ def _wrong_at(run: Run) -> Report:
 def _report(run: Run, settings: Settings) -> Report:
     """Return what every witness asked for says of a run."""
     stage("comparing autograd with the symbolic derivative")
-    evaluation = evaluate_run(run)
+    evaluation = evaluate_run(run, witnessed=settings.verify)
     details = CheckDetails(grad_output=run.cotangent if run.settings.grad_output == "random" else None)
     reports = dict(evaluation.reports)
     if settings.verify:
@@ -143,8 +143,9 @@ def _place_under(run: Run, reports: Mapping[TracedTensor, TensorReport]) -> Sour
 def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
     """Return the tensors' reports with what the numerical witnesses say."""
     if {*run.settings.witnesses} <= {SYMBOLIC}:
-        return {t: dataclasses.replace(found, witnesses={}) for t, found in where_it_bends(run, evaluation).items()}
-    reports = {t: dataclasses.replace(found, witnesses={}) for t, found in evaluation.reports.items()}
+        bent = where_it_bends(run, evaluation)
+        return {t: dataclasses.replace(one, witnesses={}) if one.witnesses is None else one for t, one in bent.items()}
+    reports = dict(evaluation.reports)
     witnesses = NumericalWitnesses.of(run, run.settings.witnesses)
     until = time.monotonic() + run.settings.timeout * SHARE / run.settings.points
     for number, (traced, unasked) in enumerate(list(reports.items()), 1):

@@ -23,13 +23,18 @@ from gradcli.tolerance import Tolerance
 BLOCK = (1 << 15) - 1
 
 
-def compare(
-    gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.0, clues: Clues | None = NO_CLUES
+def compare(  # noqa: PLR0917 (the first three are what it is about)
+    gradient: Any,
+    reference: Any,
+    tolerance: Tolerance,
+    noise: Any = 0.0,
+    clues: Clues | None = NO_CLUES,
+    survey: Survey | None = None,
 ) -> Comparison:
     """Return how a gradient compares with the reference, entry by entry: NaN matches nothing, +inf only +inf.
 
     `noise` is allowed on top of the tolerance: the rounding noise of each entry. `clues` are what a wrong
-    gradient may have gone wrong with; with None a mismatch is not explained.
+    gradient may have gone wrong with; with None a mismatch is not explained. `survey` is that of both, if it is known.
     """
     if gradient.shape != reference.shape:
         subject = (clues or NO_CLUES).subject
@@ -37,7 +42,7 @@ def compare(
         return Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, shapes))
     if gradient.numel() == 0:
         return Comparison(Verdict.MATCH, 0.0, 0.0)
-    survey = _survey(gradient, reference)
+    survey = survey or _survey(gradient, reference)
     if survey is not None and _is_within(gradient, reference, tolerance, noise, survey):
         index = unravel(survey.place, tuple(gradient.shape))
         return Comparison(Verdict.MATCH, survey.error, survey.relative, index, is_finite=True)
@@ -48,7 +53,7 @@ def compare(
 
 
 @dataclass(slots=True)
-class _Survey:
+class Survey:
     """The largest error and its flat position, the largest relative error and the largest entry of the reference.
 
     Without an error nobody asks for the last.
@@ -60,14 +65,14 @@ class _Survey:
     scale: float = 0.0
 
 
-def _survey(gradient: Any, reference: Any) -> _Survey | None:
+def _survey(gradient: Any, reference: Any) -> Survey | None:
     """Return the extremes over all entries; None if one is not finite."""
     # Gradients, or parts of them, are often the same to the last bit, which takes one call of PyTorch to see.
     may_be_same = gradient.dtype == reference.dtype
     if may_be_same and gradient.equal(reference):
-        return _Survey(error=0.0) if _is_finite(reference) else None
+        return Survey(error=0.0) if _is_finite(reference) else None
     may_be_same = may_be_same and gradient.numel() > BLOCK
-    found, start = _Survey(), 0
+    found, start = Survey(), 0
     for block, other in _blocks(gradient, reference):
         scale = largest_size(other)
         error: Any = None if may_be_same and block.equal(other) else block - other
@@ -104,7 +109,7 @@ def _largest_ratio(error: Any, reference: Any) -> float:
     )
 
 
-def _is_within(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any, survey: _Survey) -> bool:
+def _is_within(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any, survey: Survey) -> bool:
     """Return whether every error is within what is allowed, the least for any entry or each entry's own."""
     is_one = isinstance(noise, float) or noise.ndim == 0
     if survey.error <= tolerance.least(survey.scale) + float(noise if is_one else noise.min()):

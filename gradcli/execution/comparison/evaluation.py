@@ -36,7 +36,7 @@ from gradcli.execution.reference.planned_pullback import differentiated
 from gradcli.execution.run import Run
 from gradcli.phrases import did_you_mean
 from gradcli.report.notes import NoteKind, noted
-from gradcli.report.report import TensorReport
+from gradcli.report.report import TensorReport, WitnessReport
 
 MOST_LISTED = 12
 Gradients = Mapping[TracedTensor, Tensor | None]
@@ -58,8 +58,11 @@ class Evaluation:
     """The leaves whose `.grad` a hook has changed after the gradient had arrived."""
 
 
-def evaluate_run(run: Run) -> Evaluation:
-    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them."""
+def evaluate_run(run: Run, *, witnessed: bool = False) -> Evaluation:
+    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them.
+
+    Reports that are to be `witnessed` say that no witness has been asked so far.
+    """
     shown = tensors_shown(run)
     asked = None
     if run.settings.formulas and run.decomposition is not None:
@@ -71,7 +74,10 @@ def evaluate_run(run: Run) -> Evaluation:
     restore(before)
     comparisons = compare_all(run, gradients, watch)
     written = asked.collect() if asked else {}
-    reports = {t: tensor_report(t, run.names[t], gradients, comparisons, written.get(t)) for t in shown}
+    reports = {
+        t: tensor_report(t, run.names[t], gradients, comparisons, written.get(t), witnesses={} if witnessed else None)
+        for t in shown
+    }
     reports = {traced: _with_reason(run, traced, report) for traced, report in reports.items()}
     reports |= {t: replace(reports[t], notes=(*reports[t].notes, *notes)) for t, notes in after.items() if t in reports}
     return Evaluation(gradients, comparisons, _with_hint(run, reports), frozenset(after))
@@ -136,6 +142,8 @@ def tensor_report(
     gradients: Gradients,
     comparisons: GradientComparison | None,
     formula: Formula | None,
+    *,
+    witnesses: dict[str, WitnessReport] | None = None,
 ) -> TensorReport:
     """Return what one tensor's gradient is, and the verdict on it; `formula` is shown beside it."""
     comparison, of_code = comparisons.compare_autograd(traced) if comparisons else None, isinstance(traced, Followed)
@@ -152,6 +160,7 @@ def tensor_report(
         notes=comparison.notes if comparison else (),
         source=source_of(traced) if of_code else None,
         module=module_of(traced) if of_code else None,
+        witnesses=witnesses,
     )
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
-from weakref import WeakMethod
 
 from torch import Tensor
 
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.cancellation import Cancellation
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
-from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.compare import Survey, compare
 from gradcli.execution.comparison.culprits import Culprits
 from gradcli.execution.comparison.derivatives import HINGES, at_kink
 from gradcli.execution.comparison.excuses import Excuses
@@ -30,10 +28,12 @@ from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_outpu
 from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_overflow
 from gradcli.execution.comparison.own_values import OwnValues, own_values_of
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.several import surveys
 from gradcli.execution.comparison.sizes import SizesOfEntries
 from gradcli.execution.comparison.smaller_cotangents import Smaller
 from gradcli.execution.comparison.underflow import Underflow
 from gradcli.execution.comparison.within_rounding import CANCELLATION, ILL_CONDITIONED, UNDERFLOW
+from gradcli.execution.comparison.without_owner import without_owner
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.indices import show_index
@@ -52,8 +52,6 @@ MOVED = "the symbolic derivative, which rounding moves by as much, is"
 TOO_LARGE = noted(
     NoteKind.UNDEFINED, "the derivative is not infinite, but too large for the dtype that it is computed in"
 )
-P = ParamSpec("P")
-Result = TypeVar("Result")
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -87,11 +85,12 @@ class GradientComparison:
     _overflows: dict[TracedTensor, Overflow] | None = None
     _own: OwnValues[TracedTensor] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
+    _surveys: dict[TracedTensor, Survey] | None = None
 
     def __post_init__(self) -> None:
         """Set what measures how far gradients may be off, and what says whose fault that is."""
-        self.culprits = Culprits(self.point, self.gradients, self.tolerance, self.watch, _without_owner(self.divergent))
-        self._excuses = Excuses(self.point, _without_owner(self._differing))
+        self.culprits = Culprits(self.point, self.gradients, self.tolerance, self.watch, without_owner(self.divergent))
+        self._excuses = Excuses(self.point, without_owner(self._differing))
         self._underflow = Underflow(self.point, self.sizes)
         self._cancellation = Cancellation(self.point, self.sizes)
         self._smaller = Smaller(self.point)
@@ -110,6 +109,7 @@ class GradientComparison:
         steps, sizes = has_jump(trace), SizesOfEntries()
         lost = lost_jumps(point, known) if steps else frozenset()
         results = [output for call in trace.calls for output in call.outputs]
+        sizes.look_at([*trace.leaves, *results])
         made = {} if sizes.are_finite(results) else resting_on_nonfinite(trace, known)
         jumping = resting_on_jumps(trace, known, lost) if steps else {}
         jumping = {traced: notes for traced, notes in jumping.items() if traced not in made}
@@ -151,15 +151,23 @@ class GradientComparison:
     def _compared(self, traced: TracedTensor) -> Comparison:
         if traced not in self._known:
             gradient = double(self.gradients[traced])  # type: ignore[arg-type]
-            self._known[traced] = self.compare(traced, gradient, self.tolerance)
+            if self._surveys is None:
+                self._surveys = surveys(self.gradients, self.reference.values)
+            self._known[traced] = self.compare(traced, gradient, self.tolerance, survey=self._surveys.get(traced))
         return self._known[traced]
 
     def compare(
-        self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues = NO_CLUES
+        self,
+        traced: TracedTensor,
+        gradient: Tensor,
+        tolerance: Tolerance,
+        clues: Clues = NO_CLUES,
+        *,
+        survey: Survey | None = None,
     ) -> Comparison:
         """Return how a gradient of a tensor, whoever gives it, compares with the symbolic one."""
         reference = self.reference.values[traced]
-        comparison = compare(gradient, reference, tolerance, 0.0, None)
+        comparison = compare(gradient, reference, tolerance, 0.0, None, survey)
         if comparison.verdict is Verdict.MATCH and self._cancellation.hides(traced, tolerance):
             return comparison.explained(Verdict.UNDECIDED, CANCELLATION)
         if comparison.verdict is not Verdict.MISMATCH or gradient.shape != reference.shape:
@@ -286,15 +294,3 @@ class GradientComparison:
 
     def _is_comparable(self, traced: TracedTensor) -> bool:
         return self.gradients.get(traced) is not None and traced in self.reference.values
-
-
-def _without_owner(method: Callable[P, Result]) -> Callable[P, Result]:
-    """Return a method for what its owner holds: without a cycle, all tensors of a run are gone as soon as it is."""
-    reference = WeakMethod(method)
-
-    def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-        found = reference()
-        assert found is not None  # noqa: S101 (its owner is asking)
-        return found(*args, **kwargs)
-
-    return call

@@ -7,7 +7,7 @@ from torch import Tensor
 from gradcli.derivation.formulas import Formula
 from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.notes import Notes
-from gradcli.report.report import TensorReport
+from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict
 
 
@@ -24,6 +24,7 @@ def report_on(
     notes: Notes = (),
     source: str | None = None,
     module: str | None = None,
+    witnesses: dict[str, WitnessReport] | None = None,
 ) -> TensorReport:
     """Return the report of a tensor: what it is, what its gradient is, and how that compares."""
     return TensorReport(
@@ -40,6 +41,7 @@ def report_on(
         notes=notes,
         source=source,
         module=module,
+        witnesses=witnesses,
     )
 
 

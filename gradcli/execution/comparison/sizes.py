@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from gradcli.execution.comparison.several import rows
 from gradcli.execution.forward.trace import TracedTensor
 
 Sizes = tuple[float, float]
@@ -22,6 +23,12 @@ class SizesOfEntries:
         if found is None:
             found = self._known[traced] = _sizes_of(traced)
         return found
+
+    def look_at(self, several: Iterable[TracedTensor]) -> None:
+        """Look at some tensors, the small ones together."""
+        for looked_at, matrix in rows({traced: traced.tensor.detach() for traced in several}):
+            least, largest = matrix.abs().aminmax(dim=1)
+            self._known.update(zip(looked_at, zip(least.tolist(), largest.tolist(), strict=True), strict=True))
 
     def are_finite(self, several: Iterable[TracedTensor]) -> bool:
         """Return whether every entry of some tensors is finite."""

@@ -149,6 +149,19 @@ def test_nodes_are_made_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch)
     assert [found.tape] == tapes
 
 
+def test_edges_that_entries_may_tell_are_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "cat([x, 2*x])[1:] * w"
+    for _ in range(2):
+        decomposed(trace_of(program, points()[0]), inner)
+
+    def refused(*_: Any) -> Any:
+        raise LimitError("it is too large")
+
+    monkeypatch.setattr(PlannedStep, "enter", refused)
+    trace = trace_of(program, points()[1])
+    assert described(decomposed(trace, inner)) == described(decompose(trace, inner=inner))
+
+
 def test_a_definition_that_entries_decide_has_no_plan() -> None:
     for _ in range(3):
         decomposed(trace_of("det(x[:, :3])", points()[0]), inner)

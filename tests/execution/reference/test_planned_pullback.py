@@ -13,6 +13,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.engine import shared_derivations
 from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.forward.memory import in_force
 from gradcli.execution.forward.plan import PLANS
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.reference import planned_pullback
@@ -129,6 +130,12 @@ def test_a_contribution_of_another_dtype_is_not_added_in_place() -> None:
         planned_pullback._add(adjoints, 0, contribution.clone(), into)
         assert adjoints[0].dtype == torch.float64
         assert adjoints[0].equal(known + contribution)
+
+
+def test_lower_limits_hold_although_there_is_a_plan() -> None:
+    planned("exp(x) * w")
+    with in_force(Limits(elements=8)):
+        assert gradients("exp(x) * w", point(3)).undecided
 
 
 def test_a_system_to_solve_has_no_plan() -> None:
