@@ -5,6 +5,7 @@ Values are tensors (anything with `tolist()`, `shape`), so that Python callers g
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields
@@ -140,6 +141,12 @@ def jsonable(value: Any, most: int | None = None) -> Any:
 def jsonable_items(items: Iterable[tuple[str, Any]], most: int | None) -> dict[str, Any]:
     """Return the items of a record as strict JSON data, as `jsonable` does; most are plain, and need no call."""
     return {name: item if type(item) in PLAIN else jsonable(item, most) for name, item in items}
+
+
+def dumps(value: object) -> str:
+    """Return JSON data on one line."""
+    # ASCII only: no character of a program can then steer a terminal or fail to be encoded.
+    return json.dumps(value, allow_nan=False, ensure_ascii=True)
 
 
 def _entries(tensor: Any) -> Any:
