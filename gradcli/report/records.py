@@ -106,8 +106,8 @@ def bounded(items: Iterable[tuple[str, Any]], most: int | None) -> Iterator[tupl
         yield SUMMARY, left_out
 
 
-def _is_large(value: Any, most: int | None) -> bool:
-    return most is not None and hasattr(value, "tolist") and math.prod(value.shape) > most
+def _is_large(value: Any, most: int) -> bool:
+    return hasattr(value, "tolist") and math.prod(value.shape) > most
 
 
 def jsonable(value: Any, most: int | None = None) -> Any:
@@ -119,8 +119,8 @@ def jsonable(value: Any, most: int | None = None) -> Any:
     if type(value) in PLAIN:
         return value
     if hasattr(value, "__dataclass_fields__"):
-        return jsonable_items(bounded(present(value), most), most)
-    if _is_large(value, most):
+        return jsonable_items(present(value) if most is None else bounded(present(value), most), most)
+    if most is not None and _is_large(value, most):
         return jsonable(Summary.of(value))
     if isinstance(value, float):
         return _finite(value)
