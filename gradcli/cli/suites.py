@@ -18,6 +18,7 @@ from gradcli.suite.check import SuiteCheck
 if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions
     from gradcli.cli.several import SuiteOptions
+    from gradcli.render.style import Style
     from gradcli.suite.executors import ExecutorFactory
 
 
@@ -125,12 +126,12 @@ class Stream:
     """Writes reports in the order of their checks, each as soon as those before it are written."""
 
     def __init__(self, output: OutputOptions) -> None:
-        self.output, self.written = output, 0
+        self.output, self.style, self.written = output, _style(output), 0
 
     def write_ready(self, done: dict[int, CheckReport]) -> None:
         """Write what is next in order."""
         while self.written in done:
-            _write(SuiteReport((done[self.written],), 1), self.output)
+            _write(SuiteReport((done[self.written],), 1), self.output, self.style)
             self.written += 1
 
 
@@ -145,7 +146,7 @@ def _tell(report: CheckReport) -> None:
 def write_suite(suite: SuiteReport, output: OutputOptions, written: int = 0) -> None:
     """Write the report in the format asked for, to the file or to standard output; of a stream, what is left of it."""
     chosen = FORMATS[output.chosen_format]
-    _write(suite.after(written), output)
+    _write(suite.after(written), output, _style(output))
     if chosen.summary is not None:
         _append_summary(suite, output, *chosen.summary)
 
@@ -154,14 +155,19 @@ def _append_summary(suite: SuiteReport, output: OutputOptions, variable: str, na
     """Append the report in the format of that name to the file that the environment variable names, if it does."""
     path = os.environ.get(variable)
     if path:
-        _write(suite, replace(output, format=name, json=False, output=Path(path)), append=True)
+        output = replace(output, format=name, json=False, output=Path(path))
+        _write(suite, output, _style(output), append=True)
 
 
-def _write(suite: SuiteReport, output: OutputOptions, *, append: bool = False) -> None:
-    from gradcli.cli.output import write
+def _style(output: OutputOptions) -> Style:
     from gradcli.render.style import style_for
 
-    style = style_for(None if output.output else sys.stdout, output.color)
+    return style_for(None if output.output else sys.stdout, output.color)
+
+
+def _write(suite: SuiteReport, output: OutputOptions, style: Style, *, append: bool = False) -> None:
+    from gradcli.cli.output import write
+
     write(FORMATS[output.chosen_format].render_suite(suite, style), output.output, append=append)
 
 

@@ -37,9 +37,11 @@ def parse(
     LimitError, and nothing else, whatever the text.
     """
     check_size(source, limits)
-    source = source if definition else without_surroundings(source)
-    tokens, clean = tokenize(source)
-    if not definition:  # those are ours
+    tokens: tuple[Token, ...] = ()
+    clean = source
+    if not definition:  # those are ours: Python reads them as they stand
+        source = without_surroundings(source)
+        tokens, clean = tokenize(source)
         check_numbers(tokens, source)
         check_nesting(tokens, source, limits)
         check_slips(tokens, source, is_function)

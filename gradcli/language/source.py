@@ -40,9 +40,10 @@ class Source:
 
     def span(self, node: ast.expr | ast.stmt | ast.keyword) -> Span:
         """Return where a node of Python's tree stands."""
-        start = self.offset(node.lineno, node.col_offset)
         end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
-        return Span(start, self.offset(end_line, end_column))
+        if len(self.line_starts) == 1 and self.first_line == 1:  # most texts are one line, which all nodes are on
+            return Span(node.col_offset, end_column)
+        return Span(self.offset(node.lineno, node.col_offset), self.offset(end_line, end_column))
 
     def quoted(self, span: Span) -> str:
         """Return the text of a span, short enough for a message."""

@@ -55,6 +55,8 @@ _KIND = {
     kind.value: kind
     for kind in (TokenKind.NUMBER, TokenKind.NAME, TokenKind.STRING, TokenKind.OPERATOR, TokenKind.NEWLINE)
 }
+_AS_THEY_ARE = frozenset({"number", "name", "operator"})
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _VALUES = frozenset({"True", "False", "None"})
 
 
@@ -76,17 +78,22 @@ def tokenize(source: str) -> tuple[tuple[Token, ...], str]:
     clean: list[str] = []
     depth = position = line_start = 0
     fresh = True
-    while position < len(source):
-        match = _TOKEN.match(source, position) or _refuse(source, position)
-        kind, text, position = str(match.lastgroup), match.group(), match.end()
-        clean.append(_cleaned(kind, text, match.start(), source))
-        depth = max(0, depth + (text in ("(", "[", "{")) - (text in (")", "]", "}")))
-        if kind == "newline":
+    for match in _TOKEN.finditer(source):
+        start, end = match.span()
+        if start > position:
+            break
+        kind, text, position = match.lastgroup, match[0], end
+        clean.append(text if kind in _AS_THEY_ARE else _cleaned(str(kind), text, start, source))
+        if kind == "operator":
+            depth = max(0, depth + (text in _OPENING) - (text in _CLOSING))
+        elif kind == "newline":
             line_start, fresh = position, depth == 0 or fresh
         if kind in _KIND and not (kind == "newline" and depth):
-            indent = match.start() - line_start if fresh and kind != "newline" else None
+            indent = start - line_start if fresh and kind != "newline" else None
             fresh = kind == "newline"
-            tokens.append(Token(_KIND[kind], text, match.start(), position, indent))
+            tokens.append(Token(_KIND[kind], text, start, position, indent))
+    if position < len(source):
+        _refuse(source, position)
     return (*tokens, Token(TokenKind.END, "", len(source), len(source))), "".join(clean)
 
 

@@ -5,6 +5,7 @@ Values are tensors (anything with `tolist()`, `shape`), so that Python callers g
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields
@@ -105,8 +106,8 @@ def bounded(items: Iterable[tuple[str, Any]], most: int | None) -> Iterator[tupl
         yield SUMMARY, left_out
 
 
-def _is_large(value: Any, most: int | None) -> bool:
-    return most is not None and hasattr(value, "tolist") and math.prod(value.shape) > most
+def _is_large(value: Any, most: int) -> bool:
+    return hasattr(value, "tolist") and math.prod(value.shape) > most
 
 
 def jsonable(value: Any, most: int | None = None) -> Any:
@@ -118,8 +119,8 @@ def jsonable(value: Any, most: int | None = None) -> Any:
     if type(value) in PLAIN:
         return value
     if hasattr(value, "__dataclass_fields__"):
-        return jsonable_items(bounded(present(value), most), most)
-    if _is_large(value, most):
+        return jsonable_items(present(value) if most is None else bounded(present(value), most), most)
+    if most is not None and _is_large(value, most):
         return jsonable(Summary.of(value))
     if isinstance(value, float):
         return _finite(value)
@@ -140,6 +141,12 @@ def jsonable(value: Any, most: int | None = None) -> Any:
 def jsonable_items(items: Iterable[tuple[str, Any]], most: int | None) -> dict[str, Any]:
     """Return the items of a record as strict JSON data, as `jsonable` does; most are plain, and need no call."""
     return {name: item if type(item) in PLAIN else jsonable(item, most) for name, item in items}
+
+
+def dumps(value: object) -> str:
+    """Return JSON data on one line."""
+    # ASCII only: no character of a program can then steer a terminal or fail to be encoded.
+    return json.dumps(value, allow_nan=False, ensure_ascii=True)
 
 
 def _entries(tensor: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,13 +11,15 @@ from gradcli.errors import BY_SEVERITY, ExitCode, GradcliError
 from gradcli.report.check import CheckDetails
 from gradcli.report.custom import CustomDetails, SourcePlace
 from gradcli.report.notes import Noted, NoteKind, Notes
-from gradcli.report.records import jsonable
-from gradcli.report.report import SUITE_SCHEMA, Report, TensorReport
+from gradcli.report.records import dumps, jsonable
+from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report, TensorReport
 from gradcli.report.verdict import Verdict, fails, worst
 from gradcli.tolerance import Tolerance
 
 # Counted beside the verdicts: a check that is wrong itself.
 ERROR = "error"
+# How every report's JSON begins.
+_SCHEMA = f'{{"schema": {dumps(REPORT_SCHEMA)}, '
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,15 @@ class Finding(Noted):
 class CheckReport:
     """What one check of several came to.
 
-    `data` is its report as JSON data, and None if there is none: `reason` says why. Without a verdict the check is
-    wrong itself. `code` is the exit code that it asks for, `seconds` the time that it took.
+    `text` is its report as JSON on one line, and None if there is none: `reason` says why. Without a verdict the check
+    is wrong itself. `code` is the exit code that it asks for, `seconds` the time that it took.
     """
 
     name: str
     program: str
     verdict: Verdict | None
     code: ExitCode
-    data: dict[str, Any] | None = None
+    text: str | None = None
     findings: tuple[Finding, ...] = ()
     remarks: tuple[Finding, ...] = ()
     """Matches of which there is something to say all the same: a gradient is infinite."""
@@ -59,6 +62,8 @@ class CheckReport:
     stderr: str | None = None  # what standard error says of a check that is wrong itself
     source: SourcePlace | None = None
     """The line of the user's code that a failure is about."""
+    tolerance: tuple[float, float] | None = None
+    """The relative and the absolute tolerance, unless they are those of the dtype."""
 
     @property
     def passed(self) -> bool:
@@ -81,12 +86,10 @@ class CheckReport:
         return self.passed and self.verdict is Verdict.UNVERIFIED
 
     @property
-    def tolerance(self) -> tuple[float, float] | None:
-        """Return the relative and the absolute tolerance, unless they are those of the dtype."""
-        used = None if self.data is None else self.data.get("tolerance")
-        if used is None or Tolerance.is_usual(self.data["dtype"], used["rtol"], used["atol"]):  # type: ignore[index]
-            return None
-        return used["rtol"], used["atol"]
+    def data(self) -> dict[str, Any] | None:
+        """Return its report as JSON data."""
+        data: dict[str, Any] | None = None if self.text is None else json.loads(self.text)
+        return data
 
     @property
     def as_expected(self) -> bool:
@@ -95,14 +98,24 @@ class CheckReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data, with what the suite says of the check."""
-        said = {"name": self.name, "file": self.file, "line": self.line, "expect": self.expect, "tags": self.tags}
-        head = {key: jsonable(value) for key, value in said.items() if value not in {None, ()}}
-        head |= {"seconds": round(self.seconds, 6), "passed": self.passed}
-        if self.data is None:
+        head, data = self._head(), self.data
+        if data is None:
             reason = {"message": self.reason, "hint": self.hint, "exit": int(self.code)}
             again = {} if self.reproduce is None else {"reproduce": self.reproduce}
             return {**head, "program": self.program, ERROR: reason, **again, "verdict": jsonable(self.verdict)}
-        return {"schema": self.data["schema"], **head, **self.data}
+        return {"schema": data["schema"], **head, **data}
+
+    def to_json(self) -> str:
+        """Return `to_dict()` as JSON on one line, for which its report's many numbers are not read again."""
+        if self.text is None:
+            return dumps(self.to_dict())
+        return f"{_SCHEMA}{dumps(self._head())[1:-1]}, {self.text.removeprefix(_SCHEMA)}"
+
+    def _head(self) -> dict[str, Any]:
+        """Return what the suite says of the check."""
+        said = {"name": self.name, "file": self.file, "line": self.line, "expect": self.expect, "tags": self.tags}
+        head = {key: jsonable(value) for key, value in said.items() if value not in {None, ()}}
+        return head | {"seconds": round(self.seconds, 6), "passed": self.passed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +183,15 @@ class SuiteReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data; failures come first, by name."""
+        return self.head() | {"checks": [check.to_dict() for check in self.checks]} | self.foot()
+
+    def head(self) -> dict[str, Any]:
+        """Return what the data has before the checks."""
+        return {"schema": self.schema, "failures": [check.name for check in self.failures]}
+
+    def foot(self) -> dict[str, Any]:
+        """Return what the data has after the checks."""
         return {
-            "schema": self.schema,
-            "failures": [check.name for check in self.failures],
-            "checks": [check.to_dict() for check in self.checks],
             "counts": self.counts,
             "asked": self.asked,
             "interrupted": self.interrupted,
@@ -185,10 +203,14 @@ def check_report(report: Report, name: str, expect: Verdict | None = None, **pla
     """Return what a check came to that has a report; `place` are the fields that the suite gives."""
     found = (*_findings(report), *_failed_checks(report))
     code = report.exit_code if expect is None else _expected(report, expect)
-    data = report.to_dict()
+    used = report.tolerance
+    if used is not None and not Tolerance.is_usual(report.dtype, used.rtol, used.atol):
+        place = {"tolerance": (used.rtol, used.atol), **place}
     source = report.details.source if isinstance(report.details, CustomDetails | CheckDetails) else None
     place = {"expect": expect, "reproduce": report.reproduce, "source": source, **place}
-    return CheckReport(name, report.program, report.verdict, code, data, found, _remarks(report), **place)
+    return CheckReport(
+        name, report.program, report.verdict, code, dumps(report.to_dict()), found, _remarks(report), **place
+    )
 
 
 def error_report(error: GradcliError, name: str, program: str, **place: Any) -> CheckReport:

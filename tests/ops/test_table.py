@@ -20,6 +20,7 @@ from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.reference.tensor_eval import evaluate
 from gradcli.inputs.programs import read
 from gradcli.language.parser import parse
+from gradcli.language.tokens import tokenize
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
 from gradcli.ops.table import OPS, find
@@ -131,6 +132,11 @@ def test_an_op_with_a_gradient_has_an_example_that_calls_it(op: Op) -> None:
         program, shapes = parse_example(example)
         called = [call.op for call in trace_of(program, point(program, shapes)).calls]
         assert any(own in called for own in (op, *op.overloads)), example
+
+
+def test_definitions_that_are_programs_stand_as_python_reads_them() -> None:
+    records = [record for op in OPS for record in (op, *op.overloads) if record.kind is Kind.COMPOSITE]
+    assert [record.name for record in records if tokenize(record.definition)[1] != record.definition] == []
 
 
 def test_names_mean_one_op() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import importlib
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from gradcli.suite import loaded
@@ -18,3 +20,11 @@ def test_what_is_loaded_is_set_apart_before_garbage_is_looked_for(monkeypatch: p
         monkeypatch.setattr(gc, name, lambda name=name: called.append(name))
     importlib.reload(loaded)
     assert (called[0], called[-2:]) == ("disable", ["freeze", "enable"])
+
+
+def test_what_only_some_checks_need_is_not_loaded_for_all() -> None:
+    code = "import sys, gradcli.suite.loaded; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"torch", "gradcli.execution.commands.check"} <= loaded
+    assert not {"sympy", "gradcli.execution.formulas.formulas", "gradcli.execution.code.program"} & loaded

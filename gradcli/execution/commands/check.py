@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.comparison.failing import failing_part, suspected
 from gradcli.execution.forward.followed import Ran
@@ -25,7 +24,6 @@ from gradcli.execution.witnesses.elsewhere import look_further
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
-from gradcli.execution.witnesses.transformed import transformed
 from gradcli.progress import stage
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.comparison import Claim
@@ -105,7 +103,10 @@ def _report(run: Run, settings: Settings) -> Report:
     for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
     followed = reports  # a step is known to be wrong only where the code was followed
-    reports = transformed(run, evaluation, reports) if settings.verify else reports
+    if settings.verify and settings.under:
+        from gradcli.execution.witnesses.transformed import transformed  # few ask for it
+
+        reports = transformed(run, evaluation, reports)
     found = report(run, list(reports.values()), details)
     source = _failing_place(run, evaluation, followed, found.verdict) or _place_under(run, reports)
     details = dataclasses.replace(details, source=source)
@@ -131,7 +132,11 @@ def _place_under(run: Run, reports: Mapping[TracedTensor, TensorReport]) -> Sour
     It is that of the Function which may be to blame by the leaves that fail, or else where the code is defined.
     """
     failed = {traced for traced, found in reports.items() if found.dissenter in TRANSFORMATIONS}
-    if not failed or not isinstance(run.program, CodeProgram):
+    if not failed:
+        return None
+    from gradcli.execution.code.program import CodeProgram  # where a run is of code, it is loaded
+
+    if not isinstance(run.program, CodeProgram):
         return None
     right = {traced for traced, found in reports.items() if traced.is_leaf and found.verdict is Verdict.MATCH}
     step, target = suspected(run.trace, failed, right), run.program.target

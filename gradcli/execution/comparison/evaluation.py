@@ -29,7 +29,6 @@ from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.comparison.rounding import Point
-from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.followed import Followed, module_of, source_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.planned_pullback import differentiated
@@ -66,6 +65,8 @@ def evaluate_run(run: Run, *, witnessed: bool = False) -> Evaluation:
     shown = tensors_shown(run)
     asked = None
     if run.settings.formulas and run.decomposition is not None:
+        from gradcli.execution.formulas.formulas import Formulas  # suites do without
+
         asked = Formulas.ask(run.derivations, run.decomposition, run.names, run.cotangent)
     before = before_backward(run.trace.leaves)
     with Watch.over(run.trace) as watch:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from gradcli.render.style import Style
-from gradcli.report.records import jsonable
+from gradcli.report.records import dumps, jsonable
 from gradcli.report.report import Report
 from gradcli.report.suite import SuiteReport
 
@@ -25,14 +23,8 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     """Return all reports as one JSON object, a check a line."""
-    data = suite.to_dict()
-    checks = ",\n".join(f"  {dumps(check)}" for check in data.pop("checks"))
-    fields = [f' "{name}": {dumps(value)}' for name, value in data.items()]
-    fields.insert(2, f' "checks": [\n{checks}\n ]')
-    return "{\n" + ",\n".join(fields) + "\n}\n"
-
-
-def dumps(value: object) -> str:
-    """Return JSON data on one line."""
-    # ASCII only: no character of a program can then steer a terminal or fail to be encoded.
-    return json.dumps(value, allow_nan=False, ensure_ascii=True)
+    checks = ",\n".join(f"  {check.to_json()}" for check in suite.checks)
+    head, foot = (
+        [f' "{name}": {dumps(value)}' for name, value in part.items()] for part in (suite.head(), suite.foot())
+    )
+    return "{\n" + ",\n".join([*head, f' "checks": [\n{checks}\n ]', *foot]) + "\n}\n"

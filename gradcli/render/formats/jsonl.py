@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gradcli.render.formats.json import dumps
 from gradcli.render.style import Style
+from gradcli.report.records import dumps
 from gradcli.report.report import Report
 from gradcli.report.suite import SuiteReport
 
@@ -17,8 +17,8 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     """Return a line for each report, and one more if the suite was interrupted."""
-    lines = [check.to_dict() for check in suite.checks]
+    lines = [check.to_json() for check in suite.checks]
     if suite.interrupted:
         said = {"interrupted": True, "asked": suite.asked, "counts": suite.counts, "verdict": str(suite.verdict)}
-        lines.append({"schema": INTERRUPTED, **said})
-    return "".join(dumps(line) + "\n" for line in lines)
+        lines.append(dumps({"schema": INTERRUPTED, **said}))
+    return "".join(line + "\n" for line in lines)
