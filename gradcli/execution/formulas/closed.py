@@ -25,6 +25,7 @@ from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
 from gradcli.derivation.notation.selected import with_reads
 from gradcli.derivation.notation.shortened import shortened
+from gradcli.derivation.notation.softmax_axes import with_one_axis
 from gradcli.derivation.notation.stable import stable
 from gradcli.execution.formulas.inlined import inlined
 from gradcli.execution.formulas.plain_definitions import plain
@@ -248,7 +249,8 @@ def _form(formula: Formula, point: Point) -> Form:
     ranks = {name: len(shape) for name, shape in shapes.items()}
     masks = frozenset(leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.dtype is torch.bool)
     entry = with_tests(formula.entry, ranks, masks) if formula.entry else ""
-    formula = replace(formula, text=with_reads(with_tests(formula.text, ranks, masks), ranks), entry=entry)
+    whole = with_one_axis(with_tests(formula.text, ranks, masks), ranks)
+    formula = replace(formula, text=with_reads(whole, ranks), entry=entry)
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
     assumed = assumed[0], assumed[1] | factored(formula.text)
     plain_text = with_matrices(simplified(without_hidden(formula.text), shapes, *assumed), shapes)
