@@ -20,12 +20,12 @@ from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.hidden import without_hidden
 from gradcli.derivation.notation.hoisted import with_one_choice
 from gradcli.derivation.notation.masks import with_tests
+from gradcli.derivation.notation.one_spelling import in_one_spelling
 from gradcli.derivation.notation.others import with_quotients
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
 from gradcli.derivation.notation.selected import with_reads
 from gradcli.derivation.notation.shortened import shortened
-from gradcli.derivation.notation.softmax_axes import with_one_axis
 from gradcli.derivation.notation.stable import stable
 from gradcli.execution.formulas.factored_solves import by_matrices, solves, symmetric_leaves
 from gradcli.execution.formulas.inlined import inlined
@@ -251,7 +251,7 @@ def _form(formula: Formula, point: Point) -> Form:
     ranks = {name: len(shape) for name, shape in shapes.items()}
     masks = frozenset(leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.dtype is torch.bool)
     entry = with_tests(formula.entry, ranks, masks) if formula.entry else ""
-    whole = with_one_axis(with_tests(formula.text, ranks, masks), ranks)
+    whole = in_one_spelling(with_tests(formula.text, ranks, masks), ranks)
     formula = replace(formula, text=with_reads(whole, ranks), entry=entry)
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
     assumed = assumed[0], assumed[1] | factored(formula.text) | symmetric_leaves(point.trace)

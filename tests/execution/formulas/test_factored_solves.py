@@ -25,6 +25,7 @@ CASES = {
     (QUADRATIC, "K", "-outer(inv(K) @ y, inv(K) @ y)"): "Ky",
     (QUADRATIC, "y", "2*inv(K) @ y"): "Ky",
     ("cholesky_solve(B, linalg.cholesky(K, upper=True), upper=True)", "B", "inv(K) @ g"): "KB",
+    ("cholesky_solve(B, linalg.cholesky(K))", "K", "-(inv(K) @ B @ g.T + inv(K) @ g @ B.T) @ inv(K)/2"): "KB",
     ("trace(B @ cholesky_inverse(linalg.cholesky(K)))", "K", "-inv(K) @ (B + B.T) @ inv(K)/2"): "KB",
     (LU, "B", "inv(A).T @ g"): "AB",
     (LU, "A", "-inv(A).T @ g @ B.T @ inv(A).T"): "AB",
