@@ -45,13 +45,13 @@ class _Brackets(ast.NodeTransformer):
         """Return a product with the operand that it begins with so."""
         outside = _factors_outside(node, self.ranks)
         self.generic_visit(node)
-        return node if outside is None else _beginning_with(node, outside)
+        return node if outside is None else _beginning_with(node, outside, signs=bool(self.ranks))
 
 
 def with_parentheses(found: ast.BinOp, node: ast.BinOp, ranks: Mapping[str, int]) -> ast.BinOp:
     """Return an operation in the words of a library with the parentheses that readers need, as it is in a formula."""
     outside = _factors_outside(node, ranks)
-    return found if outside is None else _beginning_with(found, outside)
+    return found if outside is None else _beginning_with(found, outside, signs=bool(ranks))
 
 
 def _factors_outside(node: ast.BinOp, ranks: Mapping[str, int]) -> int | None:
@@ -75,9 +75,12 @@ def _factors_outside(node: ast.BinOp, ranks: Mapping[str, int]) -> int | None:
     return None
 
 
-def _beginning_with(node: ast.BinOp, outside: int) -> ast.BinOp:
-    """Return a product whose first operand has parentheses after so many factors: a name, written as it stands."""
-    return ast.BinOp(_in_parentheses(node.left, outside), node.op, node.right)
+def _beginning_with(node: ast.BinOp, outside: int, *, signs: bool) -> ast.BinOp:
+    """Return a product whose first operand has parentheses after so many factors: a name, written as it stands.
+
+    With `signs`, that of a quotient is before them: it is read as that of all.
+    """
+    return ast.BinOp(_in_parentheses(node.left, outside, signs=signs), node.op, node.right)
 
 
 def _factors(node: ast.expr) -> list[ast.expr]:
@@ -86,14 +89,25 @@ def _factors(node: ast.expr) -> list[ast.expr]:
     return [node]
 
 
-def _in_parentheses(node: ast.expr, outside: int) -> ast.Name:
+def _in_parentheses(node: ast.expr, outside: int, *, signs: bool) -> ast.Name:
     """Return a product as a name: with a sign, and so many of its factors, before the parenthesis around the others."""
-    several = _factors(node)
-    is_negative = len(several) > 1 and isinstance(several[0], ast.UnaryOp) and isinstance(several[0].op, ast.USub)
-    if is_negative:
-        several = [several[0].operand, *several[1:]]  # type: ignore[attr-defined]  # it is a sign
+    is_quotient = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+    is_negative = isinstance(node, ast.BinOp) and _begins_with_sign(node) and (signs or not is_quotient)
+    several = _factors(_without_sign(node) if is_negative else node)
     front = "".join(f"{ast.unparse(one)} * " for one in _apart(several[:outside]))
     return ast.Name(f"{'-' if is_negative else ''}{front}({ast.unparse(_product(several[outside:]))})")
+
+
+def _begins_with_sign(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        return _begins_with_sign(node.left)
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+
+
+def _without_sign(node: ast.expr) -> ast.expr:
+    if isinstance(node, ast.BinOp):
+        return ast.BinOp(_without_sign(node.left), node.op, node.right)
+    return node.operand if isinstance(node, ast.UnaryOp) else node
 
 
 def _apart(several: Sequence[ast.expr]) -> list[ast.expr]:

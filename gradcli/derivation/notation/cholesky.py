@@ -10,6 +10,7 @@ from gradcli.derivation.notation.shapes import Shapes, shape_of
 from gradcli.derivation.notation.terms import call
 from gradcli.derivation.notation.written import text_of
 
+FACTOR = ast.Attribute(ast.Name("linalg"), "cholesky")  # which is called so by either name
 FACTORS = frozenset({"cholesky", "linalg.cholesky"})
 
 
@@ -40,6 +41,8 @@ class _Joined(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """Return what a triangle of a factor is: above the diagonal it is 0."""
         self.generic_visit(node)
+        if _is_factor(node):
+            return ast.Call(FACTOR, node.args, [])
         match node:
             case ast.Call(func=ast.Name(id="triu"), args=[inner, ast.Constant(value=1)]) if _is_factor(inner):
                 return ast.Constant(0)

@@ -11,8 +11,23 @@ from math import prod
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.shapes import Shapes, shape_of
-from gradcli.derivation.notation.shortened_products import Flat, Symmetric, choice, less_one, quadratic, through_sign
-from gradcli.derivation.notation.shortened_quotients import Rule, nested, over_one_divisor
+from gradcli.derivation.notation.shortened_cancelled import cancelled
+from gradcli.derivation.notation.shortened_choices import (
+    common_outside,
+    outers,
+    rectified,
+    with_one_test,
+)
+from gradcli.derivation.notation.shortened_products import (
+    Flat,
+    Symmetric,
+    choice,
+    less_one,
+    quadratic,
+    sign_outside,
+    through_sign,
+)
+from gradcli.derivation.notation.shortened_quotients import Rule, common_factor, nested, over_one_divisor
 from gradcli.derivation.notation.shortened_sums import number_outside, summed_along
 from gradcli.derivation.notation.stable_parts import (
     Signs,
@@ -50,9 +65,12 @@ def shortened(
         return text
     ranks = {name: len(shape) for name, shape in shapes.items()}
     text = text_of(_Powers(ranks).visit(parsed(text).body))
-    rules: list[Rule] = [_tail(text), logistic, over_one_divisor, nested(ranks), _norms(text)]
+    rules: list[Rule] = [_tail(text), logistic, over_one_divisor]
+    rules += [nested(ranks), _norms(text)]
+    rules += [with_one_test(simplified), common_outside, outers(ranks)]
     rules += [
         lambda node: _compared(node, simplified),
+        rectified(simplified),
         longer_side_first,
         through_sign,
         choice,
@@ -66,6 +84,9 @@ def shortened(
         lambda node: summed_along(node, shapes),
         lambda node: triangle(node, shapes),
         quadratic(text, ranks),
+        common_factor,
+        sign_outside,
+        cancelled(shapes),
     ):
         found = text_of(Signs().visit(Flat().visit(_Rewritten(rule).visit(parsed(text).body))))
         text = found if symbols(found) <= symbols(text) else text
@@ -193,13 +214,15 @@ def _summed(node: ast.expr, shapes: Shapes) -> ast.expr | None:
 
 def _total(node: ast.expr, shapes: Shapes) -> ast.expr | None:
     """Return sum(x)/2 for 3*mean(x)/2, of three entries."""
-    number, mean = scaled(node) if isinstance(node, ast.BinOp) else (Fraction(1), None)
+    sign, positive = signed(node)
+    number, mean = scaled(positive) if isinstance(positive, ast.BinOp) else (Fraction(1), None)
     if not (isinstance(mean, ast.Call) and callee(mean) == "mean"):
         return None
     whole, rest = (shape_of(one, shapes) for one in (mean.args[0], mean))
     if whole is None or rest is None or not prod(rest):
         return None
-    return times(number * prod(rest) / prod(whole), ast.Call(ast.Name("sum"), mean.args, mean.keywords))
+    total = times(number * prod(rest) / prod(whole), ast.Call(ast.Name("sum"), mean.args, mean.keywords))
+    return total if sign > 0 else minus(total)
 
 
 class _Powers(ast.NodeTransformer):

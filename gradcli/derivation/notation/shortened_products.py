@@ -184,6 +184,45 @@ def _with_number_outside(node: ast.BinOp) -> ast.expr | None:
     return over(ast.BinOp(above, ast.MatMult(), right), ast.Constant(number.denominator))
 
 
+def sign_outside(node: ast.expr) -> ast.expr | None:
+    """Return -A @ B for A @ -B, -outer(x, y) for outer(x, -y), and -A.T for (-A).T."""
+    match node:
+        case ast.BinOp(left=left, op=ast.MatMult() as by, right=right) if (inner := _without_sign(right)) is not None:
+            return _opposite(ast.BinOp(left, by, inner))
+        case ast.Call(func=ast.Name(id="outer") as function, args=[left, right]):
+            one, other = _without_sign(left), _without_sign(right)
+            if one is None and other is None:
+                return None
+            whole = ast.Call(function, [one or left, other or right], [])
+            return whole if one is not None and other is not None else ast.UnaryOp(ast.USub(), whole)
+        case ast.Attribute(value=matrix, attr="T" as name):
+            positive = _without_sign(matrix)
+            return None if positive is None else ast.UnaryOp(ast.USub(), ast.Attribute(positive, name))
+    return None
+
+
+def _without_sign(node: ast.expr) -> ast.expr | None:
+    """Return what a product that begins with a sign is the negative of; None if it begins with none."""
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return inner
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() | ast.MatMult() as by, right=right):
+            rest = _without_sign(left)
+            return None if rest is None else ast.BinOp(rest, by, right)
+    return None
+
+
+def _opposite(node: ast.expr) -> ast.expr:
+    """Return a product with a sign before its first factor, or without the one that it has."""
+    positive = _without_sign(node)
+    if positive is not None:
+        return positive
+    match node:
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() | ast.MatMult() as by, right=right):
+            return ast.BinOp(_opposite(left), by, right)
+    return ast.UnaryOp(ast.USub(), node)
+
+
 def _positive(node: ast.expr) -> ast.expr | None:
     """Return what a factor is the negative of: x of -x, u + v of -u - v; None of any other."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.stable_parts import added, factors, is_one, multiplied, over, product, terms
+from gradcli.derivation.notation.written import symbols, text_of
 
 Rule = Callable[[ast.expr], ast.expr | None]
 
@@ -17,7 +18,7 @@ def over_one_divisor(node: ast.expr) -> ast.expr | None:
     """Return (a/s - b)/s for a/s**2 - b/s; a number stays where it is: x/4 + 1/4."""
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)):
         return None
-    several = [(sign, *_sides(term)) for sign, term in terms(node)]
+    several = [(sign, *sides(term)) for sign, term in terms(node)]
     common: Counter[str] = Counter()
     for place, (_, _, below) in enumerate(several):
         own = Counter(map(ast.unparse, below))
@@ -30,14 +31,31 @@ def over_one_divisor(node: ast.expr) -> ast.expr | None:
     return over(added(inside), divisor)
 
 
-def _sides(node: ast.expr) -> tuple[ast.expr, list[ast.expr]]:
+def common_factor(node: ast.expr) -> ast.expr | None:
+    """Return 2*t*(a*b + c*d) for 2*a*b*t + 2*c*d*t, where that is shorter."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)):
+        return None
+    several = [(sign, factors(term)) for sign, term in terms(node)]
+    common = Counter(map(ast.unparse, several[0][1]))
+    for _, own in several[1:]:
+        common &= Counter(map(ast.unparse, own))
+    is_named = any(True for text in common for _ in names_read(parsed(text).body))
+    if not is_named or any(len(own) == common.total() for _, own in several):
+        return None
+    outside = [one for one in several[0][1] if ast.unparse(one) in common]
+    inside = added([(sign, product(_without(own, common))) for sign, own in several])
+    found = product([*outside, inside])
+    return found if symbols(text_of(found)) < symbols(text_of(node)) else None
+
+
+def sides(node: ast.expr) -> tuple[ast.expr, list[ast.expr]]:
     """Return what is above the line, and the factors that are below it, a square as two."""
     match node:
         case ast.BinOp(left=left, op=ast.Div(), right=right):
-            above, below = _sides(left)
+            above, below = sides(left)
             return above, [*below, *(one for factor in factors(right) for one in _repeated(factor))]
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            above, below = _sides(left)
+            above, below = sides(left)
             return ast.BinOp(above, ast.Mult(), right), below
     return node, []
 
@@ -72,7 +90,7 @@ def nested(ranks: dict[str, int]) -> Rule:
     def rule(node: ast.expr) -> ast.expr | None:
         if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)):
             return None
-        above, below = _sides(node)
+        above, below = sides(node)
         several = factors(above)
         for place, one in enumerate(several):
             inner, back = _linear_in(one)
@@ -100,9 +118,9 @@ def _linear_in(node: ast.expr) -> tuple[ast.expr, Callable[[ast.expr], ast.expr]
 
 def _spread(node: ast.expr, numbers: Sequence[ast.expr]) -> tuple[ast.expr, list[ast.expr]] | None:
     """Return a quotient divided by some numbers, by which a term of its divisor is divided too; and which these are."""
-    above, below = _sides(node)
+    above, below = sides(node)
     for place, divisor in enumerate(below):
-        several = [(sign, *_sides(term)) for sign, term in terms(divisor)]
+        several = [(sign, *sides(term)) for sign, term in terms(divisor)]
         for _, _, own in several if len(several) > 1 else ():
             texts = set(map(ast.unparse, own))
             taken = [factor for factor in numbers if ast.unparse(factor) in texts]

@@ -34,6 +34,7 @@ from gradcli.execution.formulas.named_values import with_lengths_of_values
 from gradcli.execution.formulas.points import Point, another_point, finite_point, point
 from gradcli.execution.formulas.shaped import layout_of, shown_forms
 from gradcli.execution.formulas.single_entries import entry_of, sympy_text
+from gradcli.execution.formulas.spelled_numbers import with_spelled_numbers
 from gradcli.execution.formulas.usual_shapes import note, with_usual_shapes
 from gradcli.execution.formulas.verified import arguments
 from gradcli.execution.forward.source import Source
@@ -167,7 +168,7 @@ def _forms(
 ) -> tuple[dict[Target, Form], tuple[Point, ...]]:
     """Return the formulas, and the points of other lengths at which they hold too where lengths have names."""
     if not here.settings.sizes:
-        return shown_forms(here, wanted, given, asked), ()
+        return with_spelled_numbers(shown_forms(here, wanted, given, asked), here.program.source), ()
     known = named_lengths(here, given)
     points = tuple(point.explicit() if here.is_explicit else point for point in known.points)
     several = [
@@ -179,7 +180,7 @@ def _forms(
     for target, alike in zip(wanted, zip(*several, strict=True), strict=True):
         form = unified_form(known, [one for one in alike if one is not None]) if None not in alike else None
         found |= {} if form is None else {target: form}
-    return found, points
+    return with_spelled_numbers(found, here.program.source), points
 
 
 def _unchecked(wanted: Sequence[Target]) -> dict[Target, Checked]:

@@ -20,12 +20,14 @@ from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.hidden import without_hidden
 from gradcli.derivation.notation.hoisted import with_one_choice
 from gradcli.derivation.notation.masks import with_tests
+from gradcli.derivation.notation.one_spelling import in_one_spelling
 from gradcli.derivation.notation.others import with_quotients
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
 from gradcli.derivation.notation.selected import with_reads
 from gradcli.derivation.notation.shortened import shortened
 from gradcli.derivation.notation.stable import stable
+from gradcli.execution.formulas.factored_solves import by_matrices, solves, symmetric_leaves
 from gradcli.execution.formulas.inlined import inlined
 from gradcli.execution.formulas.plain_definitions import plain
 from gradcli.execution.formulas.points import Point
@@ -196,7 +198,8 @@ def closed_forms(
     with double_precision():
         is_whole = point.settings.to == "function" if everywhere is None else everywhere
         is_once = all(len(target.by) == 1 and target.product != "hvp" for target in wanted)
-        decomposition = decompose(plain(point.trace, everywhere=is_whole, once=is_once))
+        kept = frozenset(traced for target in wanted for traced in target.by)
+        decomposition = decompose(plain(by_matrices(point.trace, kept), everywhere=is_whole, once=is_once))
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
     places = {target: [numbers[decomposition.nodes[traced]] for traced in target.by] for target in wanted}
     is_first = all(target.product in {"", "jvp"} for target in wanted)
@@ -248,9 +251,10 @@ def _form(formula: Formula, point: Point) -> Form:
     ranks = {name: len(shape) for name, shape in shapes.items()}
     masks = frozenset(leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.dtype is torch.bool)
     entry = with_tests(formula.entry, ranks, masks) if formula.entry else ""
-    formula = replace(formula, text=with_reads(with_tests(formula.text, ranks, masks), ranks), entry=entry)
+    whole = in_one_spelling(with_tests(formula.text, ranks, masks), ranks)
+    formula = replace(formula, text=with_reads(whole, ranks), entry=entry)
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
-    assumed = assumed[0], assumed[1] | factored(formula.text)
+    assumed = assumed[0], assumed[1] | factored(formula.text) | symmetric_leaves(point.trace)
     plain_text = with_matrices(simplified(without_hidden(formula.text), shapes, *assumed), shapes)
     whole, outside = with_quotients(simplified(plain_text, shapes, *assumed))
     text, exception = without_points(whole, varying)
@@ -258,7 +262,7 @@ def _form(formula: Formula, point: Point) -> Form:
     again = partial(simplified, shapes=shapes, orthogonal=assumed[0], symmetric=assumed[1])
     text = with_one_choice(text, ranks, again)
     shorter = shortened(again(text), shapes, again, assumed[1])
-    if assumed[1]:  # what was a matrix and its transpose may now be the same
+    if assumed[1] or "cholesky(" in shorter or solves(point.trace):  # a matrix and its transpose may be the same now
         shorter = shortened(again(again(with_matrices(shorter, shapes))), shapes, again, assumed[1])
         shorter = with_matrices(shorter, shapes)
     exception = exception or (outside if "prod(" in shorter else None)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from torch import Tensor
+from torch import Tensor, broadcast_tensors
 
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.points import places_of, said_of
@@ -38,10 +38,13 @@ def _settled(point: Point, target: Target, form: Form) -> Form:
 
 
 def _holds(point: Point, target: Target, form: Form, place: str) -> bool:
-    """Tell whether a formula is what its code is at all points that are found where a place is."""
+    """Tell whether a formula is what its code is at all points that are found where a place is.
+
+    Either may be rows of the gradient that are all the same.
+    """
     several = [*_points_at(point, target, place)]
     return bool(several) and all(
-        shown is not None and coded is not None and difference(shown.expand(coded.shape), coded) <= CLOSENESS
+        shown is not None and coded is not None and difference(*broadcast_tensors(shown, coded)) <= CLOSENESS
         for there in several
         for shown, coded in ((value_of(there, target, form.text), value_of(there, target, form.code)),)
     )

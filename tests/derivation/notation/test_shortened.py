@@ -15,6 +15,7 @@ from gradcli.derivation.notation.written import symbols
 SHAPES: dict[str, tuple[int, ...]] = {"x": (5,), "y": (5,), "g": (5,), "V": (4, 3), "G": (4, 3), "h": (4,)}
 SHAPES |= {"m": (), "s": (), "r": (), "c": (3,), "A": (5, 5), "B": (5, 4), "W": (3, 6)}
 FUNCTIONS = ("sigmoid", "tanh", "exp", "sqrt", "sum", "mean", "norm", "where", "abs", "clamp", "sign", "trace")
+FUNCTIONS += ("relu", "outer")
 
 
 def namespace() -> dict[str, Any]:
@@ -86,6 +87,26 @@ def namespace() -> dict[str, Any]:
         ("(-m - 1)*x", "-(m + 1)*x"),
         ("x/m*y", "x*y/m"),
         ("(g/(x/m + 1)) @ A/m", "(g/(x + m)) @ A"),
+        ("where(x > 1, 2*g*(x - 1), 0)", "2*g*relu(x - 1)"),
+        ("where(1 > m*x, y*(m*x - 1), 0)", "-y*relu(1 - m*x)"),
+        ("where(x < y, g*(x - y)**3, 0)", "-g*relu(y - x)**3"),
+        ("where(x > 1, (x - 1)*exp(-x), 0)", "where(x > 1, (x - 1)*exp(-x), 0)"),
+        ("where(x > 1, (x - 1)/y, 0)", "where(x > 1, (x - 1)/y, 0)"),
+        ("where(x > 1, y*(x - 2), 0)", "where(x > 1, y*(x - 2), 0)"),
+        ("(where(x > y, 0, 1) - 9*where(x > y, 1, 0))*g", "where(x > y, -9, 1)*g"),
+        ("where(x > y, 0, 1) - where(y > x, 1, 0)", "where(x > y, 0, 1) - where(y > x, 1, 0)"),
+        ("where(x > 1, 2*g*((x - 1)*(y - 1) + y*m), 2*y*m*g)", "2*g*(y*m + (y - 1)*relu(x - 1))"),
+        ("where(x > 1, exp(y) + x, exp(y))", "where(x > 1, exp(y) + x, exp(y))"),
+        ("where(x > 1, -2*outer(c, y)/5, 0).T", "-2*outer(where(x > 1, y, 0), c)/5"),
+        ("g*sign(x - y)/abs(y - x)", "g/(x - y)"),
+        ("g*sign(x)/abs(y)", "g*sign(x)/abs(y)"),
+        ("x*mean(x*y)/mean(y**2)", "x*sum(x*y)/sum(y**2)"),
+        ("mean(x)/mean(V)", "mean(x)/mean(V)"),
+        ("-4*mean(V)*x", "-sum(V)*x/3"),
+        ("m*(1 - x)*s + x*s - m*x*s", "s*(m*(1 - x) + x - m*x)"),
+        ("A @ (-B @ h)", "-A @ (B @ h)"),
+        ("outer(x, -y)", "-outer(x, y)"),
+        ("(-A @ A).T", "-(A @ A).T"),
     ],
 )
 def test_a_formula_is_shortened(text: str, shorter: str) -> None:

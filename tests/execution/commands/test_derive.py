@@ -281,7 +281,7 @@ KNOWN = [
         "V",
         "2*tanh(X @ W).T @ (tanh(X @ W) @ V - Y)",
     ),
-    ("norm(w)**2/2 + sum(relu(w))", {"w": ("n",)}, "w", "where(w > 0, w + 1, w)"),
+    ("norm(w)**2/2 + sum(relu(w))", {"w": ("n",)}, "w", "w + where(w > 0, 1, 0)"),
     (
         "sum(F.softplus(-y*(X @ w)))",
         {"X": ("n", "d"), "w": ("d",), "y": ("n",)},
@@ -332,7 +332,7 @@ KNOWN = [
         "sum((v + 1)/2*log(1 + (y - X @ w)**2/(v*s**2)))",
         {"v": (), "y": ("n",), "X": ("n", "d"), "w": ("d",), "s": ()},
         "w",
-        "(-(v + 1)*(y - X @ w)/((y - X @ w)**2 + v*s**2)) @ X",
+        "-((v + 1)*(y - X @ w)/((y - X @ w)**2 + v*s**2)) @ X",
     ),
     ("-sum(y*sigmoid(x)**c)", {"x": ("n",), "y": ("n",), "c": ()}, "x", "c*y*(sigmoid(x) - 1)*sigmoid(x)**c"),
     ("-sum(log(b - A @ x))", {"A": ("m", "n"), "x": ("n",), "b": ("m",)}, "x", "(1/(b - A @ x)) @ A"),
@@ -366,7 +366,7 @@ def test_a_gradient_that_everyone_knows_reads_as_they_know_it(
 def test_a_clipped_objective_has_a_formula_by_both() -> None:
     found = gradcli.derive("minimum(r*a, clamp(r, 0.8, 1.2)*a).sum()", {"r": (3,), "a": (3,)})
     assert [one.checked.verdict for one in found.derivatives] == [Verdict.MATCH] * 2
-    assert "clamp(r, 4/5, 6/5)" in (found["a"].formula or "")
+    assert "clamp(r, 0.8, 1.2)" in (found["a"].formula or "")
 
 
 SHAPED = [
@@ -777,7 +777,7 @@ PRODUCTS: list[tuple[str, dict[str, Any], str, dict[str, str]]] = [
         "hvp",
         {"x": "dx @ A + A @ dx + x @ dA + dA @ x", "A": "outer(dx, x) + outer(x, dx)"},
     ),
-    ("logdet(A)", A, "hvp", {"A": "(-inv(A) @ dA @ inv(A)).T"}),
+    ("logdet(A)", A, "hvp", {"A": "-(inv(A) @ dA @ inv(A)).T"}),
     (
         "norm(A @ B - C)**2",
         {**A, "B": (3, 3), "C": (3, 3)},

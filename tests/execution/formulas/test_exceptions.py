@@ -33,3 +33,10 @@ def test_a_formula_of_a_bessel_function_says_where_it_does_not_hold() -> None:
     found = gradcli.derive("i1(x)", {"x": (3,)})["x"]
     assert found.formula == "g*(special.i0(x) - special.i1(x)/x)"
     assert found.exception == "another value where x == 0"
+
+
+def test_a_formula_whose_code_is_one_row_of_it_is_held_at_single_points() -> None:
+    derivation = gradcli.derive("norm(mean(X, dim=0) - mean(Y, dim=0))**2", {"X": (5, 3), "Y": (4, 3)}, wrt="X")
+    assert derivation.verdict is Verdict.MATCH  # it is 2*(the difference of the means)/5 in each row
+    assert derivation["X"].exception is None
+    assert derivation["X"].formula == "2*outer(ones(5), mean(X, dim=0) - mean(Y, dim=0))/5"

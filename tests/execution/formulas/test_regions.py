@@ -112,3 +112,10 @@ def test_code_of_a_cosine_is_finite_at_zero_vectors() -> None:
     found = space["gradient"](torch.zeros(3, dtype=torch.float64), y)
     torch.testing.assert_close(found[0], y / 3e-8)
     assert all(one.isfinite().all() for one in found)
+
+
+def test_the_code_is_compared_where_a_formula_leaves_out_a_case_of_the_program() -> None:
+    # Of lengths by name, some entries of X @ w are above 20, where softplus is linear: its second derivative is 0.
+    derivation = gradcli.derive("sum(softplus(X @ w))", {"X": ("n", "d"), "w": ("d",)}, wrt="w", order=2)
+    assert derivation.verdict is Verdict.MATCH
+    assert derivation["w"].formula == "((1 - sigmoid(X @ w))*sigmoid(X @ w)*X.T) @ X"
