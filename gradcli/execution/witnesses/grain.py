@@ -39,6 +39,8 @@ class Grain:
     """Whether such an op has numbers so large that its stairs cannot be seen."""
     smallest: float = 1.0
     """The size of the smallest number that is not 0 of its leaves and constants; at most 1."""
+    largest: float = 1.0
+    """The size of the largest number of its leaves and constants; at least 1."""
 
     @property
     def residue(self) -> float:
@@ -108,7 +110,9 @@ def grain_of(rerun: Again) -> Grain:
     calls = rerun.calls
     has_steps = any(call.discontinuities is not None for call in calls)
     hides_steps = any(_hides_steps(call) for call in calls)
-    return Grain(0.0, has_steps, hides_steps, min(1.0, *map(_smallest, _numbers(rerun))))
+    numbers = [*_numbers(rerun)]
+    smallest, largest = min(1.0, *map(_smallest, numbers)), max(1.0, *map(_largest, numbers))
+    return Grain(0.0, has_steps, hides_steps, smallest, largest)
 
 
 def _numbers(rerun: Again) -> Iterator[Tensor]:
@@ -122,6 +126,11 @@ def _numbers(rerun: Again) -> Iterator[Tensor]:
 def _smallest(tensor: Tensor) -> float:
     sizes = tensor.detach().abs() if _has_reals(tensor) else tensor.new_zeros(0)
     return float(sizes[sizes > 0].amin()) if bool((sizes > 0).any()) else math.inf
+
+
+def _largest(tensor: Tensor) -> float:
+    sizes = tensor.detach().abs().nan_to_num(0.0, 0.0) if _has_reals(tensor) else tensor.new_zeros(0)
+    return float(sizes.amax()) if sizes.numel() else 0.0
 
 
 def _has_reals(tensor: Tensor) -> bool:

@@ -30,6 +30,8 @@ STEEP_PART = 0.5
 STEEPER, CLAIMED = 1.5, 4.0
 # So is that of x·log x, which grows by as much each time: by this part of the last growth, so many times its rounding.
 STEADY, CLEARLY = 0.97, 20.0
+# Beyond longer steps a program may overflow, whatever the slope; and by its numbers, if products of these do.
+SHORT, SQUARES_OVERFLOW = 1.0, 2.0**500
 # A change counts where it is this many times larger than the output's rounding error.
 VISIBLE = 300.0
 
@@ -76,7 +78,8 @@ def steep(line: Line, directions: Tensor, claimed: Tensor, *, slowly: bool = Tru
     steadily = ((growth > least)[:, 1:] & (growth[:, 1:] >= STEADY * growth[:, :-1]))[:, -LAST:].all(1)
     steadily &= steps[:, -1] < line.grain.smallest  # else it may level off further down: log(x + 1e-300)
     beyond = slopes[:, -1] > CLAIMED * torch.cat([claimed, claimed]).abs()
-    known = changes[:, -1].isfinite()  # else it overflows: next to a kink of slope 1e300, say, be that by a square
+    # else it overflows: by a long step, or where a square does, next to a kink of slope 1e300, say
+    known = changes[:, -1].isfinite() | ((steps[:, -1] < SHORT) & (line.grain.largest < SQUARES_OVERFLOW))
     infinite = (grows | steadily if slowly else grows) & beyond & known
     infinite &= ~_levels_off(line, directions, infinite)
     return infinite.reshape(2, -1).any(0)
