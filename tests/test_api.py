@@ -190,6 +190,14 @@ def test_a_caller_without_gradients_has_them_checked_all_the_same() -> None:
     assert torch.is_grad_enabled()
 
 
+def test_a_caller_who_looks_for_nan_is_told_of_it(recwarn: pytest.WarningsRecorder) -> None:
+    with torch.autograd.set_detect_anomaly(mode=True):
+        recwarn.clear()
+        assert gradcli.evaluate("sqrt(x)*0", {"x": 0.0})["x"].verdict is Verdict.UNDEFINED
+        assert torch.is_anomaly_enabled()
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex128])
 def test_a_dtype_may_be_pytorch_s_own(dtype: torch.dtype) -> None:
     report = gradcli.evaluate("(x*x).real", {"x": 2.0}, dtype=dtype)

@@ -114,8 +114,14 @@ def state_kept() -> Iterator[None]:
     modes, depth = _get_current_function_mode_stack(), _functorch.get_dynamic_layer_stack_depth()
     validated = Distribution._validate_args  # noqa: SLF001  # there is no public way to ask
     try:
-        # Without inference mode gradients are recorded again, whatever the caller does without them.
-        with warnings.catch_warnings(), _python_kept(), torch.inference_mode(mode=False):
+        # Without inference mode gradients are recorded again, whatever the caller does without them; and a caller who
+        # looks for NaN wants to be told of it, not to have it raised.
+        with (
+            warnings.catch_warnings(),
+            _python_kept(),
+            torch.inference_mode(mode=False),
+            torch.autograd.set_detect_anomaly(mode=False),
+        ):
             yield
     finally:
         _restore_modes(modes)  # first: a mode would see what follows

@@ -111,27 +111,35 @@ def called(traced: TracedTensor) -> str:
 def mends(trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None) -> bool:
     """Return whether calls, rewritten, and every gradient are finite, and the output, where it is finite, stays.
 
-    A gradient may be finite and wrong where the value of a call has overflowed: x/norm(x) is 0 then.
+    A gradient may be finite and wrong where the value of a call has overflowed: x/norm(x) is 0 then. Where all of it is
+    finite as it stands, the calls are not the code, which computes in half precision on the way: nothing is known.
     """
     output = trace.output.tensor.detach()
     try:
         with warnings.catch_warnings(action="ignore"):  # what is tried is not the user's program
             moved, made = _rerun(trace, attempts, cotangent)
+            if not _are_finite(made) or _are_finite(_rerun(trace, attempts, cotangent, as_it_stands=True)[1]):
+                return False
     except (*REFUSALS, GradcliError):
         return False
     finite = output.isfinite()
-    stays = moved.shape == output.shape and bool(((moved - output).abs() <= MOVED * (1 + output.abs()))[finite].all())
-    return stays and all(bool(tensor.isfinite().all()) for tensor in made)
+    return moved.shape == output.shape and bool(((moved - output).abs() <= MOVED * (1 + output.abs()))[finite].all())
 
 
-def _rerun(trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+def _are_finite(tensors: Sequence[Tensor]) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+
+def _rerun(
+    trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None, *, as_it_stands: bool = False
+) -> tuple[Tensor, list[Tensor]]:
     """Return the output, and what is to be finite, of a trace with calls rewritten: their results, and all gradients.
 
     A leaf's gradient alone may hide a NaN behind it.
     """
     with torch.enable_grad():
         known = {leaf: leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad) for leaf in trace.leaves}
-        known = run_with(trace, attempts, known)
+        known = run_with(trace, [] if as_it_stands else attempts, known)
         output = known[trace.output]
         v = torch.ones_like(output) if cotangent is None else cotangent
         tensors = [tensor for tensor in known.values() if tensor.requires_grad]

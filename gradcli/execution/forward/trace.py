@@ -104,12 +104,16 @@ class TracedCall:
     def run(self, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
         """Run the call again on other values of its inputs; return its results by the tensors that they stand for.
 
-        Raises NotSupportedError for one without a definition: there is nothing to run.
+        Raises NotSupportedError for one without a definition: there is nothing to run; RuntimeError where PyTorch
+        refuses the values, for which its functions in Python have a ValueError.
         """
         if self.gap is not None:
             raise NotSupportedError(self.gap)
-        with nullcontext() if self.autocast is None else self.autocast.again():
-            results = invocation(self.op, self.arguments, values.__getitem__)()
+        try:
+            with nullcontext() if self.autocast is None else self.autocast.again():
+                results = invocation(self.op, self.arguments, values.__getitem__)()
+        except ValueError as error:
+            raise RuntimeError(str(error)) from error
         return dict(zip(traced_in(self.result), tree.tensors(results), strict=True))
 
 

@@ -208,7 +208,10 @@ class CircuitMachine:
     def moved(self, call: Any, positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
         """Return what a call makes that only moves entries: PyTorch's own call on codes."""
         arguments = tree.map(_codes, [list(positional), dict(keywords)])
-        result = call(*arguments[0], **arguments[1])
+        try:
+            result = call(*arguments[0], **arguments[1])
+        except IndexError:  # codes are no indices, nor a mask
+            raise UnprovableError("which entries are picked depends on a leaf's values") from None
         return tree.map(lambda leaf: Entries(leaf) if _is_numbers(leaf) else leaf, result)
 
     def _indexed(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Entries:

@@ -6,7 +6,9 @@ import re
 from typing import Any
 
 import pytest
+import torch
 
+import gradcli
 from gradcli.engine import evaluate_program
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
@@ -174,3 +176,19 @@ def test_a_complex_value_that_is_not_finite_is_named(program: str, words: str) -
     report = evaluate(program, 2.0)
     assert report["w"].verdict is UNDEFINED
     assert words in (report["w"].note or "")
+
+
+def test_nothing_is_offered_where_what_overflows_does_so_by_a_cast_on_the_way() -> None:
+    def code(x: torch.Tensor) -> torch.Tensor:  # the largest number of float16 is 65504
+        return (x.half() * x.half()).float().sum()
+
+    leaf = gradcli.check(code, {"x": torch.tensor([300.0, 1.0])}, dtype="float32")["x"]
+    assert leaf.verdict is Verdict.UNDEFINED
+    assert "infinite here at [0]" in str(leaf.note)
+    assert "to fix it" not in str(leaf.note)
+
+
+def test_what_pytorch_refuses_beside_the_point_is_no_failure() -> None:
+    inputs = {"x": [1.0], "y": [1.0], "v": [0.0]}  # 0/0, and a variance below 0 is a ValueError
+    report = gradcli.check("F.gaussian_nll_loss(x, y, v, eps=0.)", inputs)
+    assert report.verdict is Verdict.UNDEFINED

@@ -173,6 +173,12 @@ def test_a_complex_output_is_undecided() -> None:
     assert "the output is complex" in str(report.gradients[0].reason)
 
 
+def test_what_a_mask_picks_is_undecided() -> None:
+    report = proved("x[x > 0].sum()", x=(3,))
+    assert report.verdict == "undecided"
+    assert "picked depends on a leaf's values" in text(report, Style())
+
+
 def test_a_conjugate_that_is_missing_is_refuted() -> None:
     def forward(x: Tensor) -> Tensor:
         return torch.view_as_real(torch.fft.fft(x))
