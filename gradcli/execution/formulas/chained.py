@@ -143,7 +143,9 @@ def _steps(
         wanted = [one for one in call.inputs if one in moving]
         known = fused(call, dict(zip(call.inputs, OPERANDS, strict=False)), is_stable=here.settings.stable)
         kernels = {one: text for one, text in known.items() if one in moving}
-        partials = _partials(call, wanted, derivations, helpers)
+        # What is published is finite where a derived one may not be: y**x at y = 0.
+        is_published = bool(call.op.published) and {*kernels} == {*wanted} and call.op.fused is None
+        partials = kernels if is_published else _partials(call, wanted, derivations, helpers)
         if partials is None and {*kernels} != {*wanted}:
             return None
         partials = kernels if partials is None else partials

@@ -218,3 +218,14 @@ def test_a_stable_function_keeps_the_digits_that_pytorchs_formula_loses() -> Non
         (found[is_stable],) = torch.autograd.grad(space["LogNdtr"].apply(x).sum(), x)
     assert found[True].tolist() == pytest.approx(expected, rel=1e-5)
     assert abs(found[False][0].item() / 1e6 - 1) > 1e-5
+
+
+def test_a_power_of_0_within_a_chain_has_the_gradient_of_autograd() -> None:
+    space: dict[str, Any] = {"__name__": "derived"}
+    exec(gradcli.derive("atan2(x, y**atan2(y, x + y))*x", {"x": (3,), "y": (3,)}).function(), space)  # noqa: S102 (ours)
+    x = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([0.7, 0.0, 2.0], dtype=torch.float64, requires_grad=True)
+    (expected,) = torch.autograd.grad((torch.atan2(x, y ** torch.atan2(y, x + y)) * x).sum(), x)
+    assert expected.isfinite().all()
+    (found,) = torch.autograd.grad(space["mul"](x, y).sum(), x)
+    torch.testing.assert_close(found, expected)
