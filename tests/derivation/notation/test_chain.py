@@ -102,6 +102,14 @@ def test_what_is_called_twice_is_called_once_and_what_is_read_once_has_no_name()
     torch.testing.assert_close(run(found, dict(given)), {"x": wanted + sine, "y": wanted * given["z"]})
 
 
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [("x/sqrt(y + 1)", "x*rsqrt(y + 1)"), ("x/(z*sqrt(y))", "x*rsqrt(y)/z"), ("x/sqrt(2)", "1/sqrt(2)*x")],
+)
+def test_what_is_over_a_root_is_by_its_inverse(formula: str, text: str) -> None:
+    assert Values().text(product_of(formula)) == text
+
+
 def test_nothing_is_computed_twice() -> None:
     found = tidy(Statements({}, {"x": "where(x*y < 1, x*y, sin(x*y))", "y": "where(x*y < 1, y, x)"}))
     assert [sum(text.count(part) for text in found.texts) for part in ("x * y", "<")] == [1, 1]
