@@ -42,6 +42,13 @@ BEYOND_I = "(real(input) == 0)*(abs(imag(input)) > 1)"
 
 # Σ (-1)^k (πx)^2k / (2k+1)! with as many terms as |x| < 0.1 needs.
 SINC_SERIES = " + ".join(f"({(-1) ** k})*(pi*input)**{2 * k}/{factorial(2 * k + 1)}" for k in range(9))
+# Its derivative: below 0.01, the angle's square v asks for pi**2*x*(-1/3 + v/30 - v**2/840 + v**3/45360).
+SQUARE = "square(pi*input)"
+SINC_TERMS = f"addcmul({SQUARE}, {SQUARE}, addcmul({SQUARE}, {SQUARE}, {SQUARE}, value=-1/54), value=-1/28) - 10"
+SAFE = f"where({SQUARE} < 0.01, 1, input)"
+SINC_SLOPE = (
+    f"where({SQUARE} < 0.01, pi**2*input*({SINC_TERMS})/30, (cos(pi*input) - sin(pi*input)/(pi*{SAFE}))/{SAFE})"
+)
 
 POINTWISE: tuple[Op, ...] = (
     # Arithmetic
@@ -225,6 +232,7 @@ POINTWISE: tuple[Op, ...] = (
         "sinc(input)",
         f"where(input**2 < 0.01, {SINC_SERIES}, sin(pi*input)/(pi*input))",
         aliases=("special.sinc",),
+        published={"input": f"g*{SINC_SLOPE}"},
     ),
     _op("deg2rad(input)", "input*pi/180"),
     _op("rad2deg(input)", "input*180/pi"),

@@ -146,6 +146,9 @@ class Op:
     finite where autograd's is: a formula of parameters, of the gradient `g`, and of the result, `out`. No derivative is
     taken from it either."""
 
+    stable: dict[str, str] = field(default_factory=dict)
+    """The same as `published` where that one loses digits: of the code that `--stable` asks for."""
+
     remedy: tuple[Remedy, ...] = ()
     """What may avoid a NaN or an infinity that the op makes, in the order in which they are tried."""
 

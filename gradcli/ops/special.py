@@ -59,7 +59,9 @@ SPECIAL: tuple[Op, ...] = (
         # The root is |input|: of a negative argument, sympy writes erfc(-x) as 2 - erfc(x), which cancels.
         "where(input < -1, log(special.erfcx(sqrt(input**2/2))/2) - input**2/2, log(1 - erfc(input/sqrt(2))/2))",
         "torch.special.log_ndtr(x) | x=2x3",
-        published={"input": "g*sqrt(2/pi)/special.erfcx(-input/sqrt(2))"},
+        # Far below 0, the exponent is a small difference of large numbers.
+        published={"input": "g*exp(-addcmul(out, input, input, value=1/2))/sqrt(2*pi)"},
+        stable={"input": "g*sqrt(2/pi)/special.erfcx(-input/sqrt(2))"},
     ),
     FAMILY.pointwise(
         "special.ndtri(input)",

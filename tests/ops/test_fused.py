@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+import mpmath
 import pytest
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from gradcli.execution.forward.callables import function
 from gradcli.ops.record import Op
 from gradcli.ops.signature import defaults
-from gradcli.ops.table import FUSED, OPS
+from gradcli.ops.table import FUSED, OPS, find
 
 WITH_KERNEL = [op for op in OPS if op.fused is not None]
 # Parameters that have no default.
@@ -59,6 +60,7 @@ def test_whether_a_kernel_can_be_differentiated_is_what_pytorch_says(op: Op) -> 
 
 PUBLISHED = [(op, name) for op in OPS for name in op.published]
 FORMULA = {"log": torch.log, "sqrt": math.sqrt, "pi": math.pi, "where": torch.where, "special": torch.special}
+FORMULA |= {name: getattr(torch, name) for name in ("addcmul", "cos", "exp", "sin", "square")}
 
 
 @pytest.mark.parametrize(("op", "name"), PUBLISHED, ids=[f"{op.name} {name}" for op, name in PUBLISHED])
@@ -74,6 +76,26 @@ def test_a_published_gradient_is_that_of_autograd(op: Op, name: str) -> None:
     (expected,) = torch.autograd.grad(out, given[name], g)
     found = eval(op.published[name], {**FORMULA, **given, "g": g, "out": out})  # noqa: S307 (the table's own words)
     torch.testing.assert_close(found.detach(), expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("x", [-30.0, -1e4, -1e8, 0.3, 5.0])
+def test_the_stable_gradient_of_log_ndtr_keeps_its_digits(x: float) -> None:
+    formula = find("special.log_ndtr").stable["input"]
+    found = eval(formula, {**FORMULA, "g": 1.0, "input": torch.tensor(x, dtype=torch.float64)})  # noqa: S307 (its words)
+    with mpmath.workdps(40):
+        expected = mpmath.npdf(x) / mpmath.ncdf(x)
+        assert abs(found.item() / expected - 1) < 1e-14
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-9, -1e-3, 0.0318, 0.0319, 0.1, -2.0])
+def test_the_published_gradient_of_sinc_keeps_its_digits(x: float) -> None:
+    point = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    first = eval(find("sinc").published["input"], {**FORMULA, "g": 1.0, "input": point})  # noqa: S307 (the table's words)
+    (second,) = torch.autograd.grad(first, point)
+    with mpmath.workdps(40):
+        for order, found in enumerate((first, second), 1):
+            expected = mpmath.diff(mpmath.sincpi, x, order)
+            assert abs(found.item() - expected) <= 1e-13 * abs(expected)
 
 
 def test_kernels_of_one_name_are_differentiable_alike() -> None:

@@ -18,8 +18,19 @@ from gradcli.ops.table import FUSED
 ARRIVING = "_g"
 UPSTREAM = Product(above=(ARRIVING,))
 # What functions cost, in passes over memory; any other.
-COSTS = {"plus": 0.0, "add": 1.0, "addcmul": 1.3, "addcdiv": 1.8, "abs": 1.0, "sign": 1.0, "square": 1.0, "sqrt": 1.5}
-COSTS |= {"exp": 2.0, "where": 3.0, "log": 3.0, "sin": 3.5, "cos": 3.5, "erf": 4.0, "sigmoid": 4.5, "tanh": 5.0}
+COSTS = {"plus": 0.0, "add": 1.0, "addcmul": 1.3, "addcdiv": 1.8, "abs": 1.0, "sign": 1.0, "square": 1.0}
+COSTS |= {
+    "sqrt": 1.5,
+    "rsqrt": 1.5,
+    "exp": 2.0,
+    "where": 3.0,
+    "log": 3.0,
+    "sin": 3.5,
+    "cos": 3.5,
+    "erf": 4.0,
+    "sigmoid": 4.5,
+    "tanh": 5.0,
+}
 # PyTorch's own kernels of backward are of one pass, but for what they compute in it.
 COSTS |= dict.fromkeys(FUSED, 1.2) | {"gelu_backward": 7.5, "mish_backward": 20.0}
 COSTS |= {"softplus_backward": 2.2, "silu_backward": 2.2, "elu_backward": 2.2}

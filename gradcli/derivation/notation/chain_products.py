@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from gradcli.derivation.notation.code_numbers import decimal
 from gradcli.derivation.notation.parsed import is_number, names_read, parsed
 from gradcli.derivation.notation.written import text_of
 
@@ -45,10 +46,12 @@ class Product:
     @property
     def scale(self) -> str:
         """Return the number that it is multiplied by, as a formula."""
-        above, below = _those(self, _is_number)
-        top = [*([str(self.number.numerator)] if self.number.numerator != 1 or not above else []), *above]
-        bottom = [*([str(self.number.denominator)] if self.number.denominator != 1 else []), *below]
-        return "*".join(top) + "".join(f"/{one}" for one in bottom)
+        above, below = (_powers(those) for those in _those(self, _is_number))
+        number = abs(self.number)
+        top, bottom = decimal(number) or str(number.numerator), "1" if decimal(number) else str(number.denominator)
+        top = "*".join([*([top] if top != "1" or not above else []), *above])
+        whole = top + "".join(f"/{one}" for one in [*([bottom] if bottom != "1" else []), *below])
+        return f"-{whole}" if self.number < 0 else whole
 
     @property
     def is_number(self) -> bool:
@@ -71,6 +74,18 @@ class Product:
         """Return it without factors that it has."""
         above, below = Counter(self.above) - Counter(part.above), Counter(self.below) - Counter(part.below)
         return Product(self.number, tuple(above.elements()), tuple(below.elements()))
+
+
+def _powers(factors: Sequence[str]) -> list[str]:
+    """Return factors, equal ones as a power."""
+    return [_closed(text) if count == 1 else f"{_closed(text)}**{count}" for text, count in Counter(factors).items()]
+
+
+def _without_roots_below(product: Product) -> Product:
+    """Return a product by 1 over a root, which is one pass, instead of over the root."""
+    roots = [text for text in product.below if text.startswith("sqrt(") and product_of(text).above == (text,)]
+    inverses = tuple(f"r{text}" for text in roots)
+    return replace(product.without(Product(below=tuple(roots))), above=(*product.above, *inverses))
 
 
 def _those(product: Product, are: Callable[[str], bool]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -167,8 +182,7 @@ def _signed(product: Product) -> str:
 def _text(product: Product) -> str:
     """Return a product as a formula, its numbers first, equal factors as a power."""
     scale, tensors = product.scale, product.tensors
-    powers = Counter(tensors.above).items()
-    body = "*".join(_closed(text) if count == 1 else f"{_closed(text)}**{count}" for text, count in powers)
+    body = "*".join(_powers(tensors.above))
     whole = _multiple(scale, body) if body else scale
     return f"{whole}/{_divisor(tensors.below)}" if tensors.below else whole
 
@@ -223,7 +237,7 @@ class Values:
 
     def _unscaled(self, product: Product) -> str:
         """Return the formula of a product without its numbers; a factor that is 1 and a rest is multiplied in one."""
-        tensors = product.tensors
+        tensors = _without_roots_below(product.tensors)
         factors = self._multiplied_out(tensors.above)
         whole = _joined(factors) if len(factors) != 1 or tensors.below else factors[0]
         return f"{whole or '1'}/{_divisor(tensors.below)}" if tensors.below else whole or "1"

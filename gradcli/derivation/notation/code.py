@@ -7,6 +7,7 @@ import keyword
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from gradcli.derivation.notation.backends import BACKENDS, Backend
@@ -17,6 +18,7 @@ from gradcli.derivation.notation.parsed import Parsed, parsed
 from gradcli.derivation.notation.shapes import shape_of
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.whole import is_whole
+from gradcli.derivation.notation.wrapped import wrapped
 
 RESERVED = frozenset({"torch", "np", "jax", "jnp", "math", "gradient", *keyword.kwlist, *dir(builtins)})
 NAME = "gradient"
@@ -47,11 +49,13 @@ def source(
     sizes: Mapping[str, int] | None = None,
     held: Mapping[str, Sequence[Any]] | None = None,
     integers: Collection[str] = (),
+    typed: Collection[Fraction] = (),
 ) -> str:
     """Return the source of `gradient(...)`, which returns a gradient, or a tuple of several.
 
     `parameters` are what it takes, with their shapes, but for those that are `held`, whose numbers it holds itself;
-    `sizes` are the lengths that have names, `integers` the parameters of whole numbers or truth values.
+    `sizes` are the lengths that have names, `integers` the parameters of whole numbers or truth values,
+    `typed` the decimals of the program.
     Raises NotSupportedError for a function that the library lacks.
     """
     backend = BACKENDS[to]
@@ -64,7 +68,7 @@ def source(
     common = shared([one.formula for one in wanted], {*names, *names.values(), *known, *RESERVED, *LETTERS}, ONE_HOT)
     for name, part in common.parts:
         emitter = Emitter(
-            backend, names, _like(wanted[0], names), shapes, lines, helpers, sizes=known, integers=integers
+            backend, names, _like(wanted[0], names), shapes, lines, helpers, sizes=known, integers=integers, typed=typed
         )
         lines.append(f"{name} = {part_of(emitter, name, part)}")
         shape = shape_of(parsed(part).body, {name: shapes[own] for name, own in names.items() if own in shapes})
@@ -72,7 +76,10 @@ def source(
         names[name] = name
     wanted = [replace(one, formula=text) for one, text in zip(wanted, common.formulas, strict=True)]
     for number, one in enumerate(wanted, 1):
-        emitter = Emitter(backend, names, _like(one, names), shapes, lines, helpers, sizes=known, integers=integers)
+        emitter = replace(
+            Emitter(backend, names, _like(one, names), shapes, lines, helpers, sizes=known, integers=integers),
+            typed=typed,
+        )
         expression = result_of(emitter, one, names)
         if len(wanted) > 1:
             result = _unlike(f"gradient_{number}", names.values())
@@ -88,7 +95,7 @@ def source(
     blocks = [*(backend.helpers[name] for name in helpers), "\n".join(text)]
     imports = [*(["import math"] if any("math." in block for block in blocks) else []), *backend.imports]
     top = "\n".join(imports)
-    return "\n\n\n".join([top.replace("import math\nimport", "import math\n\nimport"), *blocks]) + "\n"
+    return wrapped("\n\n\n".join([top.replace("import math\nimport", "import math\n\nimport"), *blocks]) + "\n")
 
 
 def _like(wanted: Wanted, names: Mapping[str, str]) -> str:

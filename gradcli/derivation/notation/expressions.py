@@ -8,12 +8,13 @@ the tensor everywhere: positions wrap round.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from gradcli.derivation.notation.backends import MADE, TORCH, Backend
 from gradcli.derivation.notation.brackets import bracketed, with_parentheses
-from gradcli.derivation.notation.labels import LABELS, with_added_labels
+from gradcli.derivation.notation.labels import LABELS
 from gradcli.derivation.notation.numpy_helpers import with_order
 from gradcli.derivation.notation.parsed import (
     CONSTANTS,
@@ -26,10 +27,11 @@ from gradcli.derivation.notation.parsed import (
     names_read,
 )
 from gradcli.derivation.notation.poles import without_pole
+from gradcli.derivation.notation.prepared import for_torch, prepared
 from gradcli.derivation.notation.ranges import Letter, index_code, span, stop_of
 from gradcli.derivation.notation.shapes import literal_shape
 from gradcli.derivation.notation.unified import value as value_of
-from gradcli.derivation.notation.whole import FLOATS, with_floats
+from gradcli.derivation.notation.whole import FLOATS
 from gradcli.errors import NotSupportedError
 from gradcli.python_trees import expression_tree
 
@@ -56,6 +58,8 @@ class Emitter:
     """The names of tensors of whole numbers, or of truth values."""
     device: str | None = None
     """What the code calls the tensor that is where new ones go; None for the default device."""
+    typed: Collection[Fraction] = ()
+    """The decimals of the program."""
 
     def expression(self, formula: Parsed, shape: Sequence[int | str]) -> str:
         """Return the expression of a formula; that of an entry has an axis at its end for every index of its sums."""
@@ -69,10 +73,10 @@ class Emitter:
         return bracketed(self.value(self._prepared(formula.body)))
 
     def _prepared(self, node: ast.expr) -> ast.expr:
-        """Return an expression as the library takes it: without one-hot matrices, and matrices of one type."""
+        """Return an expression as the library takes it."""
         shapes = {name: self.shapes[own] for name, own in self.names.items() if own in self.shapes}
-        found = with_added_labels(node, shapes, self.sizes)
-        return with_floats(found, self.integers) if self.backend is TORCH else found
+        found = prepared(node, shapes, self.sizes, self.typed)
+        return for_torch(found, self.integers, self.is_number) if self.backend is TORCH else found
 
     def _enter(self, letter: str, axis: int, low: int, high: int, stop: str = "") -> None:
         taken = {*self.names.values(), *(known.code for known in self.letters.values())}
@@ -192,8 +196,7 @@ class Emitter:
         if name is None:
             raise NotSupportedError(f"{self.backend.name} has no function for '{node.func.attr}'")
         words = [ast.keyword(keyword.arg, self.value(keyword.value)) for keyword in node.keywords]
-        own = ast.Attribute(self.value(node.func.value), name)
-        return ast.Call(own, [self.value(argument) for argument in node.args], words)
+        return ast.Call(ast.Attribute(self.value(node.func.value), name), [*map(self.value, node.args)], words)
 
     def _read(self, node: ast.Subscript) -> ast.expr:
         """Return a part of a tensor, or its entries at indices."""
@@ -274,9 +277,6 @@ class Emitter:
         self.letters, self.depth = kept, first
         for count in counts:
             body = ast.BinOp(expression_tree(count), ast.Mult(), body)
-        return self._summed(body, axes)
-
-    def _summed(self, body: ast.expr, axes: Sequence[int]) -> ast.expr:
         if not axes:
             return body
         along = ast.Constant(axes[0]) if len(axes) == 1 else ast.Tuple([ast.Constant(axis) for axis in axes])

@@ -12,14 +12,17 @@ from dataclasses import dataclass, field, replace
 
 from gradcli.derivation.notation.backends import RAISING, TORCH
 from gradcli.derivation.notation.code import part_of, result_of
+from gradcli.derivation.notation.code_numbers import typed_in
 from gradcli.derivation.notation.expressions import Emitter
+from gradcli.derivation.notation.function_guard import guard, homes_of
 from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, FunctionParts, gradient_name, unpacked
 from gradcli.derivation.notation.function_recorded import recorded_lines
-from gradcli.derivation.notation.function_words import INDENT, docstring, quoted, shown_shape
+from gradcli.derivation.notation.function_words import INDENT, docstring, quoted
 from gradcli.derivation.notation.labels import ONE_HOT
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.shapes import shape_of
 from gradcli.derivation.notation.sharing import readers, shared
+from gradcli.derivation.notation.wrapped import WIDTH, wrapped
 from gradcli.python_trees import expression_tree
 
 
@@ -43,7 +46,7 @@ class _Method:
     def emitter(self, names: Mapping[str, str], lines: list[str]) -> Emitter:
         sizes, shapes = self.parts.sizes, {**self.parts.shapes_here, **self.seen}
         found = Emitter(TORCH, names, self.like, shapes, lines, self.helpers, sizes=sizes, device=self.like)
-        return replace(found, integers=self.integers)
+        return replace(found, integers=self.integers, typed=typed_in(self.parts.program))
 
 
 def function_source(parts: FunctionParts) -> str:
@@ -66,7 +69,7 @@ def function_source(parts: FunctionParts) -> str:
     helpers = [text for name, text in known.items() if re.search(rf"\b_{name}\(", body)]
     top = _top(parts, "\n".join([*helpers, body]))
     calls = ["\n".join(_call(parts))] if parts.call else []
-    return "\n\n\n".join([top, *helpers, body, *calls, "\n".join(_test(parts, bool(jvp)))]) + "\n"
+    return wrapped("\n\n\n".join([top, *helpers, body, *calls, "\n".join(_test(parts, bool(jvp)))]) + "\n")
 
 
 def _saved(parts: FunctionParts, backward: _Method, jvp: _Method | None) -> tuple[list[str], list[str]]:
@@ -100,6 +103,8 @@ def _quiet(line: str) -> str:
 
 def _top(parts: FunctionParts, body: str) -> str:
     title = f'"""`{quoted(parts.program)}` as a `torch.autograd.Function`, with a backward that was derived."""'
+    if len(title) > WIDTH:
+        title = f'"""`{quoted(parts.program)}` as a `torch.autograd.Function`.\n\nIts backward was derived.\n"""'
     math = ["import math", ""] if "math." in body else []
     functional = ["import torch.nn.functional as F"] if re.search(r"\bF\.", body) else []
     imports = [*math, "import torch", *functional, "from torch.autograd import gradcheck, gradgradcheck"]
@@ -113,50 +118,13 @@ def _indented(lines: Sequence[str]) -> list[str]:
 def _forward(parts: FunctionParts) -> list[str]:
     result = f"({parts.result}).clone()" if parts.is_copied else parts.result
     lines = [*parts.forward, f"return {', '.join([_tidy(result), *parts.kept])}"]
-    homes = _homes(parts)
-    body = [*_guard(parts), *(f"{size} = {homes[size]}" for size in _used_sizes(parts, lines)), *lines]
+    homes = homes_of(parts)
+    body = [*guard(parts), *(f"{size} = {homes[size]}" for size in _used_sizes(parts, lines)), *lines]
     return ["@staticmethod", f"def forward({', '.join(parts.parameters)}):", *_indented(body)]
 
 
 def _tidy(text: str) -> str:
     return ast.unparse(expression_tree(text))
-
-
-def _guard(parts: FunctionParts) -> list[str]:
-    """Refuse shapes that the formulas are not for."""
-    tests = _tests(parts)
-    if not tests:
-        return []
-    words = ", ".join(f"{name} {shown_shape(shape)}" for name, shape in parts.parameters.items())
-    words = "the same" if parts.is_elementwise else words
-    return [f"if {' or '.join(tests)}:", f'{INDENT}raise ValueError("the shapes must be {words}")']
-
-
-def _tests(parts: FunctionParts) -> list[str]:
-    names = [*parts.parameters]
-    if parts.is_elementwise:
-        return [f"{name}.shape != {names[0]}.shape" for name in names[1:]]
-    tests = [f"{name}.ndim != {len(shape)}" for name, shape in parts.parameters.items()]
-    homes: dict[str, str] = {}
-    for name, shape in parts.parameters.items():
-        for axis, length in enumerate(shape):
-            place = f"{name}.shape[{axis}]"
-            if isinstance(length, int):  # a number of the program's own
-                tests.append(f"{place} != {length}")
-            elif length in homes:
-                tests.append(f"{place} != {homes[length]}")
-            else:
-                homes[length] = place
-    return [*tests, *_emptied(parts, homes)]
-
-
-def _emptied(parts: FunctionParts, homes: Mapping[str, str]) -> list[str]:
-    """Return the tests of lengths of the output which may be 0: nothing can be read from what is empty."""
-    several = [str(length) for length in parts.output if not isinstance(length, int) and length not in homes]
-    if not all({*names_read(parsed(text).body)} <= {*homes} for text in several):
-        return []
-    places = re.compile(r"[A-Za-z_]\w*")
-    return [f"{places.sub(lambda name: homes[name[0]], text)} < 1" for text in dict.fromkeys(several)]
 
 
 def _setup(parts: FunctionParts, saved: Sequence[str], pushed: Sequence[str], lines: Sequence[str]) -> list[str]:
@@ -182,19 +150,9 @@ def _used_sizes(parts: FunctionParts, lines: Sequence[str]) -> list[str]:
     return [name for name in parts.sizes if name in read]
 
 
-def _homes(parts: FunctionParts) -> dict[str, str]:
-    """Return where each length with a name is seen: `X.shape[0]`."""
-    places = [
-        (length, f"{name}.shape[{axis}]")
-        for name, shape in parts.parameters.items()
-        for axis, length in enumerate(shape)
-    ]
-    return {str(length): place for length, place in reversed(places)}
-
-
 def _kept(parts: FunctionParts, saved: Sequence[str], lines: Sequence[str]) -> dict[str, str]:
     """Return the lengths that no saved tensor shows, each with where it is seen."""
-    homes = _homes(parts)
+    homes = homes_of(parts)
     return {name: homes[name] for name in _used_sizes(parts, lines) if _seen(parts, name, saved) is None}
 
 

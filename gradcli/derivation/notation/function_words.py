@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gradcli.derivation.notation.code import LETTERS
@@ -9,7 +10,7 @@ from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionPart
 from gradcli.derivation.notation.sharing import shared
 
 INDENT = "    "
-LINE = 110
+LINE = 92
 
 
 def docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
@@ -58,10 +59,25 @@ def _formulas(parts: FunctionParts) -> list[str]:
     texts = {f"{name}: ": one.formula for name, one in parts.gradients.items()}
     texts |= {"along tangents: ": parts.jvp.formula} if parts.jvp else {}
     common = shared([*texts.values()], {*parts.parameters, *parts.shapes, *parts.sizes, *OWN, *LETTERS})
-    lines = [head + text for head, text in zip(texts, common.formulas, strict=True)]
-    lines += [f"where {name} = {text}" for name, text in common.parts]
-    short = [line if len(line) <= LINE else f"{line.partition(': ')[0]}: see the code" for line in lines]
-    return [f"Gradients, where {parts.upstream} is the upstream one:", *(INDENT + quoted(line) for line in short)]
+    lines = [head + _short(head, text) for head, text in zip(texts, common.formulas, strict=True)]
+    lines += _named([line.partition(": ")[2] for line in lines], common.parts)
+    return [f"Gradients, where {parts.upstream} is the upstream one:", *(INDENT + quoted(line) for line in lines)]
+
+
+def _named(shown: list[str], parts: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the lines of the parts that are read where they can be seen."""
+    found: list[str] = []
+    for name, text in reversed(parts):
+        if any(re.search(rf"\b{name}\b", other) for other in shown):
+            head = f"where {name} = "
+            shown = [*shown, _short(head, text)]
+            found = [head + shown[-1], *found]
+    return found
+
+
+def _short(head: str, text: str) -> str:
+    """Return a formula, unless it is too long for a line."""
+    return text if len(head + text) <= LINE else "see the code"
 
 
 def quoted(text: str) -> str:

@@ -46,7 +46,7 @@ WORDS = re.compile(r"\b(?:[a-dg]|output)\b(?!\()")
 STEP = re.compile(r"\b_step\d+\b")
 # Of values on the way back.
 LETTERS, MOST_NAMES = "uvwrs", 99
-LEAST = 2  # calls of a chain
+LEAST = 2  # calls of a chain in which none has a published formula
 # A step at a time, backward costs so much less than by formulas of the leaves where that is worth more results.
 WORTH = 0.8
 NO_JVP = "There is no jvp: it would have to compute again what backward does not read."
@@ -96,9 +96,8 @@ def _chained(
     Raises NotSupportedError if a step has no code.
     """
     calls = needed(here.trace)
-    if len(calls) < (1 if as_published else LEAST) or not _is_chain(here, names, calls):
-        return None
-    if as_published and not any(call.op.published for call in calls):
+    has_published = any(call.op.published for call in calls)
+    if not (has_published or (len(calls) >= LEAST and not as_published)) or not _is_chain(here, names, calls):
         return None
     texts = filter(None, map(_alone, calls))
     if all(cost(text) <= DIVISION for text in texts):  # to compute again costs no more than to read
@@ -142,9 +141,11 @@ def _steps(
     moving, steps = {*here.wanted}, []
     for call in calls:
         wanted = [one for one in call.inputs if one in moving]
-        known = fused(call, dict(zip(call.inputs, OPERANDS, strict=False))) if wanted else {}
+        known = fused(call, dict(zip(call.inputs, OPERANDS, strict=False)), is_stable=here.settings.stable)
         kernels = {one: text for one, text in known.items() if one in moving}
-        partials = _partials(call, wanted, derivations, helpers)
+        # What is published is finite where a derived one may not be: y**x at y = 0.
+        is_published = bool(call.op.published) and {*kernels} == {*wanted} and call.op.fused is None
+        partials = kernels if is_published else _partials(call, wanted, derivations, helpers)
         if partials is None and {*kernels} != {*wanted}:
             return None
         partials = kernels if partials is None else partials

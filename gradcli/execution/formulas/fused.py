@@ -20,12 +20,16 @@ from gradcli.python_trees import expression_tree
 GRADIENT, RESULT = "g", "out"
 
 
-def fused(call: TracedCall, operands: Mapping[TracedTensor, str]) -> dict[TracedTensor, str]:
-    """Return what a call adds to the gradients of operands, by a kernel or as published; else nothing."""
+def fused(call: TracedCall, operands: Mapping[TracedTensor, str], *, is_stable: bool) -> dict[TracedTensor, str]:
+    """Return what a call adds to the gradients of operands, by a kernel or as published; else nothing.
+
+    `is_stable` asks for all digits.
+    """
     given = {**defaults(call.op.signature), **call.arguments.bound}
     words = {name: _text(value, operands) for name, value in given.items()}
     words |= {GRADIENT: GRADIENT, RESULT: OUTPUT}
-    texts = dict(call.op.published) if len(call.inputs) == len(call.arguments.bound) else {}
+    published = {**call.op.published, **(call.op.stable if is_stable else {})}
+    texts = published if len(call.inputs) == len(call.arguments.bound) else {}
     first = next(iter(call.arguments.bound), None)
     if call.op.fused is not None and first is not None:
         texts[first] = call.op.fused.call

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.notation.code import Wanted, source
+from gradcli.derivation.notation.code_numbers import typed_in
 from gradcli.derivation.notation.parsed import parsed
 from gradcli.errors import NotSupportedError, first_line
 from gradcli.execution.formulas.closed import (
@@ -114,7 +115,8 @@ def code_at(
     given = arguments(point, moving=moving)
     integers = frozenset(name for name, value in given.items() if not (value.is_floating_point() or value.is_complex()))
     shapes = {name: tuple(value.shape) for name, value in given.items()}
-    return source(to, shapes, wanted, sizes=point.settings.sizes, held=held, integers=integers)
+    typed, sizes = typed_in(point.program.source), point.settings.sizes
+    return source(to, shapes, wanted, sizes=sizes, held=held, integers=integers, typed=typed)
 
 
 def difference(value: Tensor, reference: Tensor) -> float:

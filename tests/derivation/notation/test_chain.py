@@ -13,7 +13,7 @@ from gradcli.derivation.notation.backends import TORCH
 from gradcli.derivation.notation.chain import Chain, Statements, Step, along, backward, cost
 from gradcli.derivation.notation.chain_lines import backward_lines
 from gradcli.derivation.notation.chain_products import Product, Values, common_factors, product_of
-from gradcli.derivation.notation.chain_statements import tidy
+from gradcli.derivation.notation.chain_statements import LINE, tidy
 from gradcli.derivation.notation.expressions import Emitter
 from gradcli.derivation.notation.parsed import parsed
 
@@ -100,6 +100,33 @@ def test_what_is_called_twice_is_called_once_and_what_is_read_once_has_no_name()
     wanted = given["x"] * sine * given["y"]
     assert [*found.values] == ["_2_", "_1"]
     torch.testing.assert_close(run(found, dict(given)), {"x": wanted + sine, "y": wanted * given["z"]})
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [("x/sqrt(y + 1)", "x*rsqrt(y + 1)"), ("x/(z*sqrt(y))", "x*rsqrt(y)/z"), ("x/sqrt(2)", "1/sqrt(2)*x")],
+)
+def test_what_is_over_a_root_is_by_its_inverse(formula: str, text: str) -> None:
+    assert Values().text(product_of(formula)) == text
+
+
+def test_nothing_is_computed_twice() -> None:
+    found = tidy(Statements({}, {"x": "where(x*y < 1, x*y, sin(x*y))", "y": "where(x*y < 1, y, x)"}))
+    assert [sum(text.count(part) for text in found.texts) for part in ("x * y", "<")] == [1, 1]
+    given = tensors("x", "y")
+    x, y = given["x"], given["y"]
+    is_small = x * y < 1
+    wanted = {"x": torch.where(is_small, x * y, (x * y).sin()), "y": torch.where(is_small, y, x)}
+    torch.testing.assert_close(run(found, dict(given)), wanted)
+
+
+def test_a_long_formula_has_parts_with_names() -> None:
+    long = " + ".join(f"sin(x*{number})*cos(y/{number})" for number in range(1, 12))
+    found = tidy(Statements({}, {"x": long}))
+    assert max(map(len, found.texts)) <= LINE
+    given = tensors("x", "y")
+    wanted = sum((given["x"] * number).sin() * (given["y"] / number).cos() for number in range(1, 12))
+    torch.testing.assert_close(run(found, dict(given)), {"x": wanted})
 
 
 @pytest.mark.parametrize("others", [{}, {"t": "gt", "s": "gs"}])

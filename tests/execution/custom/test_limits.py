@@ -88,3 +88,32 @@ def test_slopes_along_the_axes_alone_are_no_derivative(body: Formula, is_there: 
     lost = {"x": torch.full((2,), torch.nan, dtype=torch.float64)}
     found = with_limits(recording, torch.ones((), dtype=torch.float64), lost)["x"]
     assert found.isnan().tolist() == [not is_there] * 2
+
+
+class Orthonormal(torch.autograd.Function):
+    """The Q of QR, and the solve that its backward is; NaN as a whole where a column of x is 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.linalg.qr(x)[0]
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        q, r = torch.linalg.qr(x)
+        m = -g.mT @ q
+        m = g + q @ (m.tril(-1) + m.tril(-1).mT + m.diagonal().diag())
+        found = torch.linalg.solve_ex(r, m.mT)[0].mT
+        return torch.where(r.diagonal().detach().all(), found, torch.nan)
+
+
+def test_nan_is_right_where_only_one_entry_has_a_derivative() -> None:
+    x = torch.tensor([[-1.5, 1.4], [1.7, -0.8], [1.2, 1.1]], dtype=torch.float64)
+    flat = torch.tensor([[0.0, 1.4], [0.0, -0.8], [0.0, 1.1]], dtype=torch.float64)
+    step = torch.zeros_like(flat)
+    step[1, 0] = 1e-9  # as short as it may be, Q turns by a right angle
+    assert (torch.linalg.qr(flat + step)[0] - torch.linalg.qr(flat)[0]).abs().max() > 0.5
+    report = gradcli.check_function(Orthonormal, {"x": x})
+    points = next(check for check in report.details.checks if check.name == "other points")  # type: ignore[union-attr]
+    assert points.verdict is Verdict.MATCH

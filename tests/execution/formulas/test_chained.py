@@ -14,9 +14,11 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
 import gradcli
+from gradcli.engine import derive_program
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas import function
 from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 PROGRAM = "tanh(x*y)*y"
 
@@ -203,3 +205,27 @@ def test_a_chain_whose_gradients_have_no_formulas_of_the_leaves_is_one_a_step_at
     found: dict[str, Any] = {"__name__": "derived"}
     exec(code, found)  # noqa: S102 (as above)
     assert gradcheck(found["mul"], leaves(3), check_forward_ad=True)
+
+
+def test_a_stable_function_keeps_the_digits_that_pytorchs_formula_loses() -> None:
+    x = torch.tensor([-1e6, -30.0, 0.5], dtype=torch.float64, requires_grad=True)
+    expected = [1e6, 30.03326, 0.50916]  # by the series x + 1/x of the tail, and by tables
+    found = {}
+    for is_stable in (False, True):
+        settings = Settings(command="derive", to="function", shapes={"x": (3,)}, stable=is_stable)
+        space: dict[str, Any] = {"__name__": "derived"}
+        exec(derive_program("log_ndtr(x)", settings).codes["function"], space)  # noqa: S102 (what gradcli wrote)
+        (found[is_stable],) = torch.autograd.grad(space["LogNdtr"].apply(x).sum(), x)
+    assert found[True].tolist() == pytest.approx(expected, rel=1e-5)
+    assert abs(found[False][0].item() / 1e6 - 1) > 1e-5
+
+
+def test_a_power_of_0_within_a_chain_has_the_gradient_of_autograd() -> None:
+    space: dict[str, Any] = {"__name__": "derived"}
+    exec(gradcli.derive("atan2(x, y**atan2(y, x + y))*x", {"x": (3,), "y": (3,)}).function(), space)  # noqa: S102 (ours)
+    x = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([0.7, 0.0, 2.0], dtype=torch.float64, requires_grad=True)
+    (expected,) = torch.autograd.grad((torch.atan2(x, y ** torch.atan2(y, x + y)) * x).sum(), x)
+    assert expected.isfinite().all()
+    (found,) = torch.autograd.grad(space["mul"](x, y).sum(), x)
+    torch.testing.assert_close(found, expected)
