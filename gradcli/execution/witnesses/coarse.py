@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gradcli.execution.witnesses.line import EPSILON, Line
 from gradcli.report.notes import NoteKind, Notes, noted
+from gradcli.report.report import WitnessReport
 
 NO_STEP = "no step can be taken here"
 
@@ -25,3 +26,8 @@ def too_coarse(line: Line, directions: Tensor | None, unclear: Tensor) -> Notes:
 def is_coarse(line: Line, directions: Tensor | None, rows: Tensor) -> Tensor:
     """Return along which directions, or entries, numbers are further apart than the function's own lengths."""
     return EPSILON * line.entries(directions, rows) > line.local(directions, rows)
+
+
+def takes_no_step(report: WitnessReport) -> bool:
+    """Return whether a witness says that numbers are too large beside others for a step."""
+    return any(note.words.startswith(NO_STEP) for note in report.notes)

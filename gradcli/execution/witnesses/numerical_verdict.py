@@ -18,7 +18,7 @@ from gradcli.execution.forward.trace import TracedTensor, traced_in
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED
 from gradcli.execution.witnesses.chained_sides import Sided
-from gradcli.execution.witnesses.coarse import NO_STEP
+from gradcli.execution.witnesses.coarse import takes_no_step
 from gradcli.execution.witnesses.decisions import Decisions
 from gradcli.execution.witnesses.grain import (
     Grain,
@@ -117,7 +117,7 @@ class NumericalVerdict:
     @property
     def blind(self) -> bool:
         """Return whether a witness sees a kink, and not whether it is at the point, or can take no step to see one."""
-        coarse = [name for name, report in self.witnesses.items() if _takes_no_step(report)]
+        coarse = [name for name, report in self.witnesses.items() if takes_no_step(report)]
         if DIFFERENCES in coarse or (coarse and not self.is_within(max(self.size or 1.0, 1.0))):
             return True
         return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in self.witnesses.values())
@@ -294,8 +294,3 @@ def _are_within(reports: Mapping[str, WitnessReport], size: float) -> bool:
     found = reports.get(DIFFERENCES)
     error = None if found is None else found.estimated_error
     return error is not None and error <= CLEAR * size
-
-
-def _takes_no_step(report: WitnessReport) -> bool:
-    """Return whether a witness says that numbers are too large beside others for a step."""
-    return any(note.words.startswith(NO_STEP) for note in report.notes)
