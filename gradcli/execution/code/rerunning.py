@@ -20,7 +20,7 @@ from gradcli.execution.code.retraced import checkpointed
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.again import Perturb, RefusedError
 from gradcli.execution.forward.aliasing import is_graph_leaf, storage_of
-from gradcli.execution.forward.call_kinds import IDENTITIES
+from gradcli.execution.forward.call_kinds import IDENTITIES, LOCKED
 from gradcli.execution.forward.calls import NOWHERE, MadeCall
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.twins import changed, made_by, versions
@@ -78,6 +78,8 @@ class Replay(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call."""
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
+        if call.name in LOCKED:
+            return call.run()
         if any(map(is_functorch_wrapped_tensor, call.tensors)):
             return self._transformed(call)
         if (

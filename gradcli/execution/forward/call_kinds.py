@@ -28,6 +28,9 @@ TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data"})
 TEXTS = frozenset({"__repr__", "__format__"})
 # What a module asks of its parameters when it moves them, be it to the meta device, where no gradient is known.
 QUESTIONS = frozenset({"_has_compatible_shallow_copy_type", "is_complex", "is_floating_point"})
+# What PyTorch sets after a Function has written to a view, while it holds the view's lock: whoever asks for the view's
+# grad_fn then waits for ever.
+LOCKED = frozenset({"torch.Tensor._backward_hooks.__set__"})
 # What decides by values: their results are truth values of Python's, of tensors that need not require grad.
 DECIDING = frozenset({"__bool__", "is_nonzero", "equal", "allclose"})
 # Those that ask whether a number is 0.
@@ -47,12 +50,14 @@ COMPARING = (
 
 
 def is_question(call: MadeCall) -> bool:
-    """Return whether a call only asks what a tensor is like, or has, or for its text.
+    """Return whether a call only asks what a tensor is like, or has, or for its text, or may not be asked about.
 
     PyTorch writes a tensor with functorch switched off until the frame that does so is freed: an error inside, of a
     call that a program may not make, would keep that frame, and every later Jacobian would be 0.
     """
-    return call.short in TEXTS | QUESTIONS or (call.short == "__get__" and call.name.split(".")[-2] not in TENSORS)
+    if call.name in LOCKED or call.short in TEXTS | QUESTIONS:
+        return True
+    return call.short == "__get__" and call.name.split(".")[-2] not in TENSORS
 
 
 def may_write(call: MadeCall) -> list[Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -151,3 +153,33 @@ def test_a_write_that_leaves_something_else_in_memory_is_undecided(monkeypatch: 
         report = gradcli.evaluate(function, {"x": _point()})
         assert report.verdict == "undecided"
         assert "does not leave in memory" in str(report["x"].note)
+
+
+WRITES_TO_A_VIEW = """
+import torch
+import gradcli
+
+class AddOne(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        return x.add_(1)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g
+
+def code(x):
+    y = x.clone()
+    AddOne.apply(y[0])
+    return (y * y).sum()
+
+report = gradcli.check(code, {"x": [[0.5, -1.5], [2.0, 3.0]]})
+print(report.verdict, report["x"].gradient.tolist())
+"""
+
+
+def test_a_function_that_writes_to_a_view_is_not_asked_about_it_meanwhile() -> None:
+    """PyTorch holds the view's lock then, and nothing but the end of the process ends a wait for it."""
+    done = subprocess.run([sys.executable, "-c", WRITES_TO_A_VIEW], capture_output=True, text=True, timeout=120)  # noqa: PLW1510
+    assert done.stdout == "undecided [[3.0, -1.0], [4.0, 6.0]]\n"
