@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 from collections.abc import Collection
 from fractions import Fraction
 
 LONGEST = 6  # characters of a decimal
 MOST = 10  # times a number that was typed, of a fraction that comes from it
-
-
-def typed_in(program: str) -> frozenset[Fraction]:
-    """Return the decimals that a program has, and what is left of 1."""
-    try:
-        tokens = [*tokenize.generate_tokens(io.StringIO(program).readline)]
-    except (tokenize.TokenError, SyntaxError):
-        return frozenset()
-    texts = [one.string.replace("_", "") for one in tokens if one.type == tokenize.NUMBER and "." in one.string]
-    numbers = [Fraction(text) for text in texts if not text.endswith(("j", "J"))]
-    return frozenset(one for number in numbers for one in (number, 1 - number) if one)
 
 
 def decimal(number: Fraction) -> str | None:
@@ -29,7 +16,7 @@ def decimal(number: Fraction) -> str | None:
     return text if number.denominator != 1 and len(text) <= LONGEST and Fraction(text) == number else None
 
 
-def with_decimals(node: ast.expr, typed: Collection[Fraction]) -> ast.expr:
+def with_typed_numbers(node: ast.expr, typed: Collection[Fraction]) -> ast.expr:
     """Return an expression with decimals in the place of fractions of a number that was `typed`.
 
     A quotient of two numbers is a decimal in any case. What is divided by a length, `2*x/5`, stays as it is.

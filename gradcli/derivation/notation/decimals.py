@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
+import io
+import tokenize
 from collections.abc import Collection
 from fractions import Fraction
 
@@ -11,15 +12,24 @@ from gradcli.derivation.notation.parsed import parsed
 from gradcli.derivation.notation.stable_parts import factors, minus, product, scaled, signed, terms, times
 from gradcli.derivation.notation.written import text_of
 
-DECIMAL = re.compile(r"(?<![\w.])\d*\.\d+(?![\w.])")
 # What readers write as a fraction whatever the program has.
 PLAIN = frozenset({Fraction(1, 2), Fraction(1, 4)})
 
 
+def typed_in(program: str) -> frozenset[Fraction]:
+    """Return the decimals that a program has, and what is left of 1."""
+    try:
+        tokens = [*tokenize.generate_tokens(io.StringIO(program).readline)]
+    except (tokenize.TokenError, SyntaxError):
+        return frozenset()
+    texts = [one.string.replace("_", "") for one in tokens if one.type == tokenize.NUMBER and "." in one.string]
+    numbers = [Fraction(text) for text in texts if not text.endswith(("j", "J"))]
+    return frozenset(one for number in numbers for one in (number, 1 - number) if one)
+
+
 def decimals_in(program: str) -> frozenset[Fraction]:
-    """Return the numbers that a program's text has as decimals."""
-    found = {Fraction(text) for text in DECIMAL.findall(program)}
-    return frozenset(number for number in found if number.denominator > 1) - PLAIN
+    """Return those that are decimals in a formula too."""
+    return frozenset(number for number in typed_in(program) if number.denominator > 1) - PLAIN
 
 
 def with_decimals(text: str, decimals: Collection[Fraction]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from gradcli.derivation.notation.backends import RAISING, TORCH
 from gradcli.derivation.notation.code import part_of, result_of
-from gradcli.derivation.notation.code_numbers import typed_in
+from gradcli.derivation.notation.decimals import typed_in
 from gradcli.derivation.notation.expressions import Emitter
 from gradcli.derivation.notation.function_guard import guard, homes_of
 from gradcli.derivation.notation.function_parts import OUTPUT, OUTPUTS, FunctionParts, gradient_name, unpacked

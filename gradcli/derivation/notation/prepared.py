@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Collection, Mapping
 from fractions import Fraction
 
-from gradcli.derivation.notation.code_numbers import with_decimals
+from gradcli.derivation.notation.code_numbers import with_typed_numbers
 from gradcli.derivation.notation.inverse_roots import with_inverse_roots
 from gradcli.derivation.notation.labels import with_added_labels
 from gradcli.derivation.notation.shapes import Shapes
@@ -15,7 +15,7 @@ from gradcli.derivation.notation.whole import with_floats
 
 def prepared(node: ast.expr, shapes: Shapes, sizes: Mapping[str, int], typed: Collection[Fraction]) -> ast.expr:
     """Return an expression without one-hot matrices, with the decimals that were `typed`."""
-    return with_decimals(with_added_labels(node, shapes, sizes), typed)
+    return with_typed_numbers(with_added_labels(node, shapes, sizes), typed)
 
 
 def for_torch(node: ast.expr, integers: Collection[str], is_number: Callable[[ast.expr], bool]) -> ast.expr:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.notation.code import Wanted, source
-from gradcli.derivation.notation.code_numbers import typed_in
+from gradcli.derivation.notation.decimals import typed_in
 from gradcli.derivation.notation.parsed import parsed
 from gradcli.errors import NotSupportedError, first_line
 from gradcli.execution.formulas.closed import (

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from gradcli.derivation.notation.code import Wanted, source
-from gradcli.derivation.notation.code_numbers import typed_in
+from gradcli.derivation.notation.decimals import typed_in
 
 
 @pytest.mark.parametrize(
