@@ -255,7 +255,7 @@ class Follower(Guarded):
         if self.is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, derived.tensors)):
             return derived.run()
         outputs = self._retraced(derived.name, derived.run, derived.by_autograd)
-        self.steps.forget_leaves(derived.made_up)
+        self.steps.settle_transform(derived.made_up, derived.before)
         return outputs
 
     def _higher_order(self, called: HigherOrder) -> Any:

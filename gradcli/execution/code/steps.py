@@ -153,10 +153,15 @@ class Steps:
         self.values.know(tensor, value)
         return value
 
-    def forget_leaves(self, made_up: Iterable[Tensor]) -> None:
-        """Let what was made up to follow a transform be no leaf."""
+    def settle_transform(self, made_up: Iterable[Tensor], before: Iterable[Tensor]) -> None:
+        """Let what was made up to follow a transform be no leaf.
+
+        How much of a gradient arrives at what it returned `before` depends on whether a backward reads it, as tanh's.
+        """
         for value in filter(None, map(self.values.stale, made_up)):
             value.edge = None
+        for value in filter(None, map(self.values.stale, before)):
+            value.is_ambiguous = True
 
     def taken(self, whole: Followed, patch: Patch) -> Followed:
         """Return entries of a value."""

@@ -29,6 +29,8 @@ class Derived:
     """The same tensors by `torch.autograd.grad`; it adds to the list what it makes up to differentiate by."""
     given: Any
     """What the transform was called with."""
+    before: Sequence[Tensor] = ()
+    """What it has returned before: results that its own backward may read."""
     made_up: list[Tensor] = field(default_factory=list)
 
     @property
@@ -80,7 +82,8 @@ def _vjp(seen: Seen, original: Any) -> Any:
                 value = function(*at)
                 return _gradients(value[0] if has_aux else value, further, args[0])
 
-            return seen(Derived("vjp", lambda: pull(*args, **keywords), again, [primals, args]))
+            before = tree.tensors(output)
+            return seen(Derived("vjp", lambda: pull(*args, **keywords), again, [primals, args], before))
 
         def run() -> Any:
             return original(function, *primals, argnums=argnums, has_aux=has_aux)

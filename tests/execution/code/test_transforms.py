@@ -37,6 +37,11 @@ def pulled(x: Tensor, v: Tensor) -> Tensor:
     return (pull({"a": v, "b": out["a"]})[0] * out["b"]).sum()
 
 
+def pulled_by_its_own(x: Tensor) -> Tensor:
+    out, pull = vjp(torch.tanh, x)  # whose backward reads `out`: how much of the gradient arrives there is no matter
+    return pull(out)[0].square().sum()
+
+
 def per_sample(w: Tensor, x: Tensor) -> Tensor:
     return vmap(grad(lambda w, x: (x @ w).tanh() ** 2), in_dims=(None, 0))(w, x).norm(dim=1).sum()
 
@@ -47,6 +52,7 @@ def by_a_constant(x: Tensor) -> Tensor:
 
 FUNCTIONS: list[tuple[Callable[..., Tensor], list[Tensor]]] = [
     (with_aux, [drawn(3)]),
+    (pulled_by_its_own, [drawn(3)]),
     (of_two, [drawn(3), drawn(3).cos()]),
     (pushed, [drawn(3), drawn(3).cos()]),
     (pulled, [drawn(3), drawn(3).cos()]),
