@@ -134,6 +134,28 @@ class CountedByItsClass:
         return x**self.calls
 
 
+class Slotted:
+    __slots__ = ("__weakref__", "calls")
+
+
+SLOTTED, PAIR, SET = Slotted(), ([0], None), set[int]()
+
+
+def counted_in_slots(x: Tensor) -> Tensor:
+    SLOTTED.calls = getattr(SLOTTED, "calls", 0) + 1
+    return x**SLOTTED.calls
+
+
+def counted_in_a_pair(x: Tensor) -> Tensor:
+    PAIR[0][0] += 1
+    return x ** PAIR[0][0]
+
+
+def counted_in_a_set(x: Tensor) -> Tensor:
+    SET.add(len(SET))
+    return x ** len(SET)
+
+
 class CountedModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x ** next_count()
@@ -144,6 +166,9 @@ COUNTED = [
     counted_by_itself,
     counted_by_its_default,
     counted_by_a_closure(),
+    counted_in_slots,
+    counted_in_a_pair,
+    counted_in_a_set,
     CountedByItsClass(),
     CountedModule(),
     partial(counted_by_a_helper),
@@ -160,6 +185,18 @@ def test_each_run_begins_with_what_names_meant(
     assert report.verdict is Verdict.MATCH
     assert torch.equal(torch.as_tensor(report["x"].gradient), torch.ones_like(X).double())
     assert report["x"].witnesses["finite-difference"].verdict is Verdict.MATCH
+
+
+def test_what_a_module_notes_elsewhere_holds_what_one_run_leaves_there() -> None:
+    seen = []
+
+    class Noting(Base):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(x.shape)
+            return self.layer(x).sum() * len(seen)
+
+    assert gradcli.check(Noting(), {"x": X}).verdict is Verdict.MATCH
+    assert seen == [X.shape]
 
 
 def test_only_names_that_changed_are_put_back() -> None:

@@ -70,7 +70,9 @@ def parts(name: str, value: Any, content: Any) -> Iterator[tuple[str, Any]]:
     if content is not None:
         items = content.items() if isinstance(content, Mapping) else enumerate(content)
         yield from ((joined(name, value, key), item) for key, item in items if not is_dunder(key))
-    if isinstance(value, types.FunctionType) and is_followed(value):
+    if isinstance(value, tuple):
+        yield from ((joined(name, value, key), item) for key, item in enumerate(value))
+    elif isinstance(value, types.FunctionType) and is_followed(value):
         yield from reached(value)
     elif isinstance(value, types.MethodType):
         yield from ((name, value.__self__), (name, value.__func__))
@@ -82,7 +84,7 @@ def content_of(value: Any) -> Any:
     """Return what something holds, in a container of its own; None if it holds nothing that is looked at."""
     if isinstance(value, dict):
         return dict(value)
-    if isinstance(value, list | deque):
+    if isinstance(value, list | deque | set):
         return list(value)
     if isinstance(value, Namespace):
         return value.content()
@@ -93,8 +95,15 @@ def content_of(value: Any) -> Any:
     if isinstance(value, type):
         return {key: item for key, item in vars(value).items() if not is_dunder(key)} if is_users(value) else None
     if isinstance(value, torch.nn.Module | types.SimpleNamespace) or is_users(type(value)):
-        return dict(vars(value)) if hasattr(value, "__dict__") else None
+        return dict(vars(value)) if hasattr(value, "__dict__") else _in_slots(value)
     return None
+
+
+def _in_slots(value: Any) -> dict[str, Any]:
+    """Return the attributes of an object that has room for these alone."""
+    named = (vars(kind).get("__slots__", ()) for kind in type(value).__mro__)
+    names = [name for slots in named for name in ((slots,) if isinstance(slots, str) else slots)]
+    return {name: getattr(value, name) for name in names if not is_dunder(name) and hasattr(value, name)}
 
 
 def _of_cell(cell: types.CellType) -> list[Any]:
@@ -135,10 +144,20 @@ def _refill(owner: Any, content: Any) -> None:
     if isinstance(owner, list):
         owner[:] = content
         return
-    held = owner if isinstance(owner, dict | deque) else vars(owner)
+    if not isinstance(owner, dict | deque | set) and not hasattr(owner, "__dict__"):
+        _refill_slots(owner, content)
+        return
+    held = owner if isinstance(owner, dict | deque | set) else vars(owner)
     held.clear()
-    extend: Callable[[Any], None] = held.update if isinstance(held, dict) else held.extend
+    extend: Callable[[Any], None] = held.extend if isinstance(held, deque) else held.update
     extend(content)
+
+
+def _refill_slots(owner: Any, content: Mapping[str, Any]) -> None:
+    for name in _in_slots(owner).keys() - content.keys():
+        object.__delattr__(owner, name)
+    for name, value in content.items():
+        object.__setattr__(owner, name, value)
 
 
 def is_users(kind: type) -> bool:
@@ -165,4 +184,4 @@ def joined(name: str, owner: Any, key: Any) -> str:
     """Return how something's item or attribute is written."""
     if isinstance(owner, Namespace | types.CellType):
         return str(key) if isinstance(owner, Namespace) else name
-    return f"{name}[{key!r}]" if isinstance(owner, dict | list | deque) else f"{name}.{key}"
+    return f"{name}[{key!r}]" if isinstance(owner, dict | list | deque | set | tuple) else f"{name}.{key}"
