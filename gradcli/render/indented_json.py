@@ -6,5 +6,5 @@ import json
 
 
 def indented_json(value: object) -> str:
-    """Return JSON data with a line for each value, and the signs of formulas as they are."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    """Return JSON data with a line for each value, in ASCII as reports are: no text of a user's steers a terminal."""
+    return json.dumps(value, indent=2, ensure_ascii=True) + "\n"

@@ -28,6 +28,7 @@ from gradcli.execution.code.mapped import Mapped, vmaps_seen
 from gradcli.execution.code.places import name_values, place_of, user_frame
 from gradcli.execution.code.retraced import checkpointed, note_copies, with_these_numbers
 from gradcli.execution.code.steps import Entry, Steps, gap
+from gradcli.execution.code.texts import text_of_call
 from gradcli.execution.code.transforms import Derived, transforms_seen
 from gradcli.execution.code.values import value_of
 from gradcli.execution.code.writing import assign, bases_of, miscomputed, miswritten, write_base
@@ -41,7 +42,7 @@ from gradcli.execution.forward.call_kinds import (
     is_question,
     may_write,
 )
-from gradcli.execution.forward.calls import MadeCall, text_of
+from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.followed import Followed
@@ -176,10 +177,9 @@ class Follower(Guarded):
     def _faces(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> Known:
         """Return the values that autograd knows among what a call made or wrote, by the identity of their tensors."""
         made = [tensor for tensor in made_by(call, result) if tensor.requires_grad]
-        faces = {id(tensor): Followed(value_of(tensor), None, f"{call.shown}(...)") for tensor in (*made, *written)}
-        for tensor in (*made, *written):
-            self.steps.settle(tensor, faces[id(tensor)])
-        return faces
+        known = {id(tensor): tensor for tensor in (*made, *written)}
+        text = f"{call.shown}(...)"
+        return {key: self.steps.settle(one, Followed(value_of(one), None, text)) for key, one in known.items()}
 
     def _note(
         self,
@@ -193,7 +193,7 @@ class Follower(Guarded):
         draws: bool = False,
     ) -> None:
         """Note a call of the table, or one that has no definition."""
-        text = text_of(*entered) if entered else f"{call.shown}(...)"
+        text = text_of_call(call, entered, given)
 
         def value(path: tree.Path, leaf: Any) -> Any:
             if not isinstance(leaf, torch.Tensor):

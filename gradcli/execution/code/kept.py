@@ -1,8 +1,8 @@
 """What code keeps from one run to the next, in a module's own attributes or in globals: every run begins as the first.
 
-A cache, a hidden state, a list of what was seen. Without this the second run would ask another function, or read the
-graph of the first. Buffers are left to their module. In the end a module holds what it did before; what a function
-reaches by name, as a list that it notes something in, holds what one run leaves there.
+A cache, a hidden state, a list of what was seen, a counter that is rebound. Without this the second run would ask
+another function, or read the graph of the first. Buffers are left to their module. In the end a module holds what it
+did before; what code reaches by name, as a list that it notes something in, holds what one run leaves there.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Kept:
     copies: dict[int, Tensor] = field(default_factory=dict)
     """The tensors of a module that it may write to, as they were, by their identity."""
     holders: list[Holder] = field(default_factory=list)
+    own: set[int] = field(default_factory=set)
+    """The holders that are a module's own, by their identity, and not only reached by its classes."""
     written: list[Tensor] = field(default_factory=list)
     has_run: bool = False
     """Whether the code has run since."""
@@ -56,7 +58,8 @@ class Kept:
         if not self.is_known:
             self._compare(self.before)
         for holder in self.holders:
-            holder.restore()
+            if id(holder) in self.own:
+                holder.restore()
         for tensor in self.written:
             tensor.data.copy_(self.copies[id(tensor)])
 
@@ -66,9 +69,12 @@ class Kept:
 
     def _look(self) -> None:
         self.before = Shot.of_code(self.code)
+        known = list(self.before.tensors) if self._is_module else []
+        self.own = {id(holder) for holder in self.before.holders}
+        if self._is_module:
+            self.before.add_classes(self.code)
         self.before.holders = [holder for holder in self.before.holders if not holder.name.endswith(BUFFERS)]
         held = {id(tensor) for holder in self.before.holders for tensor in _tensors(holder.content)}
-        known = self.before.tensors if self._is_module else []
         own = [tensor for _, tensor, _ in known if id(tensor) in held and _may_be_written(tensor)]
         self.copies = {id(tensor): tensor.detach().clone() for tensor in own}
 

@@ -27,6 +27,8 @@ class CheckedGradient:
     """Whether finite differences of forward deny the reference, and not backward."""
     both_denied: bool = False
     """Whether they deny backward too."""
+    body_nearby: Verdict = Verdict.UNDECIDED
+    """What they say of autograd of forward's body beside the point, where they deny it at the point."""
     at_kink: bool = False
     """Whether it is a choice at a kink for the random upstream gradient, by finite differences."""
     is_limit: bool = False

@@ -21,8 +21,8 @@ from gradcli.execution.custom.causes.symmetric import symmetric_part
 from gradcli.execution.custom.causes.whole import of_the_whole
 from gradcli.execution.custom.checked import AUTOGRAD, SYMBOLIC, CheckedGradient
 from gradcli.execution.custom.checks.contract import is_random
-from gradcli.execution.custom.explanations import AT_KINK, BOTH_DENIED, DENIED, MISLED, NEARING, UNTOLD
-from gradcli.execution.custom.numerical import at_kinks, by_differences, misled, numerical
+from gradcli.execution.custom.explanations import AGREE, AT_KINK, DENIED, DENY_BOTH, NEARING, UNTOLD, of_body
+from gradcli.execution.custom.numerical import at_kinks, by_differences, misled, nearby, numerical
 from gradcli.execution.custom.reference import Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
@@ -77,6 +77,7 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
                 gradients.get(name) is None,
                 misled=denied.get(name) is Verdict.MATCH and name not in kinked,
                 both_denied=denied.get(name) is Verdict.MISMATCH and name not in kinked,
+                body_nearby=nearby(trial, name) if name in denied else Verdict.UNDECIDED,
                 at_kink=name in kinked,
                 is_limit=name in shown.limits,
                 probed_by_differences=by_differences(trial, trial.point, name, trial.probe, second[name].gradient)
@@ -90,7 +91,7 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         _tensor(trial, name, gradients, by_name.get(name), (shown, other), formula=written.get(shown.leaf(name)))
         for name in trial.point
     ]
-    left_out = MISLED if any(item.misled for item in judged) else ()
+    left_out = next((of_body(AGREE, item.body_nearby) for item in judged if item.misled), ())
     return ComparedGradients(tuple(tensors), tuple(_checks(judged, shown)), shown, left_out)
 
 
@@ -161,7 +162,7 @@ def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> t
     if verdict is Verdict.SUBGRADIENT:
         return verdict, AT_KINK
     if verdict is Verdict.UNDECIDED and item.misled:
-        return verdict, MISLED
+        return verdict, of_body(AGREE, item.body_nearby)
     if verdict is Verdict.UNDECIDED:
         symbolic = item.shown.symbolic
         denied = DENIED if item.is_denied else UNTOLD
@@ -170,7 +171,7 @@ def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> t
     if verdict is not Verdict.MISMATCH:
         explained = [c.notes for c in (item.shown.symbolic, item.shown.autograd) if c is not None and c.notes]
         return verdict, next(iter(explained), NEARING if item.is_limit else ())
-    return verdict, BOTH_DENIED if item.both_denied else _why(trial, item, sides[1])
+    return verdict, of_body(DENY_BOTH, item.body_nearby) if item.both_denied else _why(trial, item, sides[1])
 
 
 def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:

@@ -10,6 +10,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.reference import Compared, Side
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.targets.function.sampling import spread
 from gradcli.execution.targets.function.subject import Values, joined
 from gradcli.execution.targets.function.trial import Gradients, Trial
 from gradcli.execution.witnesses.question import Question, checked, witnesses
@@ -19,6 +20,8 @@ from gradcli.witnesses import ADJOINT, DIFFERENCES, WITNESSES
 
 # What all inputs together are called.
 ALL = "all inputs"
+# How far beside a point others are looked at, of its largest entry: beyond the steps of finite differences.
+BESIDE = 2.0**-7
 
 
 def numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, WitnessReport]]:
@@ -184,3 +187,33 @@ def _if_misled(
         return None
     right = by_differences(trial, trial.point, name, side.cotangent, side.right[name])
     return verdict if right is Verdict.MISMATCH else None
+
+
+def nearby(trial: Trial, name: str) -> Verdict:
+    """Return what finite differences of forward say of autograd of its body on two sides of the point.
+
+    Where they confirm it there and deny it at the point, that is a kink; what forward decides, it decides everywhere.
+    """
+    verdicts = {_of_body(trial, name, _beside(trial, side)) for side in (BESIDE, -BESIDE)}
+    if Verdict.MISMATCH in verdicts:
+        return Verdict.MISMATCH
+    return Verdict.MATCH if all(verdict.passes for verdict in verdicts) else Verdict.UNDECIDED
+
+
+def _of_body(trial: Trial, name: str, point: Values) -> Verdict:
+    try:
+        right = trial.right(trial.probe, point)[name]
+        return by_differences(trial, point, name, trial.probe, right)
+    except (ExecutionError, RuntimeError):
+        return Verdict.UNDECIDED
+
+
+def _beside(trial: Trial, distance: float) -> Values:
+    """Return another point, each of whose entries is moved by an amount of its own."""
+    moved = dict(trial.point)
+    for name in trial.wanted:
+        value = trial.point[name].detach()
+        size = float(value.abs().max()) if value.numel() else 0.0
+        step = distance * (size or 1.0) * spread(value, 0.5, 1.5)
+        moved[name] = (value + step).requires_grad_()
+    return moved

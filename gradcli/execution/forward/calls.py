@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -224,6 +224,14 @@ def text_of(op: Op, call: BoundCall) -> str:
         parts += [f"{name}={_part(value)}" for name, value in call.keywords.items()]
         text = f"{op.name}({', '.join(parts)})"
     return text if len(text) <= LONGEST_TEXT else f"{op.name}(...)"
+
+
+def as_method(name: str, owner: Any, others: Sequence[Any], keywords: Mapping[str, Any]) -> str:
+    """Return a call as it would be written as a method of its first operand, if that is short: `x.to(torch.half)`."""
+    first = _part(owner)
+    parts = [*map(_part, others), *(f"{key}={_part(value)}" for key, value in keywords.items())]
+    text = f"{f'({first})' if _is_sum(first) else first}.{name}({', '.join(parts)})"
+    return text if len(text) <= LONGEST_TEXT else f"{name}(...)"
 
 
 def _is_sum(text: str) -> bool:

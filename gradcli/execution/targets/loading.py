@@ -48,8 +48,21 @@ def load_code(target: str) -> Any:
     for part in name.split("."):
         if not hasattr(found, part):
             raise InputError(f"{source} has no '{name}'", hint=did_you_mean(part, *_offered(found)))
+        _refuse_method(found, part, source)
         found = getattr(found, part)
     return found
+
+
+def _refuse_method(owner: Any, name: str, source: str) -> None:
+    """Refuse a method that is taken from its class: nobody has said of which object, and `self` is no tensor."""
+    found = inspect.getattr_static(owner, name) if inspect.isclass(owner) else None
+    if not inspect.isfunction(found) or next(iter(inspect.signature(found).parameters), None) != "self":
+        return
+    kind = owner.__qualname__
+    hint = f"write `made = {kind}(...)` in the file, and name `made.{name}`"
+    if issubclass(owner, torch.nn.Module) and name == "forward":
+        hint = f"name the class, {source}:{kind}, which is built for the check"
+    raise InputError(f"'{kind}.{name}' is a method, and needs an object of its class", hint=hint)
 
 
 def is_function(found: Any) -> bool:

@@ -27,6 +27,7 @@ from gradcli.execution.witnesses.consensus_notes import (
     LOST_STEPS,
     MAY_JUMP,
     NAN_BUT,
+    OTHERWISE,
     ROUNDED,
     WITHIN,
 )
@@ -237,7 +238,7 @@ def _numerical_dissent(report: TensorReport, numerical: NumericalVerdict) -> Ten
     if numerical.decides:
         notes = led(f"{DECISIONS}: ", errors) or noted(NoteKind.WITNESS, DECISIONS)
         return _explained(report, Verdict.MISMATCH, "autograd", notes)
-    reason = ABSORBED if numerical.absorbs else ELSE
+    reason = ABSORBED if numerical.absorbs else OTHERWISE if numerical.decides_in_reach else ELSE
     verdict, why = (Verdict.UNDECIDED, reason) if denied else (report.verdict, ())
     return _explained(report, verdict, denying[0], (*led(f"{BUT} ", errors), *why))
 

@@ -6,6 +6,10 @@ from gradcli.report.notes import NoteKind, noted
 
 BUT = "autograd agrees with the symbolic derivative, but"
 ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the definition says")
+OTHERWISE = noted(
+    NoteKind.WITNESS,
+    "next to this point the program decides the same by its values, and otherwise within the steps of the differences",
+)
 ABSORBED = noted(
     NoteKind.ROUNDING,
     "a term on the way is too small beside the sum that it is added to: no difference of the program shows its slope",

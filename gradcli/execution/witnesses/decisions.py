@@ -48,6 +48,10 @@ class Decisions:
             self._hidden[traced] = otherwise and self._decides(traced, NEXT, *self._last_bits)
         return self._hidden[traced]
 
+    def in_reach(self, traced: TracedTensor) -> bool:
+        """Return whether it decides otherwise as far away as quotients go: abs(x - y) < 1e-6 where x = y."""
+        return self._decides(traced, LONG)
+
     def by_hidden_steps(self, traced: TracedTensor) -> bool:
         """Return whether it decides otherwise on the next stair of an op where no step shows that there is one.
 

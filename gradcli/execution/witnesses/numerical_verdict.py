@@ -57,6 +57,8 @@ class NumericalVerdict:
     """What ops of the program do to a gradient beside what they compute, which no witness knows."""
     decides: bool = False
     """Whether the program decides something otherwise next to the point, or an op jumps: known where it matters."""
+    decides_in_reach: bool = False
+    """Whether it does so further away, and the quotients' steps reach there: known where they deny the gradient."""
     hides_decision: bool = False
     """Whether it does by an entry at whose gradient the quotients cannot look, so far off they may be."""
     cancels: bool = False
@@ -227,6 +229,7 @@ class NumericalWitnesses:
             hides_decision=hides_decision,
             hides_steps=hidden or decided,
             stays_within=hidden and not decided and self._stays_within(traced),
+            decides_in_reach=Verdict.MISMATCH in verdicts and not decides and self.decisions.in_reach(traced),
             absorbs=Verdict.MISMATCH in verdicts and absorbs(self.run.trace, traced),
             size=size,
         )

@@ -54,3 +54,17 @@ def decided(x: Tensor) -> Tensor:
 def test_a_tensor_on_the_way_of_an_op_that_jumps(code: Any, verdict: str, command: Any) -> None:
     report = command(code, {"x": torch.tensor([1.0], dtype=torch.float64)})
     assert report["y"].verdict == verdict, report["y"].note
+
+
+def near_to_equal(x: Tensor, y: Tensor) -> Tensor:
+    return (x * x).sum() if torch.allclose(x, y) else (x * y).sum()
+
+
+def test_a_decision_within_the_steps_of_differences_is_named() -> None:
+    """Where x = y it computes x*x, whose gradient is 2x; differences go further than the 1e-5 of `allclose`."""
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    report = gradcli.check(near_to_equal, {"x": x, "y": x.clone()})
+    assert report["x"].gradient.tolist() == [2.0, 4.0]
+    assert report["x"].verdict == "undecided"
+    assert "otherwise within the steps of the differences" in str(report["x"].note)
+    assert gradcli.check(near_to_equal, {"x": x, "y": x + 1}).verdict == "match"

@@ -37,7 +37,11 @@ ready = Net(2)
 def case():
     return nn.Linear(3, 2), {"input": torch.ones(4, 3)}
 
-class Other: pass
+class Other:
+    def scaled(self, x): return 2 * x
+    @staticmethod
+    def doubled(x): return 2 * x
+    def tripled(x): return 3 * x
 number = 3
 def nothing(): return 1
 """
@@ -93,6 +97,8 @@ def test_the_mode_of_a_module(mode: str, match: bool) -> None:
         ("code.py:Net", "needs 'hidden'"),
         ("code.py:Other", "no nn.Module"),
         ("code.py:number", "is int, and not code"),
+        ("code.py:Other.scaled", "is a method, and needs an object of its class; write `made = Other(...)`"),
+        ("code.py:Net.forward", "is a method, and needs an object of its class; name the class, code.py:Net,"),
         ("code.py:nothing", "takes no parameters"),
         ("missing.py:f", "there is no file"),
     ],
@@ -101,6 +107,14 @@ def test_what_is_no_code_is_told(target: str, message: str) -> None:
     with pytest.raises(gradcli.GradcliError) as caught:
         check(target)
     assert message in f"{caught.value.message}; {caught.value.hint}"
+
+
+@pytest.mark.usefixtures("_file")
+@pytest.mark.parametrize(("name", "factor"), [("doubled", 2.0), ("tripled", 3.0)])
+def test_a_function_in_a_class_is_one(name: str, factor: float) -> None:
+    report = check(f"code.py:Other.{name}")
+    assert leaves(report) == ["x"]
+    assert report["x"].gradient.item() == factor
 
 
 class Named(NamedTuple):

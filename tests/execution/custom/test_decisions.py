@@ -54,6 +54,24 @@ class Largest(torch.autograd.Function):
         return grad_output * (x == x.amax())
 
 
+class Sparsemax(torch.autograd.Function):
+    """Martins and Astudillo (2016), with a backward that forgets to centre the gradient on the support."""
+
+    @staticmethod
+    def forward(context: Any, z: Tensor) -> Tensor:
+        ordered = z.sort(descending=True).values
+        sums, counts = ordered.cumsum(0), torch.arange(1, len(z) + 1, dtype=z.dtype)
+        size = (1 + counts * ordered > sums).sum()
+        p = (z - (sums[size - 1] - 1) / size).clamp(min=0)
+        context.save_for_backward(p)
+        return p
+
+    @staticmethod
+    def backward(context: Any, grad_output: Tensor) -> Tensor:
+        (p,) = context.saved_tensors
+        return grad_output * (p > 0)
+
+
 def check(function: Any, **values: list[float]) -> Report:
     return gradcli.check_function(function, {name: torch.tensor(v, dtype=torch.float64) for name, v in values.items()})
 
@@ -66,7 +84,17 @@ def test_a_body_that_is_not_the_derivative_of_forward_does_not_judge() -> None:
 
 
 def test_a_wrong_backward_is_wrong_by_every_witness() -> None:
-    assert check(Wrong, t=[0.5, 8.0]).verdict == "mismatch"
+    report = check(Wrong, t=[0.5, 8.0])
+    assert report.verdict == "mismatch"
+    assert "decides by its values" in (report["t"].note or "")
+
+
+def test_a_kink_is_not_blamed_on_what_forward_decides() -> None:
+    """At [1, 0, -1] the second entry is at the border of the support; nearby, autograd of the body is right."""
+    report = check(Sparsemax, z=[1.0, 0.0, -1.0])
+    assert report["z"].verdict == "mismatch"
+    assert "at this kink" in (report["z"].note or "")
+    assert "decides" not in (report["z"].note or "")
 
 
 @pytest.mark.parametrize(("x", "wanted"), [([1.0, 1.0, 0.0], "mismatch"), ([1.0, 2.0, 0.0], "match")])

@@ -7,19 +7,30 @@ Without this each witness would ask another function.
 from __future__ import annotations
 
 import random
-import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.targets.frames import is_own
+from gradcli.execution.targets.function.contents import (
+    Namespace,
+    content_of,
+    hold,
+    identity,
+    is_followed,
+    is_own_file,
+    is_same,
+    is_users,
+    joined,
+    parts,
+    reached,
+)
 
 # Objects and containers that are looked into; more of them than this are no state of one Function.
 MOST = 2000
@@ -36,15 +47,15 @@ class Holder:
 
     def is_changed(self) -> bool:
         """Return whether it holds anything else than it did."""
-        return not _is_same(_content(self.owner), self.content)
+        return not is_same(content_of(self.owner), self.content)
 
     def changed_names(self) -> list[str]:
         """Return what in it is another thing than it was, as it is written."""
-        now = _content(self.owner)
+        now = content_of(self.owner)
         if not isinstance(now, Mapping):
             return [self.name]
         changed = [key for key in now if now[key] is not self.content.get(key, now)]
-        return [_joined(self.name, self.owner, key) for key in changed] or [self.name]
+        return [joined(self.name, self.owner, key) for key in changed] or [self.name]
 
     def restore(self) -> None:
         """Let it hold what it did."""
@@ -52,12 +63,11 @@ class Holder:
 
     def hold(self, content: Any) -> None:
         """Let it hold something else."""
-        if isinstance(self.owner, type):
-            for key, value in content.items():
-                if vars(self.owner).get(key, self) is not value:
-                    setattr(self.owner, key, value)
-        elif not _is_same(_content(self.owner), content):
-            _refill(self.owner, content)
+        hold(self.owner, content)
+
+    def narrowed(self) -> Any:
+        """Return what is to be kept of it: all of a container, and of a file's names those that changed."""
+        return self.owner.narrowed(self.content) if isinstance(self.owner, Namespace) else self.owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ class KeptState:
         self.sources = [Source(item.name, item.owner, _state_of(item.owner)) for item in self.sources]
         after = Shot()
         for holder in changed:
-            after.add(holder.name, holder.owner)
+            after.add(holder.name, holder.narrowed())
         self.holders = after.holders
         tensors = [*(tensor for _, tensor in written), *(tensor for _, tensor, _ in after.tensors)]
         self.tensors = [(tensor, tensor.detach().clone()) for tensor in {id(item): item for item in tensors}.values()]
@@ -163,56 +173,51 @@ class Shot:
 
     @staticmethod
     def of_code(code: Any) -> Shot:
-        """Return the same of a module, or of what a function reaches by name."""
+        """Return the same of a module, or of what a function or another callable reaches by name."""
         shot, plain = Shot(), getattr(code, "__func__", code)
         if isinstance(code, torch.nn.Module):
             shot.add(type(code).__name__, code)
-        elif isinstance(plain, types.FunctionType) and _is_own(plain.__code__.co_filename):
-            for name, value in _reached(plain):
+        elif isinstance(plain, types.FunctionType) and is_own_file(plain.__code__.co_filename):
+            shot.add(plain.__name__, code)
+            for name, value in reached(plain):
                 shot.add(name, value)
+        else:
+            shot.add(type(code).__name__, code)
+            shot.add(type(code).__name__, type(code))
         return shot
+
+    def add_classes(self, module: torch.nn.Module) -> None:
+        """Add the user's classes that a module is built of, with what their methods reach by name."""
+        for kind in {type(part): None for part in module.modules()}:
+            own = [item for item in vars(kind).values() if isinstance(item, types.FunctionType)]
+            if any(map(is_followed, own)):
+                self.add(kind.__name__, kind)
 
     def add(self, name: str, value: Any) -> None:
         """Add a value, and what it holds."""
         left = deque([(name, value)])
         while left and len(self.holders) < MOST:
             name, value = left.popleft()
-            if id(value) in self._known:
+            if identity(value) in self._known:
                 continue
-            self._known.add(id(value))
+            self._known.add(identity(value))
             if isinstance(value, Tensor):
                 self.tensors += [(name, value, value._version)] if _is_plain(value) else []  # noqa: SLF001
             elif (state := _state_of(value)) is not None:
                 self.sources.append(Source(name, value, state))
-            elif (content := _content(value)) is not None:
-                self.holders.append(Holder(name, value, content))
-                items = content.items() if isinstance(content, Mapping) else enumerate(content)
-                left += [(_joined(name, value, key), item) for key, item in items if not _is_dunder(key)]
+            else:
+                content = content_of(value)
+                self.holders += [] if content is None else [Holder(name, value, content)]
+                left += parts(name, value, content)
 
 
 def _roots(function: type) -> Iterator[tuple[str, Any]]:
     """Yield what a Function's own code can reach by name: its class, globals of its file, and what it closes over."""
-    yield from ((kind.__name__, kind) for kind in function.__mro__ if _is_users(kind))
+    yield from ((kind.__name__, kind) for kind in function.__mro__ if is_users(kind))
     for method in METHODS:
         code = getattr(function, method, None)
         if isinstance(code, types.FunctionType) and is_own(code.__code__.co_filename):
-            yield from _reached(code)
-
-
-def _reached(code: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """Yield the globals of a function's file, and what it closes over."""
-    for name, value in list(code.__globals__.items()):
-        if not _is_dunder(name) and not isinstance(value, types.ModuleType):
-            yield name, value
-    for name, cell in zip(code.__code__.co_freevars, code.__closure__ or (), strict=True):
-        yield name, _of_cell(cell)
-
-
-def _of_cell(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # it is not bound yet
-        return None
+            yield from reached(code)
 
 
 def _state_of(value: Any) -> Any:
@@ -226,53 +231,6 @@ def _state_of(value: Any) -> Any:
     return None
 
 
-def _content(value: Any) -> Any:
-    """Return what something holds, in a container of its own; None if it holds nothing that is looked at."""
-    if isinstance(value, dict):
-        return dict(value)
-    if isinstance(value, list | deque):
-        return list(value)
-    if isinstance(value, type):
-        return {key: item for key, item in vars(value).items() if not _is_dunder(key)} if _is_users(value) else None
-    if isinstance(value, torch.nn.Module | types.SimpleNamespace) or _is_users(type(value)):
-        return dict(vars(value)) if hasattr(value, "__dict__") else None
-    return None
-
-
-def _is_same(now: Any, content: Any) -> bool:
-    if isinstance(now, Mapping):
-        return now.keys() == content.keys() and all(now[key] is content[key] for key in now)
-    return len(now) == len(content) and all(one is two for one, two in zip(now, content, strict=True))
-
-
-def _refill(owner: Any, content: Any) -> None:
-    if isinstance(owner, list):
-        owner[:] = content
-        return
-    held = owner if isinstance(owner, dict | deque) else vars(owner)
-    held.clear()
-    extend: Callable[[Any], None] = held.update if isinstance(held, dict) else held.extend
-    extend(content)
-
-
-def _is_users(kind: type) -> bool:
-    """Return whether a class is written in a user's own file."""
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return isinstance(file, str) and _is_own(file)
-
-
-_is_own = lru_cache(maxsize=4096)(is_own)
-
-
 def _is_plain(tensor: Tensor) -> bool:
     """Return whether a tensor has a memory of its own that can be written to."""
     return tensor.layout is torch.strided and not tensor.is_meta and not tensor.is_inference()
-
-
-def _is_dunder(key: Any) -> bool:
-    return isinstance(key, str) and key.startswith("__")
-
-
-def _joined(name: str, owner: Any, key: Any) -> str:
-    """Return how something's item or attribute is written."""
-    return f"{name}[{key!r}]" if isinstance(owner, dict | list | deque) else f"{name}.{key}"

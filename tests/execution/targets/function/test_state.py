@@ -14,6 +14,7 @@ import gradcli
 from gradcli.report.custom import CustomDetails
 
 CALLS = [0]
+COUNT = 0
 MEAN = torch.zeros(3, dtype=torch.float64)
 DRAWS = torch.Generator().manual_seed(0)
 TICKS = itertools.count(1)
@@ -41,6 +42,14 @@ class Counted(Scaled):
     def factor() -> Any:
         CALLS[0] += 1
         return 1 + CALLS[0] / 10
+
+
+class Rebound(Scaled):
+    @staticmethod
+    def factor() -> Any:
+        global COUNT  # noqa: PLW0603 (what is tested)
+        COUNT += 1
+        return 1 + COUNT / 10
 
 
 class Annealed(Scaled):
@@ -107,7 +116,13 @@ def said(function: type) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("function", "keeps"),
-    [(Counted, "CALLS"), (Annealed, "Annealed.temperature"), (Averaged, "MEAN"), (Dropped, "DRAWS")],
+    [
+        (Counted, "CALLS"),
+        (Rebound, "COUNT"),
+        (Annealed, "Annealed.temperature"),
+        (Averaged, "MEAN"),
+        (Dropped, "DRAWS"),
+    ],
 )
 def test_what_forward_keeps_is_the_same_each_time(function: type, keeps: str) -> None:
     verdict, notes = said(function)
