@@ -46,20 +46,26 @@ def test_evaluating_loads_no_other_command() -> None:
     assert commands == {"eval"}
 
 
-# Says what is loaded when the libraries begin to be.
+# Says what is loaded when the libraries begin to be, and ends there.
 AHEAD = """
-import sys
+import os, sys
 from gradcli import libraries
-libraries.begin = lambda: print(*sys.modules)
-from gradcli.cli import app
-app._load_ahead(["eval", "x*y", "--json"])
+def begin():
+    print(*sys.modules, flush=True)
+    os._exit(0)
+libraries.begin = begin
 """
 
 
-def test_pytorch_s_libraries_begin_to_load_before_what_reads_the_command_line() -> None:
-    done = subprocess.run([sys.executable, "-c", AHEAD], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(
+    ("module", "call"),
+    [("gradcli.cli.app", "_load_ahead(['eval', 'x*y', '--json'])"), ("gradcli.cli.child", "main()")],
+)
+def test_pytorch_s_libraries_begin_to_load_before_what_reads_what_to_do(module: str, call: str) -> None:
+    program = f"{AHEAD}import {module}\n{module}.{call}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "gradcli.cli.app" in loaded
+    assert module in loaded
     assert loaded.isdisjoint({"typer", "gradcli.settings", "gradcli.inputs", "gradcli.language"})
 
 
