@@ -7,12 +7,18 @@ from typing import get_args
 import pytest
 import typer
 
-from gradcli.cli.group import app
+from gradcli.cli.group import application
 from gradcli.commands import Command, Information, function_of
 
 
 def test_the_command_line_has_the_commands_in_their_order() -> None:
-    assert list(typer.main.get_command(app).commands) == [*get_args(Command), *get_args(Information)]  # type: ignore[attr-defined]
+    assert list(typer.main.get_command(application()).commands) == [*get_args(Command), *get_args(Information)]  # type: ignore[attr-defined]
+
+
+def test_a_command_line_has_the_command_alone_that_it_names() -> None:
+    assert list(typer.main.get_command(application(["trace", "x*y"])).commands) == ["trace"]  # type: ignore[attr-defined]
+    for arguments in ([], ["--version"], ["trase", "x*y"]):
+        assert len(typer.main.get_command(application(arguments)).commands) > 20  # type: ignore[attr-defined]
 
 
 # A Function is not a program.

@@ -1,7 +1,12 @@
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
+
+from gradcli import libraries
+from gradcli.cli import app
+from gradcli.commands import Command
 
 HEAVY = ("torch", "sympy", "pydantic", "numpy", "networkx")
 
@@ -32,6 +37,64 @@ def test_evaluating_keeps_sympy_out_of_the_process_that_runs_torch() -> None:
     program = f"from gradcli.cli.app import main\nmain({arguments!r})"
     assert "torch" in modules_after(program)
     assert "sympy" not in modules_after(program)
+
+
+def test_evaluating_loads_no_other_command() -> None:
+    code = "import sys; from gradcli.cli.app import main; main(['eval', 'x*']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    commands = {name for name in get_args(Command) if f"gradcli.cli.{name}" in done.stdout.split()}
+    assert commands == {"eval"}
+
+
+# Says what is loaded when the libraries begin to be, and ends there.
+AHEAD = """
+import os, sys
+from gradcli import libraries
+def begin():
+    print(*sys.modules, flush=True)
+    os._exit(0)
+libraries.begin = begin
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "call"),
+    [("gradcli.cli.app", "_load_ahead(['eval', 'x*y', '--json'])"), ("gradcli.cli.child", "main()")],
+)
+def test_pytorch_s_libraries_begin_to_load_before_what_reads_what_to_do(module: str, call: str) -> None:
+    program = f"{AHEAD}import {module}\n{module}.{call}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert module in loaded
+    assert loaded.isdisjoint({"typer", "gradcli.settings", "gradcli.inputs", "gradcli.language"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["eval"],
+        ["eval", "x*y", "-h"],
+        ["evla", "x*y"],
+        ["ops", "relu"],
+        ["cache", "--clear"],
+        ["schema", "eval"],
+        ["eval", "model.py:loss"],
+        ["check", "package.module:loss"],
+        ["report", "suite.toml"],
+        ["run", "train.py"],
+    ],
+)
+def test_pytorch_s_libraries_are_left_alone_where_this_process_runs_no_program(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    begun: list[None] = []
+    monkeypatch.setattr(libraries, "begin", lambda: begun.append(None))
+    app._load_ahead(["eval", "x*y"])
+    assert begun == [None]
+    app._load_ahead(arguments)
+    assert begun == [None]
 
 
 def test_the_command_loads_nothing_before_a_ctrl_c_ends_it_quietly() -> None:

@@ -93,7 +93,9 @@ def _load() -> None:
     import gradcli.engine
     import gradcli.execution.commands.dispatch
     import gradcli.render.formats.plain
-    import gradcli.render.formats.table  # noqa: F401
+    import gradcli.render.formats.table
+
+    gradcli.cli.group.application()
 
 
 def _serve(connection: socket.socket) -> NoReturn:

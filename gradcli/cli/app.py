@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradcli.errors import GradcliError
 
 INTERRUPTED, INTERNAL, USAGE = 130, 4, 2
-SUITE = ".toml"
+SUITE, SCRIPT, HELP = ".toml", ".py", ("-h", "--help")
 # New objects after which Python looks for garbage: PyTorch and what gradcli loads are some 300,000, and stay.
 COLLECTS_AFTER = 1 << 20
 
@@ -79,12 +79,28 @@ def _supervised() -> int:
 
 
 def _load_ahead(arguments: Sequence[str]) -> None:
-    """Have PyTorch loaded for suites while the command line is read; if they turn out to be none, that ends unused."""
+    """Have PyTorch loaded while the command line is read; if nothing turns out to need it, that ends unused."""
     named = any(argument.endswith(SUITE) for argument in arguments)
     if arguments[:1] == ["check"] and named and not any(argument.startswith("--executor") for argument in arguments):
         from gradcli.suite.server import begin
 
         begin()
+    elif not named and _runs_program(arguments):
+        from gradcli import libraries, progress
+
+        progress.begin(progress.LOADING)
+        libraries.begin()
+
+
+def _runs_program(arguments: Sequence[str]) -> bool:
+    """Tell whether this process is to run a program in PyTorch, and none to do so for it, as far as a glance tells."""
+    from typing import get_args
+
+    from gradcli.code_names import is_code
+    from gradcli.commands import Command
+
+    elsewhere = any(argument in HELP or argument.endswith(SCRIPT) or is_code(argument) for argument in arguments[1:])
+    return len(arguments) > 1 and arguments[0] in get_args(Command) and not elsewhere
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,11 +138,13 @@ def _carry_out(arguments: list[str]) -> int:
     import typer
     from typer.exceptions import TyperException
 
-    from gradcli.cli.group import app
+    from gradcli.cli.group import application
     from gradcli.errors import ExitCode, GradcliError, internal, out_of_memory
 
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="gradcli", standalone_mode=False)
+        code = typer.main.get_command(application(arguments)).main(
+            arguments, prog_name="gradcli", standalone_mode=False
+        )
         if code == ExitCode.INTERRUPTED:  # typer returns it for the exception
             raise KeyboardInterrupt
         return _flushed(int(code or 0))

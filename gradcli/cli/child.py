@@ -11,9 +11,8 @@ import warnings
 from base64 import b64encode
 from typing import IO, TYPE_CHECKING, Any
 
-from gradcli import progress
+from gradcli import libraries, progress
 from gradcli.errors import ExitCode, GradcliError, SeveralFunctionsError, internal
-from gradcli.libraries import loaded_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Read what to do, do it, and write one answer."""
+    libraries.begin()
     pipe = os.fdopen(int(sys.argv[1]), "w", encoding="ascii")
     source = os.fdopen(os.dup(0), "rb")
     request = pickle.load(source)  # noqa: S301 (our own parent wrote it)
@@ -51,9 +51,8 @@ def _apart(source: IO[bytes]) -> None:
 
 def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
     """Return what the check came to; an empty line says that its time begins."""
-    with loaded_beside():
-        from gradcli.cli.app import show_traceback_to_developers, show_warning
-        from gradcli.engine import import_torch, prepare
+    from gradcli.cli.app import show_traceback_to_developers, show_warning
+    from gradcli.engine import import_torch, prepare
 
     if "script" not in request:  # whose warnings are shown as Python shows them
         warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, get_args
 
 import typer
@@ -24,6 +25,7 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+COMMANDS = (*get_args(Command), *get_args(Information))
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -32,20 +34,12 @@ def _add(group: typer.Typer, name: str) -> None:
     group.command(name, cls=command_class(function), context_settings=HELP)(function)
 
 
-app = typer.Typer(
-    cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", context_settings=HELP
-)
-for _command in (*get_args(Command), *get_args(Information)):
-    _add(app, _command)
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         _write_line(f"gradcli {__version__}")
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001  # typer calls its callback
@@ -62,6 +56,21 @@ def root(
     """
     if context.invoked_subcommand is None:
         context.get_help()
+
+
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the application with all commands, or with the one that the arguments name: all take a while to set up."""
+    app = typer.Typer(
+        cls=Commands,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings=HELP,
+    )
+    for name in {*arguments[:1]} & {*COMMANDS} or COMMANDS:
+        _add(app, name)
+    app.callback(invoke_without_command=True)(root)
+    return app
 
 
 def _unknown_command(name: str, known: list[str]) -> InputError:

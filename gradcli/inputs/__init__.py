@@ -1,7 +1,7 @@
 """Text of options -> shapes, values, names and numbers; without torch, every error with a caret."""
 
+from gradcli.code_names import is_code
 from gradcli.inputs.arguments import parse_arguments
-from gradcli.inputs.code import is_code
 from gradcli.inputs.gradients import parse_backwards, parse_claims
 from gradcli.inputs.names import check_names, parse_choices, parse_names
 from gradcli.inputs.parts import parse_numbers, parse_parts

@@ -8,7 +8,7 @@ import typer
 import warm_start
 
 import gradcli
-from gradcli.cli.group import app
+from gradcli.cli.group import application
 
 OPS = Path(__file__).parents[2] / "docs" / "custom" / "ops.py"
 LOSS = "\n\ndef loss(x):\n    return (x.exp() + 1).log().sum()\n"
@@ -33,7 +33,7 @@ for _ in range(50):
     (w * w).sum().backward()
 """
 WRITTEN = ("report.xml", "graph.svg", "report.html", "field.png", "activations.svg")
-COMMANDS = list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS = list(typer.main.get_command(application()).commands)  # type: ignore[attr-defined]
 
 
 def help_of(arguments: list[str], columns: str) -> str:
@@ -54,7 +54,7 @@ def test_no_line_of_what_a_command_says_of_itself_is_broken_twice(name: str) -> 
 
 
 def app_command(name: str) -> typer.core.TyperCommand:
-    return typer.main.get_command(app).commands[name]  # type: ignore[attr-defined,no-any-return]
+    return typer.main.get_command(application()).commands[name]  # type: ignore[attr-defined,no-any-return]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -6,13 +6,13 @@ import pytest
 import typer
 
 from gradcli.cli.app import main
-from gradcli.cli.group import app
+from gradcli.cli.group import application
 from gradcli.cli.settings import errors_by_flag
 from gradcli.errors import InputError
 from gradcli.settings import Settings
 
 OF_NO_OPTION = {"command", "limits", "elsewhere", "every", "formulas"}
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(application()).commands  # type: ignore[attr-defined]
 OPTIONS = {name for command in COMMANDS.values() for parameter in command.params for name in parameter.opts}
 
 
