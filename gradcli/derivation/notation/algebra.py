@@ -17,7 +17,7 @@ from math import prod
 from gradcli.derivation.notation.gathered import gathered, upright
 from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, parsed
 from gradcli.derivation.notation.ranks import MATRIX
-from gradcli.derivation.notation.shapes import Shapes, shape_of
+from gradcli.derivation.notation.shapes import Shapes, is_seen, shape_of
 from gradcli.derivation.notation.sums import Sums, undone
 from gradcli.derivation.notation.terms import (
     Factor,
@@ -158,7 +158,7 @@ class _Algebra(Sums):
         rest, along = self._upright(self.term(replace(one, number=Fraction(1))), along)
         shape = shape_of(rest, self.shapes)
         axis = along.value.value if isinstance(along.value, ast.Constant) else None
-        if self.means and shape and isinstance(axis, int) and not is_number(rest):
+        if self.means and shape and isinstance(axis, int) and is_seen(shape) and not is_number(rest):
             return Term(one.number * shape[axis], (ast.Call(ast.Name("mean"), [rest], [along]),))
         if (diagonal := self.through_diagonal(rest)) is not None:
             return self.product(Term(one.number), self._one(diagonal))
@@ -176,7 +176,7 @@ class _Algebra(Sums):
         """Return the sum of all entries as so often their mean."""
         if isinstance(summed, ast.Call) and callee(summed) == "sum" and not summed.keywords:
             shape = shape_of(summed.args[0], self.shapes)
-            if shape:
+            if shape and is_seen(shape):
                 return Term(Fraction(prod(shape)), (call("mean", summed.args[0]),))
         return self._atom(summed)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from zlib import crc32
 
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.terms import adds_axes
@@ -13,8 +14,6 @@ OF_MATRIX = frozenset({"inv", "linalg.inv", "linalg.cholesky", "cholesky", "matr
 
 MATRIX = 2
 Shapes = Mapping[str, Sequence[int]]
-# The length of what a mask picks, which is not seen: it is that of what it is multiplied by.
-UNSEEN = 0
 ELEMENTWISE = frozenset(
     {
         *(
@@ -76,7 +75,7 @@ def _of_read(node: ast.Subscript, shapes: Shapes) -> tuple[int, ...] | None:
             known = [shape_of(one, shapes) for one in labels if not isinstance(one, ast.Constant | ast.Slice)]
             return known[0] if len(known) == len(whole) and known.count(known[0]) == len(known) else None
         case ast.Compare() as mask if shape_of(mask, shapes) == whole:
-            return (UNSEEN,)
+            return (_unseen(mask),)
     return None
 
 
@@ -88,7 +87,7 @@ def _of_call(node: ast.Call, shapes: Shapes) -> tuple[int, ...] | None:
             return ()
         case ast.Call(func=ast.Name(id="nonzero"), args=[mask], keywords=[]):
             shape = shape_of(mask, shapes)
-            return None if shape is None else (UNSEEN, len(shape))
+            return None if shape is None else (_unseen(mask), len(shape))
         case ast.Call() if callee(node) in OF_MATRIX:
             return shape_of(node.args[0], shapes)
         case ast.Call(args=[ast.Constant(value=int(count))]) if callee(node) == "eye":
@@ -143,4 +142,20 @@ def _broadcast(several: Sequence[tuple[int, ...] | None]) -> tuple[int, ...] | N
         return None
     rank = max(map(len, known), default=0)
     padded = [(1,) * (rank - len(shape)) + shape for shape in known]
-    return tuple(max(sizes) for sizes in zip(*padded, strict=True))
+    return tuple(_longest(sizes) for sizes in zip(*padded, strict=True))
+
+
+def _longest(sizes: Sequence[int]) -> int:
+    """Return the length that several broadcast to: one that is not seen is not 1."""
+    longest = max(sizes)
+    return min(sizes) if longest == 1 else longest
+
+
+def is_seen(shape: tuple[int, ...]) -> bool:
+    """Tell whether all lengths are known numbers."""
+    return all(size >= 0 for size in shape)
+
+
+def _unseen(mask: ast.expr) -> int:
+    """Return what stands for how many entries a mask picks: a negative number, the same for the same mask."""
+    return -1 - crc32(ast.unparse(mask).encode())

@@ -10,7 +10,7 @@ from math import prod
 
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
 from gradcli.derivation.notation.ranks import rank
-from gradcli.derivation.notation.shapes import Shapes, shape_of
+from gradcli.derivation.notation.shapes import Shapes, is_seen, shape_of
 from gradcli.derivation.notation.shortened_cancelled import cancelled
 from gradcli.derivation.notation.shortened_choices import (
     common_outside,
@@ -219,7 +219,7 @@ def _total(node: ast.expr, shapes: Shapes) -> ast.expr | None:
     if not (isinstance(mean, ast.Call) and callee(mean) == "mean"):
         return None
     whole, rest = (shape_of(one, shapes) for one in (mean.args[0], mean))
-    if whole is None or rest is None or not prod(rest):
+    if whole is None or rest is None or not prod(rest) or not is_seen(whole):
         return None
     total = times(number * prod(rest) / prod(whole), ast.Call(ast.Name("sum"), mean.args, mean.keywords))
     return total if sign > 0 else minus(total)

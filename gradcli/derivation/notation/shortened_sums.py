@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from gradcli.derivation.notation.parsed import callee
 from gradcli.derivation.notation.ranks import MATRIX
-from gradcli.derivation.notation.shapes import Shapes, shape_of
+from gradcli.derivation.notation.shapes import Shapes, is_seen, shape_of
 from gradcli.derivation.notation.shortened_products import multiple
 from gradcli.derivation.notation.stable_parts import added, minus, scaled, signed, terms, times
 from gradcli.derivation.notation.terms import as_column
@@ -59,7 +59,12 @@ def _together(sums: Sequence[Scaled], rest: Sequence[Scaled], name: str, axis: i
     """Return the sum of all of it at once; None where the terms are not the same multiple, but for their signs."""
     (number, first), *_ = sums
     shape = shape_of(first, shapes)
-    if shape is None or len(shape) != MATRIX or any(shape_of(inner, shapes) != shape for _, inner in sums):
+    if (
+        shape is None
+        or len(shape) != MATRIX
+        or not is_seen(shape[axis : axis + 1])
+        or any(shape_of(inner, shapes) != shape for _, inner in sums)
+    ):
         return None
     if any(shape_of(inner, shapes) != (shape[1 - axis],) for _, inner in rest):
         return None

@@ -25,14 +25,16 @@ from gradcli.execution.comparison.judged import judged
 from gradcli.execution.formulas.checks import SECOND, checks_of, wanted_of
 from gradcli.execution.formulas.closed import COMPLEX, NONE_READ, Form, Target, tangent_names, upstream_name
 from gradcli.execution.formulas.codes import check_code, codes_of, markup
+from gradcli.execution.formulas.counts import counts_at
 from gradcli.execution.formulas.derivation_steps import steps_of
 from gradcli.execution.formulas.detached import without_detached
+from gradcli.execution.formulas.for_lengths import forms_for_lengths
 from gradcli.execution.formulas.function import DETACHED, function_code
 from gradcli.execution.formulas.kept_digits import what_is_lost
-from gradcli.execution.formulas.lengths import named_lengths, turned_settings, unified_form
+from gradcli.execution.formulas.lengths import turned_settings
 from gradcli.execution.formulas.named_values import with_lengths_of_values
 from gradcli.execution.formulas.points import Point, another_point, finite_point, point
-from gradcli.execution.formulas.shaped import layout_of, shown_forms
+from gradcli.execution.formulas.shaped import layout_of
 from gradcli.execution.formulas.single_entries import entry_of, sympy_text
 from gradcli.execution.formulas.spelled_numbers import with_spelled_numbers
 from gradcli.execution.formulas.usual_shapes import note, with_usual_shapes
@@ -45,6 +47,7 @@ from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 NO_FORMULA = "it has no formula in terms of the leaves alone"
+NOT_COUNTED = f"{NO_FORMULA} that holds for every count of the entries that a mask picks"
 NOT_FINITE = "no point was found with a finite gradient that is not rounding"
 
 
@@ -128,7 +131,8 @@ def _derived(program: Source, settings: Settings, given: Mapping[str, Any], deri
     if settings.product == "jacobian":
         here, start = (None if here is None else here.explicit()), start.explicit()
     wanted = wanted_of(start)
-    forms, others = _forms(start, wanted, given, derivations)
+    forms, others = forms_for_lengths(start, wanted, given, derivations)
+    forms = with_spelled_numbers(forms, program.source)
     if not settings.verify:
         checks = {target: Checked(Verdict.UNVERIFIED, 0, (), None, (), "not checked") for target in wanted}
     else:
@@ -161,26 +165,6 @@ def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any]
         plain = tuple(replace(one, rewritten=None) for one in derivation.derivatives)
         derivation = replace(derivation, derivatives=plain)
     return replace(derivation, codes={**derivation.codes, "function": made.code}, tried=made.how)
-
-
-def _forms(
-    here: Point, wanted: Sequence[Target], given: Mapping[str, Any], asked: Derivations
-) -> tuple[dict[Target, Form], tuple[Point, ...]]:
-    """Return the formulas, and the points of other lengths at which they hold too where lengths have names."""
-    if not here.settings.sizes:
-        return with_spelled_numbers(shown_forms(here, wanted, given, asked), here.program.source), ()
-    known = named_lengths(here, given)
-    points = tuple(point.explicit() if here.is_explicit else point for point in known.points)
-    several = [
-        [forms.get(target) for target in own]
-        for point, own in ((point, wanted_of(point)) for point in points)
-        for forms in (shown_forms(point, own, given, asked),)
-    ]
-    found: dict[Target, Form] = {}
-    for target, alike in zip(wanted, zip(*several, strict=True), strict=True):
-        form = unified_form(known, [one for one in alike if one is not None]) if None not in alike else None
-        found |= {} if form is None else {target: form}
-    return with_spelled_numbers(found, here.program.source), points
 
 
 def _unchecked(wanted: Sequence[Target]) -> dict[Target, Checked]:
@@ -250,8 +234,13 @@ def _shown(
         rewritten=None if formula is None or not formula.rewritten else formula.rewritten,
         exception=None if formula is None else formula.exception,
         left_out=None if formula is None or not formula.cases else _left_out(formula),
-        reason=(COMPLEX if here.is_complex else NO_FORMULA) if formula is None else no_text,
+        reason=_reason(here) if formula is None else no_text,
     )
+
+
+def _reason(here: Point) -> str:
+    """Return why there is no formula."""
+    return COMPLEX if here.is_complex else NOT_COUNTED if counts_at(here) else NO_FORMULA
 
 
 def _left_out(form: Form) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.formulas.closed import Form, Target, targets
 from gradcli.execution.formulas.errs import name_who_errs, note_mistakes
 from gradcli.execution.formulas.expected import expected
+from gradcli.execution.formulas.for_lengths import forms_for_lengths
 from gradcli.execution.formulas.points import Point, another_point, enlarged, variable
 from gradcli.execution.formulas.regions import beyond
 from gradcli.execution.formulas.remarks import Judge
-from gradcli.execution.formulas.shaped import shown_forms
 from gradcli.execution.formulas.single_entries import compare_entries, wrong_entries
 from gradcli.execution.formulas.verified import Findings, compare, compare_beyond, new_findings
 from gradcli.report.derivation import Checked
@@ -105,7 +105,7 @@ def _compare_larger(
             findings.notes.append(SAME_SIZES)
         return
     own = wanted_of(larger)
-    there = shown_forms(larger, own, given, asked, with_cases=False)
+    there, _ = forms_for_lengths(larger, own, given, asked, with_cases=False)
     mine = {new: found[old] for old, new in zip(found, own, strict=True)}
     _compare(larger, there, asked, mine)
     _again(larger, own, there, given, mine, asked=asked)

@@ -19,6 +19,7 @@ from gradcli.derivation.notation.cholesky import factored, with_matrices
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.hidden import without_hidden
 from gradcli.derivation.notation.hoisted import with_one_choice
+from gradcli.derivation.notation.masked import with_masks
 from gradcli.derivation.notation.masks import with_tests
 from gradcli.derivation.notation.one_spelling import in_one_spelling
 from gradcli.derivation.notation.others import with_quotients
@@ -268,6 +269,7 @@ def _form(formula: Formula, point: Point) -> Form:
     exception = exception or (outside if "prod(" in shorter else None)
     whole = text if point.settings.to == "function" else shortened(text, shapes, again)
     text, code = shorter, formula.text if exception or parsed(formula.text).indices else whole
+    text, code = (again(with_masks(one, ranks)) if "nonzero(" in one else one for one in (text, code))
     rewritten: tuple[str, ...] = ()
     if point.settings.stable or point.settings.to == "function":
         (text, rewritten), (code, _) = (stable(one, digits=point.settings.stable) for one in (text, code))

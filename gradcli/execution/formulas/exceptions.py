@@ -7,6 +7,7 @@ w/norm(w) there.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -53,10 +54,10 @@ def _holds(point: Point, target: Target, form: Form, place: str) -> bool:
 def _points_at(point: Point, target: Target, place: str) -> Iterator[Point]:
     """Yield points at which an expression is exactly 0: its leaves are, or one is what it is subtracted from."""
     for values in _values_at(point, target, place):
+        leaves = {leaf.name or leaf.text: leaf.tensor.detach() for leaf in point.trace.leaves}
         with suppress(GradcliError):
-            there = moved_to(
-                point, {leaf.name or leaf.text: leaf.tensor.detach() for leaf in point.trace.leaves} | values
-            )
+            with warnings.catch_warnings(action="ignore"):  # what is tried is not the user's point
+                there = moved_to(point, leaves | values)
             found = value_of(there, target, place)
             if found is not None and bool((found == 0).all()):
                 yield there

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from gradcli.execution.formulas.half_solves import HALF, with_whole_solves
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.ops.record import Kind
@@ -28,11 +29,12 @@ SOLVED = {
 
 def solves(trace: Trace) -> bool:
     """Tell whether a call solves by factors."""
-    return any(call.op.name in SOLVED for call in trace.calls)
+    return any(call.op.name in SOLVED or call.op.name == HALF for call in trace.calls)
 
 
 def by_matrices(trace: Trace, kept: Collection[TracedTensor]) -> Trace:
     """Return a trace whose calls solve by the matrices that were factored; not if the factors are to be `kept`."""
+    trace = with_whole_solves(trace, kept)
     if not solves(trace):
         return trace
     made = {output: call for call in trace.calls for output in call.outputs}
@@ -41,6 +43,7 @@ def by_matrices(trace: Trace, kept: Collection[TracedTensor]) -> Trace:
 
 def symmetric_leaves(trace: Trace) -> frozenset[str]:
     """Return the names of the symmetric leaves that matrices are made of which are solved by their Cholesky factors."""
+    trace = with_whole_solves(trace)
     if not solves(trace):
         return frozenset()
     made = {output: call for call in trace.calls for output in call.outputs}

@@ -169,10 +169,15 @@ def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], 
 def _finite_point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int, draw: Draw) -> Point | None:
     for attempt in range(ATTEMPTS):
         found = point(program, settings, given, seed + 1000 * attempt, draw)
-        several = (found.output.tensor, *found.gradients().values())
-        if all(bool(value.isfinite().all()) for value in several) and not is_singular(found):
+        if is_finite(found):
             return found
     return None
+
+
+def is_finite(here: Point) -> bool:
+    """Tell whether the output and autograd's gradients are finite at a point, and not of a singular matrix."""
+    several = (here.output.tensor, *here.gradients().values())
+    return all(bool(value.isfinite().all()) for value in several) and not is_singular(here)
 
 
 def has_digits(here: Point) -> bool:

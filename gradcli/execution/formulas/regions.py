@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -96,7 +97,8 @@ def _first(value: Tensor, factor: float) -> Tensor:
 def _finite(here: Point, values: Mapping[str, Any]) -> Point | None:
     """Return the program run at other values; None where it takes another path, or where a gradient is not finite."""
     try:
-        there = moved_to(here, values)
+        with warnings.catch_warnings(action="ignore"):  # what is tried is not the user's point
+            there = moved_to(here, values)
         several = (there.output.tensor, *there.gradients().values())
     except (GradcliError, *REFUSALS):
         return None

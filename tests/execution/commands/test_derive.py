@@ -15,7 +15,7 @@ import gradcli
 from gradcli.engine import derive_program
 from gradcli.errors import ExitCode, GradcliError, NotSupportedError
 from gradcli.execution.commands import derive as command
-from gradcli.execution.formulas import checks, derivation_steps
+from gradcli.execution.formulas import checks, derivation_steps, for_lengths
 from gradcli.execution.formulas.closed import closed_forms
 from gradcli.execution.reference import decomposition
 from gradcli.report.schema import derivation_schema
@@ -400,7 +400,10 @@ def test_a_formula_has_the_shape_of_its_variable(program: str, inputs: Any, wrt:
 
 
 def test_a_formula_of_another_shape_is_no_match(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "shown_forms", lambda point, wanted, *rest: closed_forms(point, wanted, rest[-1]))
+    def unshaped(point: Any, wanted: Any, _: Any, asked: Any, **__: Any) -> Any:
+        return closed_forms(point, wanted, asked)
+
+    monkeypatch.setattr(for_lengths, "shown_forms", unshaped)
     assert gradcli.derive("sum(A @ x)", {"A": (2, 3), "x": (3,)}, wrt="A").verdict is Verdict.MISMATCH
 
 
