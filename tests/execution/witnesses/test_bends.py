@@ -560,6 +560,14 @@ def test_a_jump_beside_a_large_number_may_stay_within_and_is_no_match_for_a_fact
 
 
 @pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_jump_does_not_stay_within_where_a_large_sum_absorbs_what_depends_on_it(command: Any) -> None:
+    """x*sign(x) is |x|, of slopes -1 and 1 at 0; no sum of 1e17, or 1e34, shows them."""
+    assert sides(lambda shift: shift * mp.sign(shift), "1e-100") == (-1, 1)
+    for source in ("sum(x*sign(x))", "sum(x*sign(x) + x**2)"):
+        assert command(source, {"x": [0.0, 1e17]})["x"].verdict in {"undecided", "subgradient", "mismatch"}
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
 def test_a_kink_is_seen_within_the_numbers_that_an_op_has_of_its_own(command: Any) -> None:
     """v/max(|v|, 1e-12) is 1e12 v next to 0; below 3 the slope of x - hardswish(x) is -1/2, and above 0."""
 
