@@ -251,16 +251,19 @@ def _scan(function: Callable[[Sequence[Number]], Number]) -> Callable[[Sequence[
 
 
 def ordered(values: Sequence[Number]) -> list[Number]:
-    """Return numbers in ascending order, by insertion; all NaN if one is."""
-    if any(map(mp.isnan, values)):
-        return [NAN] * len(values)
+    """Return numbers in ascending order, by insertion, and NaN above all of them."""
     found: list[Number] = []
-    for value in values:
+    numbers = [value for value in values if not mp.isnan(value)]
+    for value in numbers:
         place = 0
         while place < len(found) and not less(value, found[place]):
             place += 1
         found.insert(place, value)
-    return found
+    return found + [NAN] * (len(values) - len(numbers))
+
+
+def _median(values: Sequence[Number]) -> Number:
+    return NAN if any(map(mp.isnan, values)) else ordered(values)[(len(values) - 1) // 2]
 
 
 def _total(values: Sequence[Number]) -> Number:
@@ -308,7 +311,7 @@ REDUCTIONS: Mapping[str, Callable[[Sequence[Number]], Value]] = {
     "amin": LEAST,
     "max": LARGEST,
     "min": LEAST,
-    "median": lambda values: ordered(values)[(len(values) - 1) // 2],
+    "median": _median,
     "norm": lambda values: _root(_total([value * value for value in values])),
     "norm1": lambda values: _total([guarded(magnitude)(value) for value in values]),
     "norm_inf": lambda values: LARGEST([guarded(magnitude)(value) for value in values]),

@@ -24,6 +24,7 @@ SMALLEST_NORMAL, LEAST = 2.0**-1022, 2.0**-1074
 RUNS, WIDTH = 2, 64.0
 # An odd number with about as many ones as zeros, which spreads bits when it is multiplied by.
 SPREAD = 0x5851F42D4C957F2D
+WORD = 1 << 64
 
 
 def within_last_bits(call: TracedCall, output: TracedTensor, other: Tensor) -> bool:
@@ -69,7 +70,8 @@ def perturb_alike(tensor: Tensor, seed: int, size: float = STEP) -> Tensor:
 
 def _scrambled(tensor: Tensor, seed: int) -> Tensor:
     """Return numbers between -1 and 1, as good as random, that depend on the bits of each entry alone."""
-    bits = tensor.to(torch.float64).contiguous().view(torch.int64) ^ (seed * SPREAD)
+    mask = (seed * SPREAD + WORD // 2) % WORD - WORD // 2  # it wraps around, as that of the bits does
+    bits = tensor.to(torch.float64).contiguous().view(torch.int64) ^ mask
     for _ in range(2):
         bits = (bits ^ (bits >> 29)) * SPREAD
     return (bits >> 11).to(torch.float64) / 2.0**52

@@ -42,6 +42,8 @@ FURTHER = 2.0**-12
 # Slopes that are as near to each other as the first of these, relative to the largest, are the same, and as far apart
 # as the second, different.
 SAME, DIFFERENT = 1e-5, 1e-3
+# What is infinite by overflow is finite along directions that are so much shorter, and an infinite slope is not.
+SHORT = 2.0**-500
 # How many times their error slopes may be apart, and be the same.
 CLEARLY = 10.0
 # What is less than this part of the largest adjoint may be what rounding left.
@@ -51,6 +53,9 @@ ROUNDED = 1e-12
 # Programs and tensors with more calls and entries are not looked at.
 MOST_CALLS, MOST_ENTRIES, MOST_AXES = 64, 64, 8
 RANDOM = 4
+
+# Slopes ahead and behind, each with how far off they may be.
+Sides = list[tuple[Tensor, float]]
 
 
 class Sided(Enum):
@@ -114,7 +119,10 @@ def _looked_at(point: Point, traced: TracedTensor, gradient: Tensor) -> Sided:
     directions = _directions(traced.tensor.numel())
     try:
         with double_precision(), torch.no_grad():
-            sides = uncompiled(lambda: [_slopes(point, traced, side) for side in (directions, -directions)])
+            sides = uncompiled(lambda: _to_both_sides(point, traced, directions))
+            steep = _is_steep(sides) and _is_steep(
+                uncompiled(lambda: _to_both_sides(point, traced, SHORT * directions))
+            )
         if any(vanishes(point, call, reached) for call, reached in _reached(trace, traced)):
             return Sided.LOST
     except _JumpError:
@@ -122,10 +130,18 @@ def _looked_at(point: Point, traced: TracedTensor, gradient: Tensor) -> Sided:
     except (UnknownError, *REFUSALS):
         return Sided.UNKNOWN
     (ahead, error), (behind, further) = sides
-    if bool(torch.stack([ahead, behind]).isinf().any()):
-        return Sided.STEEP if bool(gradient.isfinite().all()) else Sided.UNKNOWN
+    if _is_steep(sides):
+        return Sided.STEEP if steep and bool(gradient.isfinite().all()) else Sided.UNKNOWN
     own = gradient.detach().cpu().reshape(-1).to(torch.float64)
     return _told(ahead, -behind, directions, own, scale=point.scale, error=max(error, further))
+
+
+def _to_both_sides(point: Point, traced: TracedTensor, directions: Tensor) -> Sides:
+    return [_slopes(point, traced, side) for side in (directions, -directions)]
+
+
+def _is_steep(sides: Sides) -> bool:
+    return any(bool(slopes.isinf().any()) for slopes, _ in sides)
 
 
 def _reached(trace: Trace, traced: TracedTensor) -> Iterator[tuple[TracedCall, list[TracedTensor]]]:

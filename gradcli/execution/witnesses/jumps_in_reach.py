@@ -78,7 +78,8 @@ def stay_within(
     """Return whether calls that jump are step functions with hidden stairs, and the output is the same on the next.
 
     It is the same further on as well, or rounding would hide that it is not: the logarithm of 1e17 + 1. And it is where
-    the tensor itself is beside its value, or a factor of 0 would. Stairs are looked at one by one, and all together.
+    the tensor itself is beside its value, or a factor of 0 would; nor has the output a slope by a stair, which no sum
+    absorbs. Stairs are looked at one by one, and all together.
     """
     calls = list(hidden)
     if not all(any(call is other for other in calls) for call in jumping):
@@ -97,14 +98,26 @@ def stay_within(
 
 
 def _is_level(rerun: Again, start: Tangents, shifted: Iterable[tuple[TracedTensor, Tensor]]) -> bool:
-    """Return whether the output is the same from a start, be a tensor what it is or shifted."""
-    return all(torch.equal(rerun.output(start | {one: moved}), _kept(rerun, start, one)) for one, moved in shifted)
+    """Return whether the output is the same from a start, be a tensor what it is or shifted, and level on both."""
+    return all(_is_same(rerun, start, one, moved) for one, moved in shifted)
 
 
-def _kept(rerun: Again, start: Tangents, one: TracedTensor) -> Tensor:
+def _is_same(rerun: Again, start: Tangents, one: TracedTensor, moved: Tensor) -> bool:
     value = rerun.value(one)
     assert value is not None  # noqa: S101 (it has been moved)
-    return rerun.output(start | {one: value})
+    tensors = [shifted.clone().requires_grad_() for shifted in (moved, value)]
+    outputs = [rerun.output(start | {one: tensor}) for tensor in tensors]
+    at = moved != value
+    return torch.equal(*outputs) and not any(_is_sloped(*pair, at) for pair in zip(outputs, tensors, strict=True))
+
+
+def _is_sloped(output: Tensor, tensor: Tensor, at: Tensor) -> bool:
+    """Return whether the output has a slope by some entries of a tensor."""
+    if not output.requires_grad:
+        return False
+    cotangent = torch.rand(output.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    (slope,) = torch.autograd.grad(output, tensor, cotangent.to(output), allow_unused=True)
+    return slope is not None and bool((at & (slope != 0)).any())
 
 
 def _beside(rerun: Again, traced: TracedTensor) -> Tangents:

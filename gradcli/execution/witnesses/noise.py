@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -53,9 +54,13 @@ def noise_of(rerun: Again, cotangent: Tensor, result: TracedTensor | None = None
 
 
 def other_last_bits(rerun: Again) -> Iterator[Perturb]:
-    """Yield what changes the last bits of whatever a program's calls round, to one side and to the other."""
+    """Yield what changes the last bits of whatever a program's calls round, to one side and to the other.
+
+    Equal results are changed alike; and those of different ops, which may be equal by rounding alone, each its own way.
+    """
     for seed, to_one_side in _Rounding(FINE, exact_calls(rerun)).runs():
         yield to_one_side.of_calls(seed)
+        yield to_one_side.of_ops(seed)
 
 
 def _held(rerun: Again) -> Iterator[tuple[TracedTensor, Tensor]]:
@@ -154,6 +159,10 @@ class _Rounding:
     def of_calls(self, seed: int) -> Perturb:
         """Return what changes the results of calls."""
         return lambda key, tensor: tensor if key in self.exact else self._changed(tensor, seed)
+
+    def of_ops(self, seed: int) -> Perturb:
+        """Return what changes the results of each op in its own way: those of one op alike, be its calls several."""
+        return lambda key, tensor: tensor if key in self.exact else self._changed(tensor, seed + crc32(key[0].encode()))
 
     def _changed(self, tensor: Tensor, seed: int) -> Tensor:
         """Return a tensor with each number changed, equal numbers alike."""

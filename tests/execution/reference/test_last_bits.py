@@ -17,6 +17,13 @@ def test_equal_entries_stay_equal_and_others_move_by_themselves() -> None:
     assert 0 < float(shifts.abs().min()) <= float(shifts.abs().max()) <= 1e-6
 
 
+def test_any_seed_makes_changes_of_its_own() -> None:
+    entry = torch.tensor([1.0], dtype=torch.float64)
+    changed = {float(perturb_alike(entry, seed, 1e-3)[0]) for seed in (1, 2, 3, 1000, 2**32 + 1)}
+    assert len(changed) == 5
+    assert all(0 < abs(one - 1) <= 1e-3 for one in changed)
+
+
 def test_complex_entries_move_by_their_parts() -> None:
     values = torch.tensor([1 + 2j, 1 - 3j], dtype=torch.complex128)
     moved = torch.view_as_real(perturb_alike(values, 1, 1e-6))

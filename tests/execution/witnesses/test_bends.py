@@ -219,6 +219,29 @@ def test_what_an_entry_decides_is_not_a_match_where_other_entries_hide_it(comman
     assert command(program, {"x": [2.0, 0.0]})["x"].verdict == "undefined"
 
 
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_what_two_rounded_results_decide_is_hidden_where_they_are_equal_by_rounding(command: Any) -> None:
+    """tanh(x) - sin(x) is -x³/6 next to 0, far less than the last bit of either; exp(x) is never above itself."""
+    with mp.workdps(50):
+        assert mp.tanh(mpf("1e-12")) < mp.sin(mpf("1e-12"))
+        assert mp.tanh(mpf("-1e-12")) > mp.sin(mpf("-1e-12"))
+    found = command("where(tanh(x) > sin(x), x, 2*x).sum()", {"x": [0.0]})["x"]
+    assert found.verdict == "undecided"
+    assert "decides by its values" in str(found.note)
+    found = command("where(logcumsumexp(x, 0) > atan(x), logcumsumexp(x, 0), 2*atan(x)).sum()", {"x": [0.0, 0.0]})["x"]
+    assert found.verdict in {"undecided", "subgradient"}
+    assert command("where(exp(x) > exp(x), x, 2*x).sum()", {"x": [0.0]})["x"].verdict == "match"
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_slope_near_the_largest_number_is_not_infinite_along_a_longer_direction(command: Any) -> None:
+    """1e8 * 1e300 * x has the slope 1e308 at 0; max(x, x) is x."""
+    assert sides(lambda shift: mpf(1e8) * mpf(1e300) * max(shift, shift), "1e-100") == (1e308, 1e308)
+    found = command("prod(clamp(x, min=x))", {"x": [1e8, 1e300, 0.0]})["x"]
+    assert found.gradient.tolist() == [0.0, 0.0, 1e308]
+    assert found.verdict == "match"
+
+
 def test_an_entry_that_decides_nothing_may_be_less_than_rounding() -> None:
     """Beside exp(30) no quotient sees the slope of 1 by x, which is far from what x decides."""
     assert gradcli.check("where(x > 1, x, 2*x).sum() + exp(y)", {"x": [3.0, 2.0], "y": 30.0})["x"].verdict == "match"
@@ -557,6 +580,14 @@ def test_a_jump_beside_a_large_number_may_stay_within_and_is_no_match_for_a_fact
     assert command("clamp(floor(x), 0, 1).sum()", {"x": [1e300, 0.0]})["x"].verdict == "match"
     found = command("relu(floor(x[0]) - 1e14 + 0.5)*x[1]", {"x": [1e14, 0.0]})["x"]
     assert found.verdict in {"undecided", "undefined", "subgradient"}
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_jump_does_not_stay_within_where_a_large_sum_absorbs_what_depends_on_it(command: Any) -> None:
+    """x*sign(x) is |x|, of slopes -1 and 1 at 0; no sum of 1e17, or 1e34, shows them."""
+    assert sides(lambda shift: shift * mp.sign(shift), "1e-100") == (-1, 1)
+    for source in ("sum(x*sign(x))", "sum(x*sign(x) + x**2)"):
+        assert command(source, {"x": [0.0, 1e17]})["x"].verdict in {"undecided", "subgradient", "mismatch"}
 
 
 @pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])

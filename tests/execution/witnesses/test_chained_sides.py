@@ -71,6 +71,7 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("sum(logcumsumexp(x, 0)*exp(-x))", [-0.5, 40.0], [2.473081906050192, -1.656858159563724e-16], Sided.SMOOTH),
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
     ("sqrt(relu(x)).sum()", [0.0, 4.0], [0.0, 0.25], Sided.STEEP),
+    ("prod(clamp(x, min=x))", [1e8, 1e300, 0.0], [0.0, 0.0, 1e308], Sided.UNKNOWN),  # it overflows along 2·x[2]
     ("std(stack([x, x, x]))", 0.89, 0.0, Sided.SMOOTH),  # 0, though next to the point rounding makes it 10^-16
     ("std(stack([x, x, x]))", -1.7, 0.0, Sided.SMOOTH),
     ("norm(stack([x, x]) - x/10*10)", 0.89, 0.0, Sided.SMOOTH),
