@@ -40,7 +40,7 @@ def _matrix(tensors: Sequence[Tensor]) -> Tensor:
 
 def is_plain(tensor: Tensor) -> bool:
     """Return whether a tensor is an ordinary one in memory."""
-    return tensor.layout is torch.strided and tensor.device.type == "cpu"
+    return tensor.layout is torch.strided and tensor.is_cpu
 
 
 def surveys(gradients: Mapping[Key, Tensor | None], references: Mapping[Key, Tensor]) -> dict[Key, Survey]:
