@@ -27,6 +27,7 @@ MOST_ENTRIES = 1000
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
 Notation = Literal["unicode", "ascii", "latex", "mathml", "typst", "sympy", "torch", "numpy", "jax", "function"]
 FIRST_CALLS = (1, 2, 3, 4, 5)
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class Settings:
     """Absolute tolerance; None stands for that of the dtype."""
     timeout: Annotated[float, Range(1e-3, 1e9)] = 60.0
     """Seconds for the whole run."""
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
         """Refuse what is not a setting: InputError names the field."""

@@ -39,8 +39,8 @@ def before_backward(leaves: Iterable[TracedTensor]) -> dict[TracedTensor, Before
 
 def restore(before: Mapping[TracedTensor, Before]) -> None:
     """Let leaves have their values again, which an optimizer's step in a hook has changed: the trace reads them."""
-    with torch.no_grad():
-        for leaf, held in before.items():
+    for leaf, held in before.items():
+        with torch.no_grad():
             if not torch.equal(actual(leaf), held.value):
                 actual(leaf).copy_(held.value)
 

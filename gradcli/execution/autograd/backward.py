@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -25,6 +26,8 @@ SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
 REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
 # From the seed of the leaves to that of a random upstream gradient.
 APART = 1 << 31
+# Entries of a random upstream gradient that is kept for later checks.
+SMALL = 1 << 13
 REMEDIES = (
     "give the vector v of the product with `--grad-output ones` (or a number, or a list), "
     "or reduce the output with `--reduce sum` (or mean)"
@@ -79,9 +82,19 @@ def is_implicit(output: Tensor) -> bool:
 
 def _drawn(like: Tensor, seed: int) -> Tensor:
     """Return a random vector; leaves are drawn from the seed itself, and it is not to hold their numbers again."""
-    generator = torch.Generator().manual_seed(seed + APART)
     dtype = torch.complex128 if like.is_complex() else torch.float64
-    return torch.randn(like.shape, generator=generator, dtype=dtype).to(like)
+    draw = _drawn_once if like.numel() <= SMALL and type(like) is Tensor else _normal
+    return draw(like.shape, dtype, seed + APART).to(like, copy=True)
+
+
+def _normal(shape: torch.Size, dtype: torch.dtype, seed: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+@lru_cache(maxsize=16)
+def _drawn_once(shape: torch.Size, dtype: torch.dtype, seed: int) -> Tensor:
+    """Return the numbers that a seed draws, which takes longer than to differentiate as many; nobody writes to them."""
+    return _normal(shape, dtype, seed)
 
 
 def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
@@ -155,21 +168,30 @@ def backward(
 ) -> dict[TracedTensor, Tensor]:
     """Call `backward()` and return d output / d tensor for every tensor, `.grad` left as PyTorch leaves it.
 
-    A hook on each tensor catches its gradient, for `.grad` may hold earlier ones too; a tensor that the output does not
-    depend on gets zeros. `cotangent` is None for a scalar output that is given none. If it is called but `once`,
-    nothing is added to a leaf's `.grad` after it, which then may be the tensor that is returned: a large model's
-    gradients are in memory once less.
+    A hook on each tensor catches its gradient, but for a program's leaves, where it becomes `.grad`: that of another
+    may hold earlier ones too. A tensor that the output does not depend on gets zeros. `cotangent` is None for a scalar
+    output that is given none. If it is called but `once`, nothing is added to a leaf's `.grad` after it, which then may
+    be the tensor that is returned: a large model's gradients are in memory once less.
     """
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
+    own = {traced: traced.tensor for traced in wanted if once and _becomes_grad(traced)}
     apart = [traced for traced in retain if _is_apart(traced)]
     for traced in retain:
         if not _is_apart(traced) and not _is_lost(traced):
             actual(traced).retain_grad()
-    with catching(wanted, once=once) as caught, _refusals(output):
+    with catching([traced for traced in wanted if traced not in own], once=once) as caught, _refusals(output):
         actual(output).backward(cotangent)
+    caught |= {leaf: plain(tensor.grad) for leaf, tensor in own.items() if tensor.grad is not None}
     for traced in apart:
         traced.tensor.grad = caught.get(traced)
     return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
+
+
+def _becomes_grad(traced: TracedTensor) -> bool:
+    """Tell whether a gradient becomes `.grad` as it is: of a leaf that has none yet, and no hook that may change it."""
+    if isinstance(traced, Followed) or not traced.is_leaf or traced.edge is not None:
+        return False
+    return traced.tensor.is_leaf and traced.tensor.grad is None and not hooks_of(traced)
 
 
 @contextmanager

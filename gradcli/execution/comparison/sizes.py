@@ -27,8 +27,9 @@ class SizesOfEntries:
     def look_at(self, several: Iterable[TracedTensor]) -> None:
         """Look at some tensors, the small ones together."""
         for looked_at, matrix in rows({traced: traced.tensor.detach() for traced in several}):
-            least, largest = matrix.abs().aminmax(dim=1)
-            self._known.update(zip(looked_at, zip(least.tolist(), largest.tolist(), strict=True), strict=True))
+            sizes = matrix.abs_()
+            extremes = zip(sizes.amin(dim=1).tolist(), sizes.amax(dim=1).tolist(), strict=True)
+            self._known.update(zip(looked_at, extremes, strict=True))
 
     def are_finite(self, several: Iterable[TracedTensor]) -> bool:
         """Return whether every entry of some tensors is finite."""

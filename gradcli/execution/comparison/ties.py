@@ -35,6 +35,8 @@ def with_ties(
 ) -> dict[TracedTensor, TensorReport]:
     """Return the reports; of leaves that pass and were not `looked` at from both sides, with the first place."""
     notes = one_side(trace, LOOKS_AT_BOTH)
+    if not notes:
+        return dict(reports)
     return {
         traced: dataclasses.replace(report, notes=(*report.notes, *notes))
         if traced.is_leaf and traced not in looked and report.verdict is not None and report.verdict.passes

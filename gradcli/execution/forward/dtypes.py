@@ -69,7 +69,7 @@ def double(tensor: Tensor) -> Tensor:
     It is on the CPU, where all that is compared with it is computed; a copy only if it was not.
     """
     tensor = tensor.detach()
-    tensor = tensor if tensor.device.type in {"cpu", "meta"} else tensor.cpu()
+    tensor = tensor if tensor.is_cpu or tensor.is_meta else tensor.cpu()
     if tensor.dtype in _DOUBLE:
         return tensor
     if tensor.is_complex():

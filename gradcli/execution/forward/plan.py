@@ -92,7 +92,8 @@ class PlannedCall:
         if self.is_checked:
             Memory(limits, ()).check(ready, pointwise=self.op.is_entrywise)
         begin(f"'{self.text}'")
-        found, start = tree.leaves(ready()), len(values)
+        made, start = ready(), len(values)
+        found = [made] if isinstance(made, Tensor) else tree.leaves(made)
         if len(found) != len(self.leaves):
             raise DiffersError
         for tensor, place in zip(found, self.leaves, strict=True):
