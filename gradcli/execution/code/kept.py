@@ -72,7 +72,7 @@ class Kept:
         known = list(self.before.tensors) if self._is_module else []
         self.own = {id(holder) for holder in self.before.holders}
         if self._is_module:
-            self.before.add_classes(self.code)
+            self.before.add_code_of(self.code)
         self.before.holders = [holder for holder in self.before.holders if not holder.name.endswith(BUFFERS)]
         held = {id(tensor) for holder in self.before.holders for tensor in _tensors(holder.content)}
         own = [tensor for _, tensor, _ in known if id(tensor) in held and _may_be_written(tensor)]

@@ -6,6 +6,7 @@ Without this each witness would ask another function.
 
 from __future__ import annotations
 
+import functools
 import random
 import types
 from collections import deque
@@ -34,6 +35,7 @@ from gradcli.execution.targets.function.contents import (
 
 # Objects and containers that are looked into; more of them than this are no state of one Function.
 MOST = 2000
+CODE = (types.FunctionType, types.MethodType, functools.partial)
 METHODS = ("forward", "backward", "setup_context")
 
 
@@ -161,6 +163,9 @@ class Shot:
     holders: list[Holder] = field(default_factory=list)
     tensors: list[tuple[str, Tensor, int]] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
+    hooks: list[tuple[str, Any]] = field(default_factory=list)
+    """Functions that a module holds, which are not looked into before `add_code_of`."""
+    is_of_module: bool = False
     _known: set[int] = field(default_factory=set)
 
     @staticmethod
@@ -176,6 +181,7 @@ class Shot:
         """Return the same of a module, or of what a function or another callable reaches by name."""
         shot, plain = Shot(), getattr(code, "__func__", code)
         if isinstance(code, torch.nn.Module):
+            shot.is_of_module = True
             shot.add(type(code).__name__, code)
         elif isinstance(plain, types.FunctionType) and is_own_file(plain.__code__.co_filename):
             shot.add(plain.__name__, code)
@@ -186,8 +192,11 @@ class Shot:
             shot.add(type(code).__name__, type(code))
         return shot
 
-    def add_classes(self, module: torch.nn.Module) -> None:
-        """Add the user's classes that a module is built of, with what their methods reach by name."""
+    def add_code_of(self, module: torch.nn.Module) -> None:
+        """Add what a module's code reaches by name: its hooks, and the methods of the user's classes in it."""
+        self.is_of_module = False
+        for name, value in self.hooks:
+            self.add(name, value)
         for kind in {type(part): None for part in module.modules()}:
             own = [item for item in vars(kind).values() if isinstance(item, types.FunctionType)]
             if any(map(is_followed, own)):
@@ -199,6 +208,9 @@ class Shot:
         while left and len(self.holders) < MOST:
             name, value = left.popleft()
             if identity(value) in self._known:
+                continue
+            if self.is_of_module and isinstance(value, CODE):
+                self.hooks.append((name, value))
                 continue
             self._known.add(identity(value))
             if isinstance(value, Tensor):
