@@ -39,6 +39,22 @@ def test_evaluating_keeps_sympy_out_of_the_process_that_runs_torch() -> None:
     assert "sympy" not in modules_after(program)
 
 
+@pytest.mark.parametrize("command", ["eval", "check", "derive", "prove", "custom"])
+def test_a_file_that_is_checked_in_a_process_of_its_own_loads_no_engine_in_this_one(command: str) -> None:
+    code = (
+        "import sys; from gradcli.cli import app, running\n"
+        "running.run_isolated = lambda *_: print('isolated')\n"
+        f"app.main([{command!r}, 'model.py:Loss'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('gradcli.engine' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["isolated", "False"]
+
+
 def test_evaluating_loads_no_other_command() -> None:
     code = "import sys; from gradcli.cli.app import main; main(['eval', 'x*']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

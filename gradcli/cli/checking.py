@@ -104,13 +104,14 @@ def _suites_in(target: str) -> list[str]:
 
 def _run_one(named: Named, settings: Settings, given: Given, output: OutputOptions) -> int:
     from gradcli.cli.running import run_isolated, write_report
-    from gradcli.engine import evaluate_program
     from gradcli.suite.check import Kind
-    from gradcli.suite.reproduce import reproducible
 
     kind, program = named
     if kind is Kind.TARGET:
         return run_isolated(program, Kind.TARGET, settings, output)
+    from gradcli.engine import evaluate_program
+    from gradcli.suite.reproduce import reproducible
+
     report = evaluate_program(program, settings)
     write_report(reproducible(report, program, settings, given.program_options), output)
     return report.exit_code

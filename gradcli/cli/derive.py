@@ -143,13 +143,14 @@ def _product(**asked: bool) -> str:
 def _derived(program: str, settings: Settings, output: DerivationOutput) -> int:
     from gradcli.cli.output import write
     from gradcli.cli.running import read_in_time, run_isolated
-    from gradcli.engine import derive_program
     from gradcli.inputs import is_code
-    from gradcli.render.derivation import DERIVATION_FORMATS
     from gradcli.suite.check import Kind
 
     if is_code(program):
         return run_isolated(program, Kind.TARGET, settings, output)
+    from gradcli.engine import derive_program
+    from gradcli.render.derivation import DERIVATION_FORMATS
+
     derivation = derive_program(read_in_time(program, settings), settings)
     write(DERIVATION_FORMATS[output.chosen_format](derivation, output.style), output.output)
     return derivation.exit_code

@@ -68,15 +68,16 @@ def prove(
 def _proved(target: str, settings: Settings, output: ProofOutput) -> int:
     from gradcli.cli.output import write
     from gradcli.cli.running import read_in_time, run_isolated
-    from gradcli.engine import prove_program
     from gradcli.inputs import is_code
-    from gradcli.render.proof import PROOF_FORMATS
     from gradcli.suite.check import Kind
 
     if is_code(target):
         return run_isolated(target, Kind.TARGET, settings, output)
     if settings.reference is not None:
         raise InputError("--reference is for a Function", hint="a program is its own definition")
+    from gradcli.engine import prove_program
+    from gradcli.render.proof import PROOF_FORMATS
+
     report = prove_program(read_in_time(target, settings), settings)
     write(PROOF_FORMATS[output.chosen_format](report, output.style), output.output)
     return report.exit_code

@@ -24,13 +24,14 @@ LARGEST = 16 * 2**20  # bytes of standard input that holds many programs
 
 def run(program: str, settings: Settings, options: OutputOptions) -> int:
     """Evaluate the program, write its report, and return the exit code that its verdict asks for."""
-    from gradcli.engine import evaluate_program
     from gradcli.inputs import is_code
     from gradcli.suite.check import Kind
-    from gradcli.suite.reproduce import reproducible
 
     if is_code(program):
         return run_isolated(program, Kind.TARGET, settings, options)
+    from gradcli.engine import evaluate_program
+    from gradcli.suite.reproduce import reproducible
+
     text = read_in_time(program, settings)
     report = evaluate_program(text, settings)
     write_report(reproducible(report, text, settings), options)

@@ -88,9 +88,15 @@ def _options(context: object) -> list[str]:
 
 
 def _commands_with(option: str, context: object) -> list[str]:
-    """Return the other commands that have an option."""
-    group = getattr(getattr(getattr(context, "parent", None), "command", None), "commands", {})
-    return [name for name, command in group.items() if any(option in one.opts for one in command.params)]
+    """Return the other commands that have an option; none where it stands before any command."""
+    from typer.main import get_group
+
+    from gradcli.cli.group import application
+
+    if getattr(context, "parent", None) is None:
+        return []
+    commands = get_group(application()).commands  # this process has set up one of them alone
+    return [name for name, command in commands.items() if any(option in one.opts for one in command.params)]
 
 
 # What is asked of `--format` and is another option's, or another command's.
