@@ -13,6 +13,9 @@ from gradcli.derivation.notation.brackets import compact
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
 from gradcli.derivation.notation.written import text_of
 
+# What is told of a mask: where it is true, and how often.
+COUNTED = frozenset({"nonzero", "sum"})
+
 
 def without_points(text: str, leaves: Collection[str]) -> tuple[str, str | None]:
     """Return a formula without what it says where something that depends on one of the leaves is exactly 0.
@@ -61,6 +64,8 @@ class _Elsewhere(ast.NodeTransformer):
             body, otherwise = self.visit(node.args[1]), self.visit(node.args[2])
             is_same = ast.dump(body) == ast.dump(otherwise)  # but at a single point, that of 0*log(0)
             return body if is_same else ast.Call(node.func, [test, body, otherwise], [])
+        if name in COUNTED and isinstance(node.args[0], ast.Compare):  # a mask, of which a point is as good as others
+            return node
         self.generic_visit(node)
         if name not in {"logical_and", "logical_or"}:
             return node

@@ -21,6 +21,7 @@ from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.written import text_of
 from gradcli.errors import GradcliError
 from gradcli.execution.formulas.closed import Form, known_shapes
+from gradcli.execution.formulas.draws import Draw
 from gradcli.execution.formulas.inlined import inlined
 from gradcli.execution.formulas.lengths import Lengths, lengths
 from gradcli.execution.formulas.named_values import without_values_of
@@ -155,12 +156,20 @@ def _drawn(base: Point, given: Mapping[str, Any]) -> Iterator[Point]:
     values = {name: value for name, value in base.settings.values.items() if name not in moving}
     shapes: dict[str | None, Shape] = {name: shape for name, shape in base.shapes.items()}  # noqa: C416 (other keys)
     settings = replace(base.settings, shapes={**base.settings.shapes, **shapes}, values=values)
-    for seed, move in product(range(SEEDS), MOVES):
+    for seed, draw in product(range(SEEDS), DRAWS):
         with suppress(GradcliError):
-            drawn = point(base.program, settings, given, settings.seed + 17 * seed, partial(_moved, *move))
+            drawn = point(base.program, settings, given, settings.seed + 17 * seed, draw)
             if path_of(drawn.trace) == path:
                 yield drawn.explicit() if base.is_explicit else drawn
 
 
 def _moved(factor: float, shift: float, value: Tensor) -> Tensor:
     return value * factor + shift if value.is_floating_point() else value
+
+
+def _rounded(value: Tensor) -> Tensor:
+    """Return whole numbers: some are 0, and equal to others."""
+    return value.round() if value.is_floating_point() else value
+
+
+DRAWS: tuple[Draw, ...] = (*(partial(_moved, factor, shift) for factor, shift in MOVES), _rounded)

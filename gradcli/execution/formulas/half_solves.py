@@ -21,6 +21,7 @@ CHOLESKY = frozenset({"cholesky", "linalg.cholesky", "linalg.cholesky_ex"})
 TRANSPOSED = frozenset({"T", "mT"})
 # What reads a column as a vector.
 READING = frozenset({"getitem", "squeeze", "flatten", "reshape", "view"})
+NORMS = frozenset({"norm", "linalg.norm", "linalg.vector_norm", "linalg.matrix_norm"})
 MATRIX = 2
 
 
@@ -62,14 +63,8 @@ class _Halves:
 
     def _summed(self, call: TracedCall) -> list[TracedCall] | None:
         """Return the sum of C*(inv(K) @ B) for that of (inv(L) @ C)*(inv(L) @ B), and so for a product of vectors."""
-        bound = call.arguments.bound
-        if call.op.name == "sum" and bound.get("dim") is None and not bound.get("keepdim"):
-            several = self._factors(bound["input"])
-        elif call.op.name in {"dot", "matmul"}:
-            several = (bound["input"], bound.get("tensor", bound.get("other")))
-        else:
-            return None
-        if several is None or (call.op.name != "sum" and any(one.tensor.ndim != 1 for one in several)):
+        several = self._summed_up(call)
+        if several is None:
             return None
         halves = self._both(*(self._column(one) for one in several))
         if halves is None:
@@ -78,6 +73,18 @@ class _Halves:
         solved = _call(call, "cholesky_solve", None, B=other.of, L=other.factor)
         product = _call(call, "mul", None, input=one.of, other=solved.result)
         return [solved, product, _call(call, "sum", call.result, input=product.result)]
+
+    def _summed_up(self, call: TracedCall) -> tuple[Any, Any] | None:
+        """Return what a call multiplies entry by entry, and sums: it may be a product of vectors, or a squared norm."""
+        bound = call.arguments.bound
+        if call.op.name == "sum":
+            return None if bound.get("dim") is not None or bound.get("keepdim") else self._factors(bound["input"])
+        if call.op.name in {"dot", "matmul"}:
+            both = (bound["input"], bound["tensor" if call.op.name == "dot" else "other"])
+            return both if all(one.tensor.ndim == 1 for one in both) else None
+        one, other = self._factors(call.result) or (None, None)
+        norm = self._maker(one) if one is other else None
+        return None if norm is None or not _is_plain_norm(norm) else (norm.inputs[0], norm.inputs[0])
 
     def _gram(self, call: TracedCall) -> list[TracedCall] | None:
         """Return C.T @ inv(K) @ B for (inv(L) @ C).T @ inv(L) @ B."""
@@ -137,6 +144,12 @@ class _Halves:
     def _maker(self, traced: Any) -> TracedCall | None:
         """Return the call that made a tensor; None of one that is differentiated by."""
         return self.made.get(traced) if isinstance(traced, TracedTensor) and traced not in self.kept else None
+
+
+def _is_plain_norm(call: TracedCall) -> bool:
+    """Tell whether a call is the root of the sum of all squares."""
+    others = [value for value in call.arguments.bound.values() if not isinstance(value, TracedTensor)]
+    return call.op.name in NORMS and all(value is None or value is False or value == "fro" for value in others)
 
 
 def _solved(call: TracedCall, *, upper: bool) -> tuple[TracedTensor, TracedTensor] | None:

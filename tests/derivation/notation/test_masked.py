@@ -7,6 +7,7 @@ import pytest
 
 from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.masked import with_masks
+from gradcli.derivation.notation.points import without_points
 from gradcli.derivation.notation.shapes import shape_of
 from gradcli.python_trees import expression_tree
 
@@ -50,6 +51,7 @@ def test_picked_entries_are_in_their_place(text: str, expected: str) -> None:
     "text",
     [
         f"softmax(x[x > 0], dim=-1) @ {H}",
+        f"softmax(x[x > 0], 0) @ {H}",
         f"g @ {H}",
         f"x[x > 1] @ {H}",
         f"{ROWS}.T @ {ROWS}",
@@ -67,6 +69,11 @@ def test_what_is_no_function_of_single_entries_stays(text: str) -> None:
 )
 def test_a_sum_of_a_length_that_is_not_seen_is_no_multiple_of_a_mean(text: str) -> None:
     assert simplified(text, SHAPES) == text
+
+
+@pytest.mark.parametrize("text", ["sum(one_hot(nonzero(x != 0)[:, 0], 6), dim=0)", "x/sum(x != 0)"])
+def test_a_mask_says_nothing_of_single_points(text: str) -> None:
+    assert without_points(text, {"x"}) == (text, None)
 
 
 def test_the_lengths_of_two_masks_are_not_the_same() -> None:

@@ -52,6 +52,11 @@ def test_two_masks_are_counted_apart() -> None:
     assert found["y"].formula == "-where(y > 1, 1, 0)/sum(y > 1)"
 
 
+def test_a_mask_that_is_false_at_single_points_is_counted() -> None:
+    found = gradcli.derive("x[m != 0].mean()", {"x": (4,), "m": (4,)}, wrt="x")
+    assert (found.verdict, found["x"].formula) == (Verdict.MATCH, "where(m != 0, 1, 0)/sum(m != 0)")
+
+
 def test_the_length_has_a_name_beside_a_count() -> None:
     found = gradcli.derive("X[X[:, 0] > 0].mean()", {"X": ("n", "m")})
     assert found.verdict is Verdict.MATCH

@@ -15,6 +15,7 @@ CASES = [
     (ONE + "(a*a).sum()", "K", QUADRATIC),
     (ONE + "a.square().sum()", "y", "2*inv(K) @ y"),
     (ONE + "v = a[:, 0]; v @ v", "K", QUADRATIC),
+    (ONE + "norm(a)**2", "K", QUADRATIC),
     (ONE + "sum(a**2)/2 + sum(log(diag(L)))", "K", "(inv(K) - outer(inv(K) @ y, inv(K) @ y))/2"),
     (ONE + "b = linalg.solve_triangular(L.T, a, upper=True); y @ b.squeeze(1)", "K", QUADRATIC),
     (HALF.format("B") + "trace(a.mT @ a)", "K", "-inv(K) @ B @ B.T @ inv(K)"),
@@ -44,6 +45,8 @@ def test_the_formulas_are_what_autograd_has_of_the_inverse(formula: str) -> None
     [
         "a.sum()",
         "sum(a*a*a)",
+        "norm(a, p=1)**2",
+        "linalg.vector_norm(a, 0.5)**2",
         "M = linalg.cholesky(2*K); sum(a*linalg.solve_triangular(M, y[:, None], upper=False))",
         "sum(a*linalg.solve_triangular(L.T, y[:, None], upper=True))",
     ],
