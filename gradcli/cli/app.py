@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradcli.errors import GradcliError
 
 INTERRUPTED, INTERNAL, USAGE = 130, 4, 2
-SUITE, SCRIPT, HELP = ".toml", ".py", ("-h", "--help")
+SUITE = ".toml"
 # New objects after which Python looks for garbage: PyTorch and what gradcli loads are some 300,000, and stay.
 COLLECTS_AFTER = 1 << 20
 
@@ -85,22 +85,6 @@ def _load_ahead(arguments: Sequence[str]) -> None:
         from gradcli.suite.server import begin
 
         begin()
-    elif not named and _runs_program(arguments):
-        from gradcli import libraries, progress
-
-        progress.begin(progress.LOADING)
-        libraries.begin()
-
-
-def _runs_program(arguments: Sequence[str]) -> bool:
-    """Tell whether this process is to run a program in PyTorch, and none to do so for it, as far as a glance tells."""
-    from typing import get_args
-
-    from gradcli.code_names import is_code
-    from gradcli.commands import Command
-
-    elsewhere = any(argument in HELP or argument.endswith(SCRIPT) or is_code(argument) for argument in arguments[1:])
-    return len(arguments) > 1 and arguments[0] in get_args(Command) and not elsewhere
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -217,7 +217,7 @@ class Finder:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Finder())
-sys.argv = ["gradcli", *{arguments!r}]
+sys.argv = ["gradcli", "--version"]
 from gradcli.cli.app import run_and_leave
 run_and_leave()
 """
@@ -228,19 +228,12 @@ run_and_leave()
     ["gradcli.cli.streams", "gradcli.cli.supervision", "typer", "gradcli.cli.group", "rich", "gradcli.cli.output"],
 )
 def test_an_interrupt_while_modules_are_loaded_is_one_line(name: str) -> None:
-    command = [sys.executable, "-c", INTERRUPTING.format(name=name, arguments=["--version"])]
+    command = [sys.executable, "-c", INTERRUPTING.format(name=name)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode in {0, 130}
     lines = [b"error: interrupted"] if done.returncode else []
     assert done.stderr.splitlines() == lines
     assert done.stdout == (b"" if done.returncode else b"gradcli 0.1.0\n")
-
-
-@pytest.mark.parametrize("name", ["typer", "gradcli.inputs"])
-def test_an_interrupt_while_pytorch_s_libraries_are_loaded_is_one_line(name: str) -> None:
-    command = [sys.executable, "-c", INTERRUPTING.format(name=name, arguments=["eval", "x*y"])]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"error: interrupted\n")
 
 
 @pytest.mark.parametrize(

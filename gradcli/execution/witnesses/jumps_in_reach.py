@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -116,7 +116,8 @@ def _is_sloped(output: Tensor, tensor: Tensor, at: Tensor) -> bool:
     if not output.requires_grad:
         return False
     cotangent = torch.rand(output.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    (slope,) = torch.autograd.grad(output, tensor, cotangent.to(output), allow_unused=True)
+    slopes: Sequence[Tensor | None] = torch.autograd.grad(output, tensor, cotangent.to(output), allow_unused=True)
+    (slope,) = slopes
     return slope is not None and bool((at & (slope != 0)).any())
 
 
